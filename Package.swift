@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Arrows between modules are fixed by Sources/README.md; Tests/Structure enforces them.
+
+let language: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+/// From layer 2 up a raw pointer compiles only where the word `unsafe` marks it.
+let safe: [SwiftSetting] = language + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
+
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "lacuna",
+    products: [.executable(name: "lacuna", targets: ["lacuna"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // Layer 0: C libraries and C loops
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+        .target(name: "CKernels"),
+        .target(name: "CImage", dependencies: ["CJPEG"]),
+        .target(name: "Recipes", dependencies: [yams], swiftSettings: safe),
+        // Layer 1: homes of unsafe memory
+        .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: language),
+        .target(name: "Platform", dependencies: ["Kernels"], swiftSettings: language),
+        // Layer 2
+        .target(name: "Autodiff", dependencies: ["Kernels"], swiftSettings: safe),
+        .target(name: "Batches", dependencies: ["Kernels", "Platform", "CImage"], swiftSettings: safe),
+        .target(name: "Cluster", dependencies: ["Kernels", "Platform", "COpenMPI"], swiftSettings: safe),
+        .target(name: "Checkpoints", dependencies: ["Kernels", "Platform"], swiftSettings: safe),
+        // Layers 3 to 5
+        .target(name: "Layers", dependencies: ["Autodiff", "Kernels"], swiftSettings: safe),
+        .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels"], swiftSettings: safe),
+        .target(
+            name: "Objectives", dependencies: ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
+            swiftSettings: safe),
+        // Layer 6
+        .target(
+            name: "Training",
+            dependencies: [
+                "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes", "Kernels",
+                "Platform", logging,
+            ],
+            swiftSettings: safe),
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes", "Kernels",
+                "Platform",
+            ],
+            swiftSettings: safe),
+        // Layer 7
+        .executableTarget(
+            name: "lacuna",
+            dependencies: [
+                "Training", "Evaluation", "Objectives", "Models", "Autodiff", "Batches", "Cluster", "Checkpoints",
+                "Recipes", "Kernels", "Platform", arguments, logging,
+            ],
+            swiftSettings: safe),
+        // Tests
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Platform", "CKernels"]),
+        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Kernels"]),
+        .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform"]),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
+        .testTarget(name: "RecipesTests", dependencies: ["Recipes"]),
+        .testTarget(name: "LayersTests", dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels"]),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: ["Training", "Objectives", "Autodiff", "Cluster", "Batches", "Recipes"]),
+        .testTarget(name: "LacunaTests", dependencies: ["lacuna"]),
+        .testTarget(name: "Structure"),
+        .testTarget(
+            name: "Golden",
+            dependencies: [
+                "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints", "Kernels",
+            ],
+            exclude: ["Fixtures"]),
+    ]
+)

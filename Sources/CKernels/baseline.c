@@ -1,0 +1,2 @@
+#define CK_SUFFIX baseline
+#include "bodies/level.h"

@@ -1,0 +1,67 @@
+import Glibc
+public import Kernels
+
+/// A file being written with plain system calls. `commit` makes it durable before it takes its name.
+public final class OutputFile {
+    public let path: String
+    private let temporary: String
+    private var descriptor: Int32
+
+    /// Writes go to `path` + `.tmp`; the name `path` appears only with `commit`.
+    public init(replacing path: String) throws(FileError) {
+        self.path = path
+        temporary = path + ".tmp"
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw FileError(path: temporary, action: "create", code: errno) }
+    }
+
+    deinit {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        unlink(temporary)
+    }
+
+    public func write<Element>(_ buffer: Buffer<Element>) throws(FileError) {
+        try write(UnsafeRawBufferPointer(start: buffer.pointer, count: buffer.count * MemoryLayout<Element>.stride))
+    }
+
+    public func write(_ bytes: [UInt8]) throws(FileError) {
+        let buffer = Bytes(bytes)
+        try write(buffer)
+    }
+
+    /// Flushes, renames over `path` and flushes the folder, so that after a crash the old or the new file is there.
+    public func commit() throws(FileError) {
+        guard fsync(descriptor) == 0 else { throw FileError(path: temporary, action: "flush", code: errno) }
+        close(descriptor)
+        descriptor = -1
+        guard rename(temporary, path) == 0 else {
+            let code = errno
+            unlink(temporary)
+            throw FileError(path: path, action: "rename to", code: code)
+        }
+        try flushFolder(of: path)
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        var done = 0
+        while done < bytes.count {
+            guard let start = bytes.baseAddress else { return }
+            let written = Glibc.write(descriptor, start + done, bytes.count - done)
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw FileError(path: temporary, action: "write", code: errno)
+            }
+            done += written
+        }
+    }
+}
+
+/// Makes a rename inside the folder of `path` durable.
+public func flushFolder(of path: String) throws(FileError) {
+    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError(path: folder, action: "open", code: errno) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw FileError(path: folder, action: "flush", code: errno) }
+}
