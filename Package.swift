@@ -70,7 +70,8 @@ let package = Package(
             swiftSettings: safe),
         // Tests
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Platform", "CKernels"]),
-        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Kernels"]),
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Kernels", "AllocationCounter"]),
         .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform"]),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),

@@ -1,0 +1,41 @@
+/// Which nodes run, which values and parameters receive a gradient, and in what order parameters become ready.
+struct GradientFlow {
+    /// Nodes that the loss or a wanted value depends on.
+    let runs: [Bool]
+    /// Values between a trainable parameter and the loss.
+    let hasGradient: [Bool]
+    /// Trainable parameters that the loss depends on, in the order in which backward finishes them.
+    let readyOrder: [String]
+
+    init(_ graph: Graph, loss: Int?, wanted: [Int], isFrozen: (String) -> Bool) {
+        var runs = [Bool](repeating: false, count: graph.nodes.count)
+        var reachesLoss = [Bool](repeating: false, count: graph.values.count)
+        var isWanted = reachesLoss
+        for value in wanted { isWanted[value] = true }
+        if let loss { reachesLoss[loss] = true }
+        for (index, node) in graph.nodes.enumerated().reversed() {
+            guard reachesLoss[node.output] || isWanted[node.output] else { continue }
+            runs[index] = true
+            for input in node.inputs {
+                if reachesLoss[node.output] { reachesLoss[input] = true }
+                isWanted[input] = true
+            }
+        }
+        var hasGradient = [Bool](repeating: false, count: graph.values.count)
+        for node in graph.nodes where reachesLoss[node.output] {
+            let trains = node.operation.parameters.contains { !isFrozen($0.name) }
+            hasGradient[node.output] = trains || node.inputs.contains { hasGradient[$0] }
+        }
+        // Backward walks the nodes from the end: a parameter is ready at its earliest use.
+        var seen: Set<String> = []
+        var order: [String] = []
+        for node in graph.nodes where hasGradient[node.output] {
+            for parameter in node.operation.parameters where !isFrozen(parameter.name) {
+                if seen.insert(parameter.name).inserted { order.append(parameter.name) }
+            }
+        }
+        self.runs = runs
+        self.hasGradient = hasGradient
+        readyOrder = order.reversed()
+    }
+}

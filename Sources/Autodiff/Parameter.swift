@@ -1,0 +1,21 @@
+public import Kernels
+
+/// A trainable array, named as in the reference's state dict and shaped as there.
+public struct Parameter: Sendable, Equatable {
+    public let name: String
+    public let shape: Shape
+    public let start: Initializer
+}
+
+/// An array of the state dict that no gradient reaches.
+public struct RegisteredBuffer: Sendable {
+    public enum Content: Sendable {
+        /// A constant table, rebuilt by the model: written to checkpoints, never read back.
+        case integers([Int])
+        /// Numbers that training moves, such as running statistics.
+        case floats(Initializer)
+    }
+    public let name: String
+    public let shape: Shape
+    public let content: Content
+}

@@ -1,0 +1,27 @@
+public import Kernels
+
+/// A name prefix handed down while a model is built. Its path is the reference's state-dict name, so one expression
+/// gives a parameter its name, shape, start value and load address.
+public struct Scope {
+    public let graph: Graph
+    public let path: String
+
+    public subscript(_ part: String) -> Scope { Scope(graph: graph, path: join(part)) }
+    public subscript(_ index: Int) -> Scope { self[String(index)] }
+
+    public func parameter(_ name: String, _ shape: Shape, _ start: Initializer) -> Parameter {
+        graph.declare(Parameter(name: join(name), shape: shape, start: start))
+    }
+
+    /// A constant integer table, such as a relative position index.
+    public func buffer(_ name: String, _ shape: Shape, integers: [Int]) -> RegisteredBuffer {
+        graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .integers(integers)))
+    }
+
+    /// Numbers that training moves without a gradient, such as running statistics.
+    public func buffer(_ name: String, _ shape: Shape, _ start: Initializer) -> RegisteredBuffer {
+        graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .floats(start)))
+    }
+
+    private func join(_ part: String) -> String { path.isEmpty ? part : path + "." + part }
+}

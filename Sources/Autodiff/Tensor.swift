@@ -1,0 +1,27 @@
+public import Kernels
+
+/// A value of a recorded graph: its shape is known, its numbers exist only inside a plan.
+public struct Tensor {
+    public let shape: Shape
+    public let graph: Graph
+    let id: Int
+
+    /// Records `op` on this tensor and `others` and returns its output.
+    public func apply(_ op: some Operation, _ others: Tensor...) -> Tensor {
+        graph.record(op, on: [self] + others)
+    }
+}
+
+/// Int32 numbers that a step brings along: token ids, tables of active rows.
+public struct IndexInput: Sendable {
+    public let name: String
+    public let count: Int
+    let id: Int
+}
+
+/// The keep factors of one stochastic-depth site: 0 or 1/(1 - rate) per sample, written by the trainer at each step.
+public struct DropPathInput {
+    public let factors: Tensor
+    /// Probability of dropping a sample's branch, 0..<1.
+    public let rate: Double
+}

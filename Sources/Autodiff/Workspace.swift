@@ -1,0 +1,25 @@
+public import Kernels
+
+/// Where an operation finds its numbers during one call. Made when the plan is built: a step allocates nothing.
+public struct Workspace {
+    public let shapes: [Shape]
+    public let inputs: [Floats]
+    public let output: Floats
+    public let saved: Floats
+    public let scratch: Floats
+    /// Of `Operation.parameters`, in that order.
+    public let values: [Floats]
+    public let indices: [Indices]
+    /// Nil where no gradient is wanted.
+    public let inputGradients: [Floats?]
+    public let outputGradient: Floats
+    /// Of `Operation.parameters`; nil where the parameter is frozen.
+    public let gradients: [Floats?]
+    /// Per input gradient: add to what is there instead of storing.
+    public let adds: [Bool]
+    /// Per parameter gradient: add to what is there instead of storing.
+    public let addsToParameters: [Bool]
+    public let pool: WorkerPool
+    /// Adds the floats over all ranks; given by the trainer, so that layers know no cluster.
+    public let sumOverRanks: @Sendable (Floats) -> Void
+}
