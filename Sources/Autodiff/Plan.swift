@@ -17,8 +17,6 @@ public final class Plan {
     public let report: PlanReport
     /// Ranges of the store's gradients that become ready one after the other.
     public let buckets: [Range<Int>]
-    /// The operation that first gave a number that is not finite; looked for when `PlanOptions.checksFinite`.
-    public private(set) var firstNonFinite: String?
     private let graph: Graph
     private let store: ParameterStore
     private let options: PlanOptions
@@ -88,6 +86,16 @@ public final class Plan {
         for call in forwardCalls { run(call) }
     }
 
+    /// Runs forward and looks at every output: the scope path of the first operation that gives a number that is not
+    /// finite, nil where none does.
+    public func firstOperationNotFinite() -> String? {
+        for call in forwardCalls {
+            run(call)
+            if !pool.isFinite(call.workspace.output) { return graph.nodes[call.node].name }
+        }
+        return nil
+    }
+
     /// Computes all gradients of the last `forward`.
     /// - Parameters:
     ///   - adding: add to the parameter gradients instead of replacing them.
@@ -118,9 +126,6 @@ public final class Plan {
         let start = options.measuresTime ? MonotonicTime.now : 0
         call.operation.forward(call.workspace)
         if options.measuresTime { times[call.node].forwardSeconds += MonotonicTime.now - start }
-        if options.checksFinite, firstNonFinite == nil, !pool.isFinite(call.workspace.output) {
-            firstNonFinite = graph.nodes[call.node].name
-        }
     }
 
     private func runBackward(_ call: Call, _ workspace: Workspace) {
@@ -152,7 +157,6 @@ public struct PlanOptions: Sendable {
     public var recomputesCheap = true
     /// A bucket is sent as soon as it is ready; 25 MB is about as fast as one message and leaves room to overlap.
     public var bucketBytes = 25 << 20
-    public var checksFinite = false
     public var measuresTime = false
     public var sumOverRanks: @Sendable (Floats) -> Void = { _ in }
 

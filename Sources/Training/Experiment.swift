@@ -1,0 +1,27 @@
+public import Autodiff
+import Kernels
+import Models
+public import Objectives
+public import Recipes
+
+/// A recipe's model and method, recorded as a graph for one batch size.
+public struct Experiment {
+    public let recipe: Recipe
+    public let objective: any Objective
+    public let graph: Graph
+    public let batch: BatchTensors
+    public let loss: Loss
+
+    /// - Parameters:
+    ///   - samples: of one micro-batch on one rank.
+    ///   - classes: of the data; 0 without labels.
+    public init(_ recipe: Recipe, samples: Int, classes: Int) throws {
+        let graph = Graph()
+        objective = try Catalog.objective(
+            recipe, graph.scope, InputSpec(image: ImageSpec(side: recipe.images.size), classes: classes))
+        batch = objective.inputs(graph, batch: samples)
+        loss = objective.loss(batch)
+        self.graph = graph
+        self.recipe = recipe
+    }
+}

@@ -1,0 +1,123 @@
+public import Batches
+import Kernels
+import Objectives
+public import Recipes
+
+// What the sections of a recipe stand for in the modules that know no recipes.
+
+extension Recipe {
+    /// Opens a data section.
+    public func source(_ section: Section) throws -> any SampleSource {
+        switch section.kind {
+        case "procedural":
+            let settings = try section.decode(ProceduralSettings.self)
+            return try Procedural(
+                seed: settings.seed, count: settings.count, size: settings.size, first: settings.first)
+        case "folder":
+            let settings = try section.decode(FolderSettings.self)
+            return try ImageFolder(settings.path, manifest: Manifest(settings.index))
+        default:
+            let settings = try section.decode(PartedSettings.self)
+            let split: Split = settings.part == .train ? .train : .test
+            switch section.kind {
+            case "cifar10": return try CIFAR(.ten, folder: settings.path, split: split)
+            case "cifar100": return try CIFAR(.hundred, folder: settings.path, split: split)
+            case "digits": return try Digits(settings.path, split: split)
+            default:
+                return try IDX(
+                    folder: settings.path, split: split, name: settings.path, classes: IDX.digitNames)
+            }
+        }
+    }
+
+    /// Crop, flip and normalisation of training.
+    public var trainingTransform: ImageTransform {
+        var steps: [any Augmentation] = []
+        if let crop = images.crop {
+            steps.append(
+                RandomResizedCrop(
+                    size: images.size, area: crop.minimumArea...crop.maximumArea,
+                    ratio: crop.minimumRatio...crop.maximumRatio, interpolation: interpolation))
+        } else {
+            steps.append(Resizing(.exact(height: images.size, width: images.size), interpolation))
+        }
+        if let flip = images.flip { steps.append(HorizontalFlip(probability: flip)) }
+        return ImageTransform(steps, normalisation)
+    }
+
+    /// Nothing drawn: the short edge to the input's size, the centre cut out.
+    public var evaluationTransform: ImageTransform {
+        ImageTransform([Resizing(.shortEdge(images.size), interpolation), CentreCrop(size: images.size)], normalisation)
+    }
+
+    private var interpolation: Interpolation { images.crop?.interpolation == .bicubic ? .bicubic : .bilinear }
+
+    private var normalisation: Normalisation {
+        Normalisation(mean: images.normalize.mean, deviation: images.normalize.std)
+    }
+
+    /// Micro-batches and pictures for an objective of this recipe.
+    func loaderSettings(_ transform: ImageTransform, hiding: CellHiding?) throws -> Loader.Settings {
+        var settings = Loader.Settings(seed: seed, transform: transform, height: images.size, width: images.size)
+        settings.slots = loader.slots
+        settings.threads = loader.threads
+        if let limits { settings.tolerance.badShare = limits.badSamplesShare }
+        if let hiding {
+            let mask = try CellMask(
+                imageSize: images.size, cellSize: hiding.cellSide, patchSize: hiding.patchSide, ratio: hiding.ratio)
+            settings.maskCount = hiding.count(imageSide: images.size)
+            settings.mask = { mask.draw($0, into: $1) }
+        }
+        return settings
+    }
+
+    /// The rule that moves the weights.
+    public var updateRule: any UpdateRule {
+        switch optimizer.rule {
+        case .adamW(let betas, let epsilon): AdamW(first: betas[0], second: betas[1], epsilon: epsilon)
+        case .adam(let betas, let epsilon): Adam(first: betas[0], second: betas[1], epsilon: epsilon)
+        case .sgd(let momentum, let dampening, let nesterov):
+            SGD(momentum: momentum, dampening: dampening, nesterov: nesterov)
+        case .lamb(let betas, let epsilon, let correctsBias, let alwaysAdapts):
+            LAMB(
+                first: betas[0], second: betas[1], epsilon: epsilon, correctsBias: correctsBias,
+                alwaysAdapts: alwaysAdapts)
+        case .lion(let betas): Lion(first: betas[0], second: betas[1])
+        case .lars(let momentum, let trust, let form):
+            switch form {
+            case .mae: LARSA(momentum: momentum, trust: trust)
+            case .timm: LARSB(momentum: momentum, trust: trust)
+            }
+        }
+    }
+
+    /// Updates of the whole run.
+    public func totalUpdates(perEpoch: Int) -> Int { schedule.updates ?? (schedule.epochs ?? 0) * perEpoch }
+
+    /// Updates between two checkpoints; nil without any.
+    public func checkpointUpdates(perEpoch: Int) -> Int? {
+        checkpoint.flatMap { $0.everyUpdates ?? $0.everyEpochs.map { $0 * perEpoch } }
+    }
+
+    /// The learning rate over the run. Every length is turned into updates, so the clock's epoch is one update.
+    public func rates(perEpoch: Int) -> (schedule: Training.Schedule, clock: EpochClock, base: Double) {
+        let factor = schedule.rateFactor(global: batch.global)
+        let warmup = Double(schedule.warmupUpdates ?? (schedule.warmupEpochs ?? 0) * perEpoch)
+        func curve(_ shape: SimMIMCurve.Shape) -> Training.Schedule {
+            .simMIM(
+                SimMIMCurve(
+                    shape, warmupStart: (schedule.warmupRate ?? 0) * factor, warmupEpochs: warmup,
+                    epochs: totalUpdates(perEpoch: perEpoch)))
+        }
+        let clock = EpochClock(microBatches: batch.accumulation, accumulation: batch.accumulation)
+        let base = schedule.baseRate * factor
+        switch schedule.curve {
+        case .constant: return (curve(.multistep(epochs: [], factor: 1)), clock, base)
+        case .cosine(let minimum): return (curve(.cosine(minimum: minimum * factor)), clock, base)
+        case .linear: return (curve(.linear(end: 0.01)), clock, base)
+        case .multistep(let epochs, let gamma):
+            return (curve(.multistep(epochs: epochs.map { $0 * perEpoch }, factor: gamma)), clock, base)
+        case .step(let every, let gamma): return (curve(.step(everyEpochs: every * perEpoch, factor: gamma)), clock, base)
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import Checkpoints
+import Cluster
+import Kernels
+import Platform
+import Recipes
+
+/// The folder of a run, held by rank 0: `recipe.yaml`, `resolved.yaml`, `environment.json`, `metrics.jsonl`, event
+/// files, `checkpoints/`, `captures/`, `LOCK`.
+final class RunFolder {
+    let path: String
+    let log: RunLog
+    private let lock: RunLock
+    private let checkpoints: CheckpointStore
+    private let resolved: [UInt8]
+    private let recipeKeys: [String: String]
+    private var lastBeat = MonotonicTime.now
+
+    init(
+        _ recipe: Recipe, lock: RunLock, checkpoints: CheckpointStore, resumed: RunLog.Position?,
+        speaker: any RunSpeaker
+    ) throws {
+        path = lock.folder.path
+        self.lock = lock
+        self.checkpoints = checkpoints
+        resolved = Array(recipe.shown().utf8)
+        recipeKeys = recipe.keys
+        log = RunLog(folder: path, resumed: resumed) { speaker.warn($0) }
+        try write(resolved, to: "resolved.yaml")
+    }
+
+    /// - Returns: the reason when the checkpoint could not be written; the older ones stand.
+    func save(
+        _ trainer: Trainer, fingerprint: DataFingerprint, library: String, _ speaker: any RunSpeaker
+    ) -> String? {
+        let clock = trainer.clock
+        let position = log.position
+        let state = RunState(
+            iteration: clock.step, epoch: clock.epoch, updates: clock.updates, samplesSeen: clock.samplesSeen,
+            seeds: ["run": trainer.recipe.seed], recipe: recipeKeys, data: fingerprint,
+            trainableNames: trainer.store.trainableSlots.count, metricsBytes: position.bytes, library: library,
+            extra: ["log/seconds": .number(position.seconds)])
+        let content = CheckpointContent(
+            state: state, tensors: trainer.tensors, attachments: ["resolved.yaml": resolved])
+        switch checkpoints.save(content) {
+        case .saved(_, _, let failures, _):
+            for failure in failures { speaker.warn("checkpoint, tried again: \(failure)") }
+            return nil
+        case .failed(let errors):
+            let reason = errors.last.map { "\($0)" } ?? "unknown"
+            speaker.warn("checkpoint of step \(clock.step) not written, training goes on: \(reason)")
+            return reason
+        }
+    }
+
+    /// Says once a minute that this run lives.
+    func beat(_ speaker: any RunSpeaker) {
+        guard MonotonicTime.now - lastBeat > 60 else { return }
+        lastBeat = MonotonicTime.now
+        do { try lock.beat() } catch { speaker.warn("\(error)") }
+    }
+
+    /// What was going on when a gradient was not finite.
+    func capture(_ report: StepReport) {
+        let folder = Folder(path + "/captures")
+        let text = """
+            {"step": \(report.step), "epoch": \(report.epoch), "loss": "\(report.loss)", \
+            "operation": "\(report.problem ?? "on another rank, or in backward")"}
+
+            """
+        do {
+            try folder.create()
+            try write(Array(text.utf8), to: "captures/step-\(report.step).json")
+        } catch { log.write("capture_failed", step: report.step, []) }
+    }
+
+    private func write(_ bytes: [UInt8], to name: String) throws(FileError) {
+        let file = try OutputFile(replacing: path + "/" + name)
+        try file.write(bytes)
+        try file.commit()
+    }
+}
+
+/// What all ranks learn when a run's folder is opened: where it continues, if it does.
+struct RunOpening {
+    /// On rank 0 only.
+    private(set) var folder: RunFolder?
+    private(set) var checkpoint: Checkpoint?
+    /// Where the run continues; nil for a new one. The same on every rank.
+    let state: RunState?
+
+    /// Collective.
+    init(
+        _ recipe: Recipe, _ options: TrainingRun.Options, _ communicator: any Communicator,
+        fingerprint: DataFingerprint, speaker: any RunSpeaker
+    ) throws {
+        var found: (folder: RunFolder, checkpoint: Checkpoint?)?
+        try communicator.onRankZero {
+            found = try Self.open(recipe, options, fingerprint: fingerprint, speaker: speaker)
+        }
+        (folder, checkpoint) = (found?.folder, found?.checkpoint)
+        let numbers = Doubles(zeros: 2)
+        numbers[0] = Double(checkpoint?.state.iteration ?? -1)
+        numbers[1] = Double(checkpoint?.state.updates ?? 0)
+        try communicator.broadcast(numbers.viewed(as: UInt8.self))
+        state =
+            numbers[0] < 0
+            ? nil : checkpoint?.state ?? RunState(iteration: Int(numbers[0]), updates: Int(numbers[1]))
+    }
+
+    private static func open(
+        _ recipe: Recipe, _ options: TrainingRun.Options, fingerprint: DataFingerprint, speaker: any RunSpeaker
+    ) throws -> (RunFolder, Checkpoint?) {
+        let lock = try RunLock(options.folder, job: options.job, takeover: options.takesOver)
+        if let previous = lock.previous { speaker.say("\(options.folder): its last owner is gone (\(previous))") }
+        let store = CheckpointStore(
+            options.folder + "/checkpoints", keepLast: recipe.checkpoint?.keepLast ?? 1,
+            permanentEvery: recipe.checkpoint?.keepEveryUpdates)
+        try store.removeJunk(olderThan: lock) { path, removed in
+            speaker.say("\(path): left over from an interrupted save\(removed ? ", removed" : "")")
+        }
+        guard options.resumes else {
+            if try !store.steps().isEmpty { throw TrainingError.alreadyStarted(options.folder) }
+            let folder = try RunFolder(
+                recipe, lock: lock, checkpoints: store, resumed: nil, speaker: speaker)
+            return (folder, nil)
+        }
+        let checkpoint = try store.newestValid { rejected in
+            speaker.warn("checkpoint of step \(rejected.step) is damaged, taking an older one: \(rejected.error)")
+        }
+        var position: RunLog.Position?
+        if let state = checkpoint?.state {
+            let changes = try state.acceptChanges(
+                to: recipe.keys, safe: Recipe.safeKeys, allowed: options.allowedChanges)
+            for change in changes { speaker.say("recipe changed: \(change)") }
+            try state.data.check(now: fingerprint)
+            position = RunLog.Position(
+                bytes: state.metricsBytes, seconds: state.extra["log/seconds"]?.number ?? 0, step: state.iteration)
+        } else {
+            speaker.say("\(options.folder): no checkpoint yet, starting from the beginning")
+        }
+        let folder = try RunFolder(recipe, lock: lock, checkpoints: store, resumed: position, speaker: speaker)
+        return (folder, checkpoint)
+    }
+}

@@ -1,0 +1,151 @@
+public import Autodiff
+public import Batches
+public import Cluster
+public import Kernels
+public import Objectives
+public import Recipes
+
+/// One process's part in training: the data path from a batch to the new weights, in the order that the optimiser
+/// specification fixes. It owns the numbers of the run; files, logs and signals belong to `TrainingRun`.
+public final class Trainer {
+    public let recipe: Recipe
+    public let objective: any Objective
+    public let store: ParameterStore
+    public let plan: Plan
+    public let groups: ParameterGroups
+    public let rule: any UpdateRule
+    public let exchange: GradientExchange
+    /// Samples of one micro-batch on this rank.
+    public let samples: Int
+    public var clock: TrainingClock
+    var average: WeightAverage?
+    let pool: WorkerPool
+    private let feed: any BatchFeed
+    private let inputs: BatchTensors
+    private let loss: Loss
+    private let dropPaths: DropPathFactors
+    private let tally: StepTally
+    private let clip: Clip
+    private let rates: (schedule: Schedule, clock: EpochClock, base: Double)
+    private let shouldStop: @Sendable () -> Bool
+
+    /// Collective over the ranks.
+    public init(
+        _ experiment: Experiment, feed: any BatchFeed, updatesPerEpoch: Int, communicator: any Communicator,
+        pool: WorkerPool, options: PlanOptions = PlanOptions(), shouldStop: @escaping @Sendable () -> Bool = { false }
+    ) throws {
+        let recipe = experiment.recipe
+        store = try ParameterStore(
+            experiment.graph, minimising: experiment.loss.sum, seed: recipe.seed, pool: pool, isFrozen: { _ in false },
+            gradientMemory: { try communicator.allocate($0) })
+        plan = try Plan(
+            experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight], store: store,
+            pool: pool, options: options)
+        rule = recipe.updateRule
+        let decay = DecayRule(sparesVectors: true, sparesBiases: true, names: experiment.objective.undecayed.sorted())
+        groups = ParameterGroups(store, rule: rule, decays: { decay.decays($0, rank: $1) })
+        exchange = try GradientExchange(communicator, gradients: store.gradients, buckets: plan.buckets)
+        tally = StepTally(communicator)
+        clip = Clip(limit: recipe.clip?.norm)
+        average = recipe.average.map { _ in WeightAverage(copying: store.values) }
+        rates = recipe.rates(perEpoch: updatesPerEpoch)
+        clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
+        samples = experiment.batch.images.shape[0]
+        dropPaths = DropPathFactors(experiment.graph, seed: recipe.seed, samples: samples)
+        (inputs, loss, objective) = (experiment.batch, experiment.loss, experiment.objective)
+        (self.recipe, self.feed, self.pool, self.shouldStop) = (recipe, feed, pool, shouldStop)
+    }
+
+    /// One update: a global batch, its gradients added over micro-batches and ranks, the weights moved.
+    public func step() throws -> StepReport {
+        let rate = rates.schedule.rate(at: clock.step, base: rates.base, clock: rates.clock)
+        var (lossSum, weight) = (0.0, 0.0)
+        var problem: String?
+        for micro in 0..<recipe.batch.accumulation {
+            let batch = try feed.next()
+            bind(batch)
+            plan.forward()
+            plan.backward(adding: micro > 0) { bucket in
+                if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
+            }
+            lossSum += Double(plan.value(of: loss.sum)[0])
+            weight += Double(plan.value(of: loss.weight)[0])
+            if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch) }
+            feed.release(batch)
+        }
+        let total = try tally.add(loss: lossSum, weight: weight, isFinite: lossSum.isFinite, mustStop: shouldStop())
+        try exchange.finish()
+        pool.scale(store.gradients[0..<store.gradients.count], by: Float(1 / total.weight))
+        var norm: Double?
+        if total.ranksWithoutNumber == 0 { norm = clip.apply(to: groups.runs, pool: pool) }
+        if norm != nil { update(rate: rate) }
+        clock.tick(isSkipped: norm == nil)
+        return StepReport(
+            step: clock.step, epoch: (clock.step - 1) / clock.updatesPerEpoch, loss: total.loss / total.weight,
+            rate: rate, gradientNorm: norm ?? .nan, isSkipped: norm == nil, problem: problem,
+            mustStop: total.mustStop)
+    }
+
+    private func update(rate: Double) {
+        for group in groups.groups {
+            rule.update(
+                group.run, rate: rate * group.rateScale, decay: group.decays ? recipe.optimizer.weightDecay : 0,
+                step: clock.updates + 1, pool: pool)
+        }
+        if let decay = recipe.average?.decay { average?.blend(store.values, keep: decay, pool: pool) }
+    }
+
+    private func bind(_ batch: Batch) {
+        plan.set(inputs.images, batch.images)
+        if let mask = inputs.mask { plan.set(mask, batch.masks) }
+        if let targets = inputs.targets { plan.set(targets, batch.targets) }
+        dropPaths.set(plan, batch)
+    }
+
+    /// Runs the batch once more with an eye on every value; only after a loss that is not finite.
+    private func whereNotFinite(_ batch: Batch) -> String {
+        bind(batch)
+        return plan.firstOperationNotFinite() ?? "the backward pass"
+    }
+}
+
+/// What one update reports.
+public struct StepReport: Sendable {
+    /// Updates done, skipped ones included.
+    public let step: Int
+    public let epoch: Int
+    /// Mean over the global batch.
+    public let loss: Double
+    public let rate: Double
+    /// Before clipping; not a number when the update was skipped.
+    public let gradientNorm: Double
+    /// The gradient was not finite: no weight changed, on any rank.
+    public let isSkipped: Bool
+    /// On the rank that met it: the operation whose output was not finite first.
+    public let problem: String?
+    /// A rank was asked to stop: all stop after this step.
+    public let mustStop: Bool
+}
+
+/// Where a run stands.
+public struct TrainingClock: Sendable, Equatable {
+    /// Updates tried, skipped ones included: the data and the schedule follow it.
+    public private(set) var step = 0
+    /// Updates done: the update rule and the gradient noise follow it.
+    public private(set) var updates = 0
+    public let updatesPerEpoch: Int
+    public let globalBatch: Int
+
+    public init(updatesPerEpoch: Int, globalBatch: Int, step: Int = 0, updates: Int = 0) {
+        (self.updatesPerEpoch, self.globalBatch) = (updatesPerEpoch, globalBatch)
+        (self.step, self.updates) = (step, updates)
+    }
+
+    public var epoch: Int { step / updatesPerEpoch }
+    public var samplesSeen: Int { step * globalBatch }
+
+    mutating func tick(isSkipped: Bool) {
+        step += 1
+        if !isSkipped { updates += 1 }
+    }
+}

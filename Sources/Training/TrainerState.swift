@@ -1,0 +1,81 @@
+import Autodiff
+public import Checkpoints
+public import Cluster
+import Kernels
+
+extension Trainer {
+    /// Views of everything that a resumed run needs. Nothing may change the weights before they are written.
+    public var tensors: [CheckpointPart: [StoredTensor]] {
+        var parts: [CheckpointPart: [StoredTensor]] = [.model: modelTensors]
+        parts[.optimizer] = zip(rule.stateNames, groups.state).flatMap { name, floats in
+            store.trainableSlots.map { slot in
+                StoredTensor("optim/\(name)/\(slot.parameter.name)", slot.parameter.shape, floats[slot.range])
+            }
+        }
+        if let average {
+            parts[.average] = store.slots.map { slot in
+                StoredTensor("ema/\(slot.parameter.name)", slot.parameter.shape, average.values[slot.range])
+            }
+        }
+        return parts
+    }
+
+    /// Parameters and buffers under the reference's names.
+    private var modelTensors: [StoredTensor] {
+        let parameters = store.slots.map { slot in
+            StoredTensor(slot.parameter.name, slot.parameter.shape, store.values[slot.range])
+        }
+        let buffers = store.buffers.compactMap { buffer -> StoredTensor? in
+            switch buffer.content {
+            case .integers(let table): StoredTensor(buffer.name, buffer.shape, integers: table)
+            case .floats: store.buffer(buffer.name).map { StoredTensor(buffer.name, buffer.shape, $0) }
+            }
+        }
+        return parameters + buffers
+    }
+
+    /// Collective. Rank 0 reads the checkpoint; the others get its numbers from there, so that they need no disk.
+    /// - Parameter checkpoint: nil on the other ranks.
+    public func restore(_ checkpoint: Checkpoint?, _ state: RunState, over communicator: any Communicator) throws {
+        try communicator.onRankZero {
+            guard let checkpoint else { return }
+            for (part, wanted) in tensors { try copy(checkpoint.open(part), into: wanted) }
+        }
+        for floats in [store.values] + groups.state + (average.map { [$0.values] } ?? []) {
+            try communicator.broadcast(floats.viewed(as: UInt8.self))
+        }
+        for case (_, let floats?) in store.buffers.map({ ($0.name, store.buffer($0.name)) }) {
+            try communicator.broadcast(floats.viewed(as: UInt8.self))
+        }
+        clock = TrainingClock(
+            updatesPerEpoch: clock.updatesPerEpoch, globalBatch: clock.globalBatch, step: state.iteration,
+            updates: state.updates)
+    }
+
+    /// The tensors of this trainer are views of its memory: writing to them restores it.
+    private func copy(_ file: Safetensors, into targets: [StoredTensor]) throws {
+        let wanted = targets.map { WantedTensor($0.name, $0.shape, isInteger: $0.kind != .f32) }
+        for (target, stored) in zip(targets, try file.tensors.fitted(to: wanted, from: file.path)) {
+            guard let stored, target.kind == .f32 else { continue }
+            target.bytes.copy(from: stored.bytes)
+        }
+    }
+}
+
+extension Communicator {
+    /// Does on rank 0 what concerns the whole run, such as reading a checkpoint. Its error is every rank's error, so
+    /// that no rank waits for one that has gone.
+    public func onRankZero(_ body: () throws -> Void) throws {
+        var text = ""
+        var failure: (any Error)?
+        if rank == 0 {
+            do { try body() } catch {
+                failure = error
+                text = "\(error)"
+            }
+        }
+        let heard = try broadcast(text)
+        if let failure { throw failure }
+        if !heard.isEmpty { throw TrainingError.onRankZero(heard, exitCode: 1) }
+    }
+}

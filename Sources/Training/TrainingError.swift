@@ -1,0 +1,28 @@
+/// What ends a run. Each text says where, what was found and what to do.
+public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Too many updates in a row whose gradient was not finite.
+    case notFinite(step: Int, inARow: Int, firstOperation: String?)
+    /// Too many checkpoints in a row that could not be written.
+    case cannotSave(String)
+    /// The batch does not divide into ranks and micro-batches.
+    case batch(global: Int, ranks: Int, accumulation: Int)
+    /// Rank 0 met this error in work that it does for all.
+    case onRankZero(String, exitCode: Int32)
+    /// The run folder holds a run already.
+    case alreadyStarted(String)
+
+    public var description: String {
+        switch self {
+        case .notFinite(let step, let count, let operation):
+            let place = operation.map { "; the first value that is not finite comes from \($0)" } ?? ""
+            return "step \(step): the gradient was not finite in \(count) updates in a row\(place). Lower "
+                + "schedule.base_rate, clip the gradient, or raise limits.skipped_updates; captures/ has the samples"
+        case .cannotSave(let reason): return "checkpoints cannot be written: \(reason)"
+        case .batch(let global, let ranks, let accumulation):
+            return "batch.global \(global) does not divide into \(ranks) ranks x \(accumulation) micro-batches"
+        case .onRankZero(let text, _): return text
+        case .alreadyStarted(let folder):
+            return "\(folder): holds a run already; continue it with --resume, or name another folder with --run"
+        }
+    }
+}

@@ -1,0 +1,176 @@
+public import Batches
+public import Checkpoints
+public import Cluster
+import FoundationEssentials
+public import Kernels
+public import Platform
+public import Recipes
+
+/// A run in its folder: steps, log lines, checkpoints, signals, and the way back after an interruption. Rank 0 writes
+/// and speaks; all ranks take every decision alike.
+public final class TrainingRun {
+    /// What the person at the terminal or the batch script asked for.
+    public struct Options: Sendable {
+        /// The run folder.
+        public var folder: String
+        public var resumes = false
+        public var takesOver = false
+        /// Recipe keys that may differ from those that the run was started with.
+        public var allowedChanges: Set<String> = []
+        public var watchdogSeconds = 600.0
+        /// Number of the batch job, for the lock.
+        public var job = ""
+        public var library = ""
+
+        public init(folder: String) { self.folder = folder }
+    }
+
+    /// How a run ended without an error.
+    public enum Outcome: Sendable, Equatable {
+        case finished
+        /// A signal stopped it; it is saved and can be resumed.
+        case stopped
+        /// It had been finished before.
+        case wasFinished
+    }
+
+    private let trainer: Trainer
+    private let loader: Loader
+    private let communicator: any Communicator
+    private let options: Options
+    private let watchdog: Watchdog
+    private let speaker: any RunSpeaker
+    private let folder: RunFolder?
+    private let fingerprint: DataFingerprint
+    private let total: Int
+    private var failedSaves = 0
+    private var skippedInARow = 0
+    private var lastSaved: Int
+
+    /// Collective. Opens the data, builds the model, takes the run folder and restores the newest checkpoint if asked.
+    public init(
+        _ recipe: Recipe, _ options: Options, communicator: any Communicator, pool: WorkerPool, stop: StopRequest,
+        speaker: any RunSpeaker
+    ) throws {
+        let (ranks, accumulation) = (communicator.size, recipe.batch.accumulation)
+        guard recipe.batch.global % (ranks * accumulation) == 0 else {
+            throw TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation)
+        }
+        watchdog = Watchdog(communicator, deadlineSeconds: options.watchdogSeconds, stop: stop)
+        let source = try recipe.source(recipe.data.train)
+        fingerprint = DataFingerprint(source.fingerprint)
+        try Preflight(communicator).check(
+            ["recipe": String(recipe.fingerprint, radix: 16), "data": source.fingerprint.description])
+        let sampler = try Sampler(
+            count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
+        total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
+        let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
+        let experiment = try Experiment(
+            recipe, samples: recipe.batch.global / ranks / accumulation, classes: source.classes?.count ?? 0)
+        let start = opened.state?.iteration ?? 0
+        loader = try Loader(
+            source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
+            recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding),
+            updates: min(start, total)..<total)
+        trainer = try Trainer(
+            experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
+            shouldStop: { stop.isSet })
+        if let state = opened.state { try trainer.restore(opened.checkpoint, state, over: communicator) }
+        folder = opened.folder
+        lastSaved = start
+        (self.options, self.communicator, self.speaker) = (options, communicator, speaker)
+        speaker.say(
+            "\(recipe.objective.kind) on \(source.name): \(source.count) images, "
+                + "\(trainer.store.parameterCount) parameters, \(total) updates of \(recipe.batch.global) "
+                + "on \(ranks) \(ranks == 1 ? "rank" : "ranks") x \(pool.threads) threads (\(pool.level))"
+                + (start > 0 ? ", resumed after update \(start)" : ""))
+        for remark in communicator.remarks { speaker.say(remark) }
+    }
+
+    /// Trains to the end of the recipe or until a signal asks to stop.
+    public func run() throws -> Outcome {
+        defer {
+            loader.stop()
+            watchdog.close()
+        }
+        if trainer.clock.step >= total { return .wasFinished }
+        let every = trainer.recipe.checkpointUpdates(perEpoch: trainer.clock.updatesPerEpoch)
+        var interval = LogInterval(trainer, loader)
+        let slow = StepTimes(communicator)
+        while trainer.clock.step < total {
+            watchdog.enter(.forward, step: trainer.clock.step)
+            let waited = loader.waitSeconds + trainer.exchange.waitSeconds
+            let begun = MonotonicTime.now
+            let report = try trainer.step()
+            let own = MonotonicTime.now - begun - (loader.waitSeconds + trainer.exchange.waitSeconds - waited)
+            if let rank = try slow.note(seconds: own) { speaker.warn("\(rank)") }
+            try note(report)
+            let isLast = trainer.clock.step == total
+            if interval.isDue(report.step, isLast: isLast || report.mustStop) {
+                log(report, &interval)
+            }
+            if isLast || report.mustStop || every.map({ report.step % $0 == 0 }) == true { try save() }
+            if report.mustStop && !isLast { return .stopped }
+        }
+        return .finished
+    }
+
+    private func log(_ report: StepReport, _ interval: inout LogInterval) {
+        let record = interval.record(report, trainer, loader)
+        folder?.log.write(record)
+        speaker.show(interval.progress(record, total: total))
+        for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }
+        folder?.beat(speaker)
+    }
+
+    /// Counts skipped updates and keeps what is needed to find out why.
+    private func note(_ report: StepReport) throws {
+        guard report.isSkipped else {
+            skippedInARow = 0
+            return
+        }
+        skippedInARow += 1
+        if let problem = report.problem {
+            speaker.warnFromAnyRank(
+                "rank \(communicator.rank): step \(report.step): the loss is not finite, first in \(problem)")
+        }
+        speaker.warn("step \(report.step): the gradient is not finite; no weight was changed (\(skippedInARow) in a row)")
+        folder?.capture(report)
+        guard skippedInARow <= trainer.recipe.limits?.skippedUpdates ?? 0 else {
+            throw TrainingError.notFinite(
+                step: report.step, inARow: skippedInARow, firstOperation: report.problem)
+        }
+    }
+
+    /// Writes a checkpoint on rank 0. A failed save does not end the run until too many in a row have failed.
+    private func save() throws {
+        guard lastSaved != trainer.clock.step, trainer.recipe.checkpoint != nil else { return }
+        watchdog.enter(.checkpoint, step: trainer.clock.step, deadlineSeconds: max(options.watchdogSeconds, 1800))
+        var failure: String?
+        if let folder {
+            failure = folder.save(trainer, fingerprint: fingerprint, library: options.library, speaker)
+        }
+        // The verdict travels to every rank, so that all of them go on or none does.
+        let heard = try communicator.broadcast(failure ?? "")
+        failedSaves = heard.isEmpty ? 0 : failedSaves + 1
+        lastSaved = heard.isEmpty ? trainer.clock.step : lastSaved
+        if failedSaves > trainer.recipe.limits?.failedSaves ?? 0 { throw TrainingError.cannotSave(heard) }
+    }
+}
+
+/// Who tells people what goes on: a terminal, a log file, a test.
+public protocol RunSpeaker {
+    /// Only rank 0 is heard.
+    func say(_ line: String)
+    func warn(_ line: String)
+    /// A failure that only one rank knows of.
+    func warnFromAnyRank(_ line: String)
+    func show(_ progress: Progress)
+}
+
+extension DataFingerprint {
+    init(_ fingerprint: Fingerprint) {
+        self.init(
+            hash: fingerprint.hash, counts: ["samples": fingerprint.count, "classes": fingerprint.classes])
+    }
+}

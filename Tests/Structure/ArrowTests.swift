@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+/// The repository's root, found from this file.
+let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+/// The Swift files below a folder of the repository.
+func swiftFiles(in folder: String) throws -> [URL] {
+    let all = FileManager.default.enumerator(at: root.appending(path: folder), includingPropertiesForKeys: nil)
+    let files = (all?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
+    return files.sorted { $0.path < $1.path }
+}
+
+/// What each module may import of the others. Sources/README.md explains the layers.
+let arrows: [String: Set<String>] = {
+    let compute: Set<String> = ["Kernels", "Platform"]
+    let all = compute.union([
+        "Autodiff", "Layers", "Models", "Objectives", "Batches", "Cluster", "Checkpoints", "Recipes",
+    ])
+    return [
+        "Recipes": ["Yams"],
+        "Kernels": ["CKernels", "COpenBLAS"],
+        "Platform": ["Kernels", "CKernels"],
+        "Autodiff": ["Kernels"],
+        "Batches": compute.union(["CImage"]),
+        "Cluster": compute.union(["COpenMPI"]),
+        "Checkpoints": compute,
+        "Layers": ["Autodiff", "Kernels"],
+        "Models": ["Layers", "Autodiff", "Kernels"],
+        "Objectives": ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
+        "Training": all.union(["Logging"]),
+        "Evaluation": all,
+        "lacuna": all.union(["Training", "Evaluation", "ArgumentParser", "Logging"]),
+    ]
+}()
+
+@Suite struct ArrowTests {
+    /// Modules of the toolchain, open to all.
+    private let toolchain: Set<String> = ["Glibc", "FoundationEssentials", "Synchronization"]
+
+    @Test(arguments: arrows.keys.sorted()) func `a module imports only what its layer allows`(module: String) throws {
+        let allowed = try #require(arrows[module]).union(toolchain)
+        let pattern = try Regex(
+            #"^\s*(?:@\w+\s+)*(?:public |package |internal |private |fileprivate )?import (?:\w+ )?(\w+)"#)
+        for file in try swiftFiles(in: "Sources/\(module)") {
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                guard let name = try pattern.firstMatch(in: String(line))?.output[1].substring else { continue }
+                #expect(allowed.contains(String(name)), "\(module)/\(file.lastPathComponent) imports \(name)")
+            }
+        }
+    }
+
+    @Test func `every source folder has its arrows`() throws {
+        let folders = try FileManager.default.contentsOfDirectory(atPath: root.appending(path: "Sources").path)
+        let swift = folders.filter { !$0.hasPrefix("C") || $0 == "Cluster" || $0 == "Checkpoints" }
+        #expect(Set(swift).subtracting(["README.md"]) == Set(arrows.keys))
+    }
+
+    @Test func `the word unsafe stays in three files above the kernels`() throws {
+        let homes: Set<String> = ["MPIWorld.swift", "Decode.swift", "Safetensors.swift"]
+        let word = try Regex(#"\bunsafe\b"#)
+        for module in arrows.keys where module != "Kernels" && module != "Platform" {
+            for file in try swiftFiles(in: "Sources/\(module)") where !homes.contains(file.lastPathComponent) {
+                for (number, line) in try String(contentsOf: file, encoding: .utf8).split(
+                    separator: "\n", omittingEmptySubsequences: false
+                ).enumerated() where !line.drop(while: { $0 == " " }).hasPrefix("//") {
+                    #expect(String(line).firstMatch(of: word) == nil, "\(file.lastPathComponent):\(number + 1)")
+                }
+            }
+        }
+    }
+}
