@@ -39,6 +39,15 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
         self.init(.unwritable(diskFull: error.isDiskFull), at: error.path, found: error.reason)
     }
 
+    /// What a save or a lock ends with, whichever part of it failed.
+    init(saving error: any Error, at place: String) {
+        switch error {
+        case let error as CheckpointError: self = error
+        case let error as FileError: self.init(writing: error)
+        default: self.init(.unwritable(diskFull: false), at: place, found: "\(error)")
+        }
+    }
+
     public var description: String {
         var text = place + ": " + found
         if !expected.isEmpty { text += "; expected " + expected }
