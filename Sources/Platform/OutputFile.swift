@@ -25,7 +25,7 @@ public final class OutputFile {
 
     deinit {
         guard descriptor >= 0 else { return }
-        close(descriptor)
+        Glibc.close(descriptor)
         unlink(temporary)
     }
 
@@ -41,14 +41,7 @@ public final class OutputFile {
     /// Flushes, renames over `path` and flushes the folder, so that after a crash the old or the new file is there.
     public func commit() throws(FileError) {
         guard fsync(descriptor) == 0 else { throw FileError(path: temporary, action: "flush", code: errno) }
-        // Network file systems report a full quota as late as here.
-        let closed = close(descriptor)
-        descriptor = -1
-        guard closed == 0 else {
-            let code = errno
-            unlink(temporary)
-            throw FileError(path: temporary, action: "close", code: code)
-        }
+        try close()
         if temporary == path { return }
         guard rename(temporary, path) == 0 else {
             let code = errno
@@ -56,6 +49,15 @@ public final class OutputFile {
             throw FileError(path: path, action: "rename to", code: code)
         }
         try flushFolder(of: path)
+    }
+
+    /// Network file systems report a full quota as late as here.
+    private func close() throws(FileError) {
+        let code = Glibc.close(descriptor) == 0 ? 0 : errno
+        descriptor = -1
+        guard code != 0 else { return }
+        unlink(temporary)
+        throw FileError(path: temporary, action: "close", code: code)
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
