@@ -5,8 +5,8 @@ import Glibc
 public enum LayerScale: Sendable, Equatable {
     /// SimMIM's ViT: tokens, position and patch embedding 0, block i i + 1, the rest last.
     case simMIMViT(depth: Int)
-    /// SimMIM's Swin: patch embedding 0, block b of stage s 1 + b + earlier depths, a stage's downsampling with its last
-    /// block, the rest last. Position table and mask token are last by a slip of the reference, kept.
+    /// SimMIM's Swin: mask token and patch embedding 0, block b of stage s 1 + b + earlier depths, a stage's downsampling
+    /// with its last block, the rest last; so is the position table, by a slip of the reference, kept.
     case simMIMSwin(depths: [Int])
     /// MAE, SeiT++ and CRATE's classifier: as SimMIM's ViT, but a mask token is last.
     case maeViT(depth: Int)
@@ -35,7 +35,7 @@ public enum LayerScale: Sendable, Equatable {
             if case .simMIMViT = self, name == "mask_token" { return 0 }
             return parts[0] == "blocks" ? number(1) + 1 : last
         case .simMIMSwin(let depths):
-            if name.hasPrefix("patch_embed") { return 0 }
+            if name == "mask_token" || name.hasPrefix("patch_embed") { return 0 }
             guard parts[0] == "layers", parts.count > 2 else { return last }
             let earlier = depths.prefix(number(1)).reduce(0, +)
             if parts[2] == "blocks" { return 1 + earlier + number(3) }

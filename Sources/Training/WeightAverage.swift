@@ -5,15 +5,18 @@ public import Kernels
 public struct WeightAverage: Sendable {
     public let values: Floats
     /// Running statistics, averaged as the parameters are (timm's form); empty where only parameters are averaged.
-    public let statistics: Floats
+    public let statistics: [Floats]
     /// Counters such as `num_batches_tracked`.
     public private(set) var counters: [Int]
 
-    public init(copying values: Floats, statistics: Floats = Floats(zeros: 0), counters: [Int] = []) {
+    public init(copying values: Floats, statistics: [Floats] = [], counters: [Int] = []) {
         self.values = Floats(zeros: values.count)
         self.values.copy(from: values)
-        self.statistics = Floats(zeros: statistics.count)
-        self.statistics.copy(from: statistics)
+        self.statistics = statistics.map { current in
+            let copy = Floats(zeros: current.count)
+            copy.copy(from: current)
+            return copy
+        }
         self.counters = counters
     }
 
@@ -24,9 +27,10 @@ public struct WeightAverage: Sendable {
 
     /// One blend of the running statistics and the counters; a counter is cut toward zero, as timm writes it back, so
     /// that it stays at its start for a long time.
-    public mutating func blend(statistics current: Floats, counters latest: [Int], keep: Double, pool: WorkerPool) {
+    public mutating func blend(statistics current: [Floats], counters latest: [Int], keep: Double, pool: WorkerPool) {
         precondition(latest.count == counters.count, "\(latest.count) counters for \(counters.count) averages")
-        pool.blend(current, into: statistics, keep: keep)
+        precondition(current.count == statistics.count, "\(current.count) statistics for \(statistics.count) averages")
+        for index in current.indices { pool.blend(current[index], into: statistics[index], keep: keep) }
         for index in counters.indices {
             counters[index] = Int(keep * Double(counters[index]) + (1 - keep) * Double(latest[index]))
         }
