@@ -1,0 +1,49 @@
+import Glibc
+
+/// A file that grows at its end with plain system calls: logs. Nothing is buffered, so that a killed process loses
+/// at most the line that it was writing.
+public final class AppendedFile {
+    public let path: String
+    /// Bytes written so far, counted from the start of the file.
+    public private(set) var position: Int
+    private let descriptor: Int32
+
+    /// Opens or creates the file.
+    /// - Parameter limit: what stands after this many bytes is cut off; nil keeps everything.
+    public init(_ path: String, cutAt limit: Int? = nil) throws(FileError) {
+        self.path = path
+        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw FileError(path: path, action: "open", code: errno) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            let code = errno
+            close(descriptor)
+            throw FileError(path: path, action: "stat", code: code)
+        }
+        position = Int(status.st_size)
+        guard let limit, limit < position else { return }
+        guard ftruncate(descriptor, off_t(limit)) == 0 else {
+            let code = errno
+            close(descriptor)
+            throw FileError(path: path, action: "cut", code: code)
+        }
+        position = limit
+    }
+
+    deinit { close(descriptor) }
+
+    public func append(_ bytes: [UInt8]) throws(FileError) {
+        var done = 0
+        while done < bytes.count {
+            let written = bytes.withUnsafeBytes { all in
+                all.baseAddress.map { Glibc.write(descriptor, $0 + done, all.count - done) } ?? 0
+            }
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw FileError(path: path, action: "append to", code: errno)
+            }
+            done += written
+            position += written
+        }
+    }
+}

@@ -1,0 +1,87 @@
+public import Platform
+
+/// A TensorBoard event file: records framed by lengths and masked checksums, each an `Event` message of
+/// tensorflow/core/util/event.proto, written by hand.
+public final class EventFile {
+    private let file: AppendedFile
+
+    /// Begins a new part of a run's events.
+    /// - Parameter resumedAt: viewers drop what earlier files hold at and after this step; nil for a new run.
+    public init(_ path: String, wallSeconds: Double, resumedAt step: Int? = nil) throws(FileError) {
+        file = try AppendedFile(path)
+        try append(Self.event(wallSeconds, step: 0, Message().text(3, "brain.Event:2")))
+        guard let step else { return }
+        let started = Message().integer(1, 1)
+        try append(Self.event(wallSeconds, step: step, Message().message(7, started)))
+    }
+
+    /// The name of a part begun at `wallSeconds` (since 1970): viewers read parts in the order of their names.
+    public static func name(wallSeconds: Double) -> String {
+        let digits = String(Int(wallSeconds))
+        return "events.out.tfevents." + String(repeating: "0", count: max(0, 10 - digits.count)) + digits + ".lacuna"
+    }
+
+    public func append(_ scalars: [(tag: String, value: Double)], step: Int, wallSeconds: Double) throws(FileError) {
+        var summary = Message()
+        for (tag, value) in scalars {
+            summary = summary.message(1, Message().text(1, tag).float(2, Float(value)))
+        }
+        try append(Self.event(wallSeconds, step: step, Message().message(5, summary)))
+    }
+
+    /// - Parameter channels: 1 grey, 3 colour, 4 with opacity.
+    public func append(
+        _ picture: PNG, width: Int, height: Int, channels: Int, tag: String, step: Int, wallSeconds: Double
+    ) throws(FileError) {
+        let image = Message().integer(1, height).integer(2, width).integer(3, channels).data(4, picture.bytes)
+        let summary = Message().message(1, Message().text(1, tag).message(4, image))
+        try append(Self.event(wallSeconds, step: step, Message().message(5, summary)))
+    }
+
+    private static func event(_ wallSeconds: Double, step: Int, _ what: Message) -> [UInt8] {
+        Message().double(1, wallSeconds).integer(2, step).bytes + what.bytes
+    }
+
+    private func append(_ record: [UInt8]) throws(FileError) {
+        let length = littleEndian(UInt64(record.count))
+        try file.append(
+            length + littleEndian(Self.masked(length)) + record + littleEndian(Self.masked(record)))
+    }
+
+    /// The checksum of a checksum would be weak, so record files rotate it and add a constant.
+    static func masked(_ bytes: [UInt8]) -> UInt32 {
+        let value = Checksum.crc32c.value(of: bytes)
+        return (value >> 15 | value << 17) &+ 0xA282_EAD8
+    }
+}
+
+/// Fields of a protocol buffer message, in the order of the calls.
+private struct Message {
+    var bytes: [UInt8] = []
+
+    func integer(_ field: Int, _ value: Int) -> Message {
+        with(field, 0, Self.varint(UInt64(bitPattern: Int64(value))))
+    }
+    func double(_ field: Int, _ value: Double) -> Message { with(field, 1, littleEndian(value.bitPattern)) }
+    func float(_ field: Int, _ value: Float) -> Message { with(field, 5, littleEndian(value.bitPattern)) }
+    func text(_ field: Int, _ value: String) -> Message { data(field, Array(value.utf8)) }
+    func message(_ field: Int, _ value: Message) -> Message { data(field, value.bytes) }
+    func data(_ field: Int, _ value: [UInt8]) -> Message { with(field, 2, Self.varint(UInt64(value.count)) + value) }
+
+    private func with(_ field: Int, _ wire: Int, _ content: [UInt8]) -> Message {
+        Message(bytes: bytes + Self.varint(UInt64(field << 3 | wire)) + content)
+    }
+
+    private static func varint(_ value: UInt64) -> [UInt8] {
+        var (rest, bytes) = (value, [UInt8]())
+        while rest > 127 {
+            bytes.append(UInt8(rest & 127) | 128)
+            rest >>= 7
+        }
+        return bytes + [UInt8(rest)]
+    }
+}
+
+private func littleEndian<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) -> [UInt8] {
+    (0..<Value.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+}

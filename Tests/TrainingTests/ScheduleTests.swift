@@ -1,0 +1,120 @@
+import Testing
+import Training
+
+struct ScheduleTests {
+    private let clock = EpochClock(microBatches: 10)
+
+    @Test func `SimMIM's first two updates run at the warm-up's start`() {
+        let curve = SimMIMCurve(.cosine(minimum: 0), warmupStart: 0.125, warmupEpochs: 1, epochs: 4)
+        let rates = (0..<3).map { Schedule.simMIM(curve).rate(at: $0, base: 1.125, clock: clock) }
+        #expect(rates[0] == 0.125 && rates[1] == 0.125 && abs(rates[2] - 0.225) < 1e-12)
+    }
+
+    @Test func `SimMIM's warm-up start is the same for all layers`() {
+        let curve = SimMIMCurve(.cosine(minimum: 0), warmupStart: 0.125, warmupEpochs: 1, epochs: 4)
+        #expect(Schedule.simMIM(curve).rate(at: 0, base: 1, scale: 0.5, clock: clock) == 0.125)
+    }
+
+    @Test func `MAE's first update moves nothing and its warm-up ends at the base`() {
+        let schedule = Schedule.mae(minimum: 0, warmupEpochs: 2, epochs: 4)
+        #expect(schedule.rate(at: 0, base: 1, clock: clock) == 0)
+        #expect(schedule.rate(at: 20, base: 1, clock: clock) == 1)
+        #expect(schedule.rate(at: 20, base: 1, scale: 0.5, clock: clock) == 0.5)
+    }
+
+    @Test func `a partial accumulation group does not shift the next epoch`() {
+        // 10 micro-batches by 4: two updates an epoch, two micro-batches dropped.
+        let clock = EpochClock(microBatches: 10, accumulation: 4)
+        let schedule = Schedule.mae(minimum: 0, warmupEpochs: 4, epochs: 8)
+        #expect(clock.updates == 2)
+        #expect(schedule.rate(at: 1, base: 1, clock: clock) == 0.1)
+        #expect(schedule.rate(at: 2, base: 1, clock: clock) == 0.25)
+    }
+
+    @Test func `SparK runs from a two-hundredth of its base to a thousandth`() {
+        let schedule = Schedule.sparK(warmupEpochs: 1, epochs: 4)
+        #expect(abs(schedule.rate(at: 0, base: 2, clock: clock) - 0.01) < 1e-15)
+        #expect(schedule.rate(at: 10, base: 2, clock: clock) == 2)
+        #expect(abs(schedule.rate(at: 39, base: 2, clock: clock) - 0.002) < 1e-15)
+    }
+
+    @Test func `SparK's decay reaches its end with the last update`() {
+        let schedule = DecaySchedule.cosine(start: 0.04, end: 0.2, epochs: 4)
+        #expect(abs(schedule.value(at: 0, clock: clock) - 0.04) < 1e-15)
+        #expect(abs(schedule.value(at: 39, clock: clock) - 0.2) < 1e-15)
+    }
+
+    @Test func `rates grow with the batch by the recipe's law`() {
+        #expect(BatchScaling.linear(per: 512).factor(batch: 2048) == 4)
+        #expect(BatchScaling.squareRoot(per: 64).factor(batch: 1024) == 4)
+        #expect(BatchScaling.none.factor(batch: 2048) == 1)
+    }
+
+    @Test(arguments: [
+        ([3, 4, 6, 3], 6), ([3, 4, 23, 3], 12), ([3, 8, 36, 3], 13), ([3, 24, 36, 3], 17),
+    ])
+    func `SparK groups ResNet blocks as its finetuning does`(_ depths: [Int], _ last: Int) {
+        let layers = LayerScale.sparKResNet(depths: depths)
+        #expect(layers.layer(of: "layer4.0.conv1.weight") == last)
+        #expect(layers.layer(of: "fc.weight") == last + 1 && layers.last == last + 1)
+        #expect(layers.layer(of: "conv1.weight") == 0 && layers.layer(of: "layer1.2.conv1.weight") == 1)
+        #expect(layers.layer(of: "layer2.0.conv1.weight") == 2)
+        #expect(layers.layer(of: "layer3.\(depths[2] - 1).conv1.weight") == last - 1)
+    }
+
+    @Test func `SparK groups ConvNeXt blocks of the third stage by three`() {
+        let layers = LayerScale.sparKConvNeXt(depths: [3, 3, 27, 3])
+        #expect(layers.layer(of: "stages.2.26.pwconv1.weight") == 11)
+        #expect(layers.layer(of: "downsample_layers.3.1.weight") == 12)
+        #expect(layers.layer(of: "stages.3.0.gamma") == 12)
+        #expect(layers.scale(of: "head.weight", decay: 0.7) == 1)
+    }
+}
+
+struct DecayRuleTests {
+    @Test func `SparK spares every name that contains gamma`() {
+        #expect(!DecayRule.sparK.decays("stages.0.0.gamma_matrix", rank: 2))
+        #expect(DecayRule.sparK.decays("stages.0.0.pwconv1.weight", rank: 2))
+    }
+
+    @Test func `MAE's rule decays a matrix named bias, timm's does not`() {
+        #expect(DecayRule.mae.decays("table.bias", rank: 2))
+        #expect(!DecayRule.matrices.decays("table.bias", rank: 2))
+    }
+
+    @Test func `position bias tables decay in SimMIM's pretraining unless the keyword is fixed`() {
+        let name = "encoder.layers.0.blocks.0.attn.relative_position_bias_table"
+        #expect(DecayRule.simMIMSwinPretraining.decays(name, rank: 2))
+        #expect(!DecayRule.simMIMSwin.inside("encoder.", fixingKeywords: true).decays(name, rank: 2))
+    }
+}
+
+struct ProgressTests {
+    @Test func `the line tells step, loss, rate, speed and the time left`() {
+        let progress = Progress(
+            step: 1200, total: 50_000, epoch: 3, loss: 0.43124, rate: 1e-4, imagesPerSecond: 412.3,
+            secondsPerStep: 0.1637)
+        #expect(
+            progress.line == "step 1200/50000  epoch 3  loss 0.4312  lr 1.00e-04  412 images/s  ETA 2:13:09")
+    }
+
+    @Test(arguments: [(0.0, "0"), (1e-4, "1.00e-04"), (9.999e-4, "1.00e-03"), (1.5, "1.50e+00"), (2.5e-12, "2.50e-12")])
+    func `a rate has two decimals and its exponent`(_ rate: Double, _ text: String) {
+        let progress = Progress(
+            step: 0, total: 1, epoch: 0, loss: 1, rate: rate, imagesPerSecond: 1.25, secondsPerStep: nil)
+        #expect(progress.line == "step 0/1  epoch 0  loss 1.0000  lr \(text)  1.3 images/s  ETA -")
+    }
+
+    @Test(arguments: [(45, "45"), (65, "1:05"), (7985, "2:13:05"), (267_000, "3d 02:10:00")])
+    func `the time left is read at a glance`(_ seconds: Int, _ text: String) {
+        let progress = Progress(
+            step: 0, total: seconds, epoch: 0, loss: 1, rate: 0, imagesPerSecond: 0, secondsPerStep: 1)
+        #expect(progress.line.hasSuffix("ETA \(text)"))
+    }
+
+    @Test func `a loss that is not a number is shown as such`() {
+        let progress = Progress(
+            step: 0, total: 1, epoch: 0, loss: .nan, rate: 0, imagesPerSecond: 0, secondsPerStep: nil)
+        #expect(progress.line.contains("loss nan"))
+    }
+}
