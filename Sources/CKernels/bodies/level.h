@@ -7,8 +7,25 @@
 #define CK_EXPAND(name, suffix) CK_JOIN(name, suffix)
 #define LEVEL(name) CK_EXPAND(name, CK_SUFFIX)
 #define CK_INLINE static inline __attribute__((always_inline))
+/// For loops whose output may be an input itself: no iteration reads what another one writes.
+#define CK_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 
-#include "rows.h"
+#include "exponential.h"
+
+#include "activation.h"
+#include "elementwise.h"
+#include "gather.h"
+#include "normalize.h"
+#include "pixels.h"
+#include "softmax.h"
 #include "update.h"
 
-const ck_table LEVEL(ck_table) = { .rows = CK_ROWS_TABLE, .update = CK_UPDATE_TABLE };
+const ck_table LEVEL(ck_table) = {
+    .elementwise = CK_ELEMENTWISE_TABLE,
+    .activation = CK_ACTIVATION_TABLE,
+    .normalize = CK_NORMALIZE_TABLE,
+    .softmax = CK_SOFTMAX_TABLE,
+    .pixels = CK_PIXELS_TABLE,
+    .gather = CK_GATHER_TABLE,
+    .update = CK_UPDATE_TABLE,
+};

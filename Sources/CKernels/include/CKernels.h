@@ -1,16 +1,28 @@
 // Loops that Swift cannot vectorise, compiled at three instruction levels behind one table of functions.
-// Rules: no allocation, no globals, no I/O; sizes are size_t; accumulation is an explicit argument.
+// Rules: no allocation, no globals, no I/O; sizes are size_t; accumulation is an explicit argument ("(+)=").
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 
-#include "rows.h"
+#include "activation.h"
+#include "elementwise.h"
+#include "gather.h"
+#include "normalize.h"
+#include "pixels.h"
+#include "softmax.h"
 #include "update.h"
+
+#pragma clang assume_nonnull begin
 
 /// Every kernel at one instruction level. All levels agree: bit for bit in the update kernels, to rounding elsewhere.
 typedef struct {
-    ck_rows rows;
+    ck_elementwise elementwise;
+    ck_activation activation;
+    ck_normalize normalize;
+    ck_softmax softmax;
+    ck_pixels pixels;
+    ck_gather gather;
     ck_update update;
 } ck_table;
 
@@ -29,3 +41,5 @@ static inline void ck_pause(void) {
 
 /// Names the calling thread for `top -H`; Swift cannot call the variadic `prctl`.
 static inline void ck_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,16 @@
+// GELU(x) = x·Φ(x) with the exact normal distribution function Φ.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+typedef struct {
+    /// y = GELU(x + bias); y may be x.
+    void (*bias_gelu)(const float *x, const float *_Nullable bias, float *y, size_t rows, size_t channels);
+    /// dx (+)= dy·GELU'(x + bias); bias_sums[c] += Σ over rows of the same product, when given. dx may be dy.
+    void (*bias_gelu_backward)(const float *x, const float *_Nullable bias, const float *dy, float *dx, int adding,
+                               float *_Nullable bias_sums, size_t rows, size_t channels);
+} ck_activation;
+
+#pragma clang assume_nonnull end

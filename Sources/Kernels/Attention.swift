@@ -1,0 +1,152 @@
+import CKernels
+
+/// Extents of a multi-head attention over `batch` samples (or windows) of `tokens` rows.
+public struct AttentionShape: Sendable {
+    /// Where a row of the projections holds what.
+    public enum Projections: Sendable {
+        /// [q | k | v], each head-major: 3·heads·headWidth channels.
+        case separate
+        /// One projection serves as query, key and value: heads·headWidth channels (CRATE's subspaces).
+        case shared
+    }
+
+    public let batch, tokens, heads, headWidth: Int
+    /// Factor on q·kᵀ, usually 1/√headWidth.
+    public let scale: Float
+    public let projections: Projections
+
+    public init(
+        batch: Int, tokens: Int, heads: Int, headWidth: Int, scale: Float, projections: Projections = .separate
+    ) {
+        self.batch = batch
+        self.tokens = tokens
+        self.heads = heads
+        self.headWidth = headWidth
+        self.scale = scale
+        self.projections = projections
+    }
+
+    public var rows: Int { batch * tokens }
+    /// heads·headWidth, the channels of the output.
+    public var width: Int { heads * headWidth }
+    /// Channels of a row of the projections.
+    public var projectedWidth: Int { projections == .separate ? 3 * width : width }
+
+    /// Query rows whose logits are held at once: all of them up to 362 tokens, then as many as fit in 512 KiB.
+    var blockRows: Int {
+        tokens * tokens <= AttentionShape.blockFloats
+            ? tokens : max(16, AttentionShape.blockFloats / max(tokens, 1) / 16 * 16)
+    }
+
+    private static let blockFloats = 131_072
+
+    /// Chunks that the (sample, head) pairs are cut into; each has scratch of its own, used again for every pair.
+    static let slots = 16
+
+    /// (sample, head) pairs of a chunk.
+    var pairsPerSlot: Int { max(1, (batch * heads + AttentionShape.slots - 1) / AttentionShape.slots) }
+    var usedSlots: Int { (batch * heads + pairsPerSlot - 1) / pairsPerSlot }
+
+    /// Query, key and value of one head of one sample within `base`, which has the layout of the projections.
+    func views(_ base: UnsafeMutablePointer<Float>, sample: Int, head: Int) -> (q: Panel, k: Panel, v: Panel) {
+        let step = projections == .separate ? width : 0
+        let start = base + sample * tokens * projectedWidth + head * headWidth
+        let view = { (part: Int) in Panel(base: start + part * step, stride: self.projectedWidth) }
+        return (view(0), view(1), view(2))
+    }
+
+    /// The rows of one head of one sample within a matrix of rows × width.
+    func output(_ base: UnsafeMutablePointer<Float>, sample: Int, head: Int) -> Panel {
+        Panel(base: base + sample * tokens * width + head * headWidth, stride: width)
+    }
+
+    /// Checks the biases of a call and gives the number of masks.
+    func masks(bias: Floats?, mask: Floats?) -> Int {
+        let square = tokens * tokens
+        precondition((bias?.count ?? heads * square) == heads * square, "bias is not heads × tokens × tokens")
+        guard let mask else { return 1 }
+        precondition(mask.count > 0 && mask.count % square == 0, "mask is not windows × tokens × tokens")
+        precondition(batch % (mask.count / square) == 0, "samples are not whole sets of windows")
+        return mask.count / square
+    }
+}
+
+/// What both directions read: the projections and what is added to the logits.
+struct AttentionInputs {
+    let kernels: UnsafePointer<ck_table>
+    let shape: AttentionShape
+    let projected: UnsafeMutablePointer<Float>
+    let bias: UnsafeMutablePointer<Float>?
+    let mask: UnsafeMutablePointer<Float>?
+    let masks: Int
+
+    init(_ pool: WorkerPool, _ projected: Floats, bias: Floats?, mask: Floats?, _ shape: AttentionShape) {
+        precondition(projected.count == shape.rows * shape.projectedWidth, "projections of another size")
+        kernels = pool.kernels
+        self.shape = shape
+        self.projected = projected.base
+        self.bias = bias?.base
+        self.mask = mask?.base
+        masks = shape.masks(bias: bias, mask: mask)
+    }
+
+    /// p = softmax(scale·q·kᵀ + bias + mask) for the query rows `block`.
+    func probabilities(sample: Int, head: Int, block: Range<Int>, into p: UnsafeMutablePointer<Float>) {
+        let (n, square) = (shape.tokens, shape.tokens * shape.tokens)
+        let (q, k, _) = shape.views(projected, sample: sample, head: head)
+        let transposed = Panel(base: k.base, stride: k.stride, isTransposed: true)
+        multiplySerially(
+            q.from(row: block.lowerBound, column: 0), transposed, into: Panel(base: p, stride: n),
+            rows: block.count, columns: n, depth: shape.headWidth, scale: shape.scale)
+        let offset = block.lowerBound * n
+        kernels.pointee.softmax.softmax(
+            p, bias.map { $0 + head * square + offset }, mask.map { $0 + sample % masks * square + offset },
+            block.count, n)
+    }
+
+    /// The ranges of query rows that are held at once.
+    func blocks(_ body: (Range<Int>) -> Void) {
+        var start = 0
+        while start < shape.tokens {
+            let end = min(shape.tokens, start + shape.blockRows)
+            body(start..<end)
+            start = end
+        }
+    }
+}
+
+extension WorkerPool {
+    /// Floats of scratch that `attention` asks for.
+    public static func attentionScratch(_ shape: AttentionShape) -> Int {
+        shape.usedSlots * shape.blockRows * shape.tokens
+    }
+
+    /// y = softmax(scale·q·kᵀ + bias + mask)·v for every sample and head. Probabilities of a head are made and used in
+    /// cache; they never exist for the whole batch.
+    /// qkv: (batch·tokens) × projectedWidth; y: (batch·tokens) × (heads·headWidth); bias: heads × tokens × tokens;
+    /// mask: windows × tokens × tokens, sample s takes s mod windows.
+    public func attention(
+        _ qkv: Floats, bias: Floats?, mask: Floats? = nil, into y: Floats, _ shape: AttentionShape, scratch: Floats
+    ) {
+        precondition(y.count == shape.rows * shape.width, "output of another size")
+        precondition(scratch.count >= WorkerPool.attentionScratch(shape), "scratch too small")
+        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, shape)
+        split(shape.batch * shape.heads, grain: shape.pairsPerSlot, (inputs: inputs, y: y.base, scratch: scratch.base))
+        {
+            job, pairs in
+            let (inputs, shape) = (job.inputs, job.inputs.shape)
+            let p = job.scratch + pairs.lowerBound / shape.pairsPerSlot * shape.blockRows * shape.tokens
+            for pair in pairs {
+                let (sample, head) = (pair / shape.heads, pair % shape.heads)
+                let v = shape.views(inputs.projected, sample: sample, head: head).v
+                let y = shape.output(job.y, sample: sample, head: head)
+                inputs.blocks { block in
+                    inputs.probabilities(sample: sample, head: head, block: block, into: p)
+                    multiplySerially(
+                        Panel(base: p, stride: shape.tokens), v, into: y.from(row: block.lowerBound, column: 0),
+                        rows: block.count, columns: shape.headWidth, depth: shape.tokens)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import CKernels
+
+/// How backward is cut: chunks of one head and a group of samples, so that the bias gradient of a head is summed over
+/// the samples of a group in order, and over the groups in order. The number of groups depends on the shape alone and
+/// keeps several threads busy when heads are few.
+struct AttentionBackwardCut {
+    let groups: Int
+    let samplesPerGroup: Int
+
+    init(_ shape: AttentionShape) {
+        let wanted = (AttentionShape.slots + shape.heads - 1) / max(shape.heads, 1)
+        samplesPerGroup = max(1, (shape.batch + wanted - 1) / wanted)
+        groups = (shape.batch + samplesPerGroup - 1) / samplesPerGroup
+    }
+}
+
+extension WorkerPool {
+    /// Floats of scratch that `attentionBackward` asks for.
+    public static func attentionBackwardScratch(_ shape: AttentionShape, withBiasGradient: Bool) -> Int {
+        let chunks = AttentionBackwardCut(shape).groups * shape.heads
+        let held = chunks * 2 * shape.blockRows * shape.tokens
+        return held + (withBiasGradient ? chunks * shape.tokens * shape.tokens : 0)
+    }
+
+    /// The gradient of `attention`, with the probabilities computed again from qkv. With p the probabilities,
+    /// dp = dy·vᵀ and ds = p⊙(dp - Σ(y⊙dy)): dv = pᵀ·dy, dq = scale·ds·k, dk = scale·dsᵀ·q, dbias = Σ over samples of ds.
+    /// Shared projections receive the sum of dq, dk and dv.
+    public func attentionBackward(
+        _ qkv: Floats, bias: Floats?, mask: Floats? = nil, output: Floats, _ dy: Floats, into dqkv: Floats,
+        adding: Bool, biasGradient: Floats?, addingBias: Bool, _ shape: AttentionShape, scratch: Floats
+    ) {
+        let square = shape.tokens * shape.tokens
+        precondition(output.count == shape.rows * shape.width && dy.count == output.count, "output of another size")
+        precondition(dqkv.count == qkv.count, "gradient of another size")
+        precondition((biasGradient?.count ?? shape.heads * square) == shape.heads * square, "bias gradient size")
+        let needed = WorkerPool.attentionBackwardScratch(shape, withBiasGradient: biasGradient != nil)
+        precondition(scratch.count >= needed, "scratch too small")
+        let cut = AttentionBackwardCut(shape)
+        let chunks = cut.groups * shape.heads
+        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, shape)
+        let sums = biasGradient == nil ? nil : scratch.base + chunks * 2 * shape.blockRows * shape.tokens
+        let gradients = AttentionGradients(
+            inputs: inputs, output: output.base, dy: dy.base, dqkv: dqkv.base, adding: adding)
+        split(chunks, grain: 1, (gradients: gradients, cut: cut, scratch: scratch.base, sums: sums)) { job, chunks in
+            let shape = job.gradients.inputs.shape
+            for chunk in chunks {
+                let (group, head) = (chunk / shape.heads, chunk % shape.heads)
+                let first = group * job.cut.samplesPerGroup
+                let p = job.scratch + chunk * 2 * shape.blockRows * shape.tokens
+                for sample in first..<min(shape.batch, first + job.cut.samplesPerGroup) {
+                    job.gradients.compute(
+                        sample: sample, head: head, p: p, dp: p + shape.blockRows * shape.tokens,
+                        logitSums: job.sums.map { $0 + chunk * shape.tokens * shape.tokens },
+                        addingLogits: sample > first)
+                }
+            }
+        }
+        if let biasGradient, let sums {
+            addPartials(
+                sums, chunks: cut.groups, stride: shape.heads * square, into: biasGradient.base, shape.heads * square,
+                adding: addingBias)
+        }
+    }
+}
+
+private struct AttentionGradients {
+    let inputs: AttentionInputs
+    let output, dy, dqkv: UnsafeMutablePointer<Float>
+    let adding: Bool
+
+    /// One head of one sample. Both buffers hold blockRows × tokens floats.
+    func compute(
+        sample: Int, head: Int, p: UnsafeMutablePointer<Float>, dp: UnsafeMutablePointer<Float>,
+        logitSums: UnsafeMutablePointer<Float>?, addingLogits: Bool
+    ) {
+        let shape = inputs.shape
+        let (n, width) = (shape.tokens, shape.headWidth)
+        let (q, k, v) = shape.views(inputs.projected, sample: sample, head: head)
+        let (dq, dk, dv) = shape.views(dqkv, sample: sample, head: head)
+        let y = shape.output(output, sample: sample, head: head)
+        let dy = shape.output(self.dy, sample: sample, head: head)
+        let isShared = shape.projections == .shared
+        let transposed = { (panel: Panel) in Panel(base: panel.base, stride: panel.stride, isTransposed: true) }
+        let (pBlock, dpBlock) = (Panel(base: p, stride: n), Panel(base: dp, stride: n))
+        inputs.blocks { block in
+            let start = block.lowerBound
+            // Keys and values gather from every block of queries, a query only from its own.
+            let kept: Float = adding || start > 0 ? 1 : 0
+            let dyBlock = dy.from(row: start, column: 0)
+            inputs.probabilities(sample: sample, head: head, block: block, into: p)
+            multiplySerially(
+                transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, keeping: kept)
+            multiplySerially(dyBlock, transposed(v), into: dpBlock, rows: block.count, columns: n, depth: width)
+            inputs.kernels.pointee.softmax.softmax_backward(
+                p, dp, y.from(row: start, column: 0).base, dyBlock.base, width, shape.width,
+                logitSums.map { $0 + start * n }, addingLogits ? 1 : 0, block.count, n)
+            multiplySerially(
+                transposed(dpBlock), q.from(row: start, column: 0), into: dk, rows: n, columns: width,
+                depth: block.count, scale: shape.scale, keeping: isShared ? 1 : kept)
+            multiplySerially(
+                dpBlock, k, into: dq.from(row: start, column: 0), rows: block.count, columns: width, depth: n,
+                scale: shape.scale, keeping: isShared || adding ? 1 : 0)
+        }
+    }
+}

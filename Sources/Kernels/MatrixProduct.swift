@@ -1,0 +1,159 @@
+import CKernels
+import COpenBLAS
+
+/// A row-major view of floats as a matrix, or of its transpose. Slices of a wider matrix (one head of an attention,
+/// a part of the channels) are views with a `stride` above `columns`.
+public struct Matrix: Sendable {
+    let floats: Floats
+    public let rows: Int
+    public let columns: Int
+    /// Floats between neighbouring rows of the memory, which are the columns of a transposed view.
+    let stride: Int
+    let isTransposed: Bool
+
+    /// - Parameter stride: floats between rows; `columns` when absent.
+    public init(_ floats: Floats, rows: Int, columns: Int, stride: Int? = nil) {
+        let stride = stride ?? columns
+        precondition(rows >= 0 && columns >= 0 && stride >= columns, "a row is longer than the stride")
+        precondition(rows == 0 || (rows - 1) * stride + columns <= floats.count, "matrix larger than its floats")
+        self.init(floats, rows: rows, columns: columns, stride: stride, isTransposed: false)
+    }
+
+    private init(_ floats: Floats, rows: Int, columns: Int, stride: Int, isTransposed: Bool) {
+        self.floats = floats
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride
+        self.isTransposed = isTransposed
+    }
+
+    /// The same floats with rows and columns exchanged; nothing moves.
+    public var transposed: Matrix {
+        Matrix(floats, rows: columns, columns: rows, stride: stride, isTransposed: !isTransposed)
+    }
+
+    var panel: Panel { Panel(base: floats.base, stride: stride, isTransposed: isTransposed) }
+}
+
+/// The address of a matrix without its extents, for use inside chunk bodies.
+struct Panel {
+    var base: UnsafeMutablePointer<Float>
+    var stride: Int
+    var isTransposed = false
+
+    func from(row: Int, column: Int) -> Panel {
+        let offset = isTransposed ? column * stride + row : row * stride + column
+        return Panel(base: base + offset, stride: stride, isTransposed: isTransposed)
+    }
+}
+
+/// c = scale·a·b + kept·c on the calling thread; a is rows × depth, b is depth × columns, c is not transposed.
+func multiplySerially(
+    _ a: Panel, _ b: Panel, into c: Panel, rows: Int, columns: Int, depth: Int, scale: Float = 1,
+    keeping kept: Float = 0
+) {
+    cblas_sgemm(
+        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
+        numericCast(rows), numericCast(columns), numericCast(depth), scale, a.base, numericCast(max(a.stride, 1)),
+        b.base, numericCast(max(b.stride, 1)), kept, c.base, numericCast(max(c.stride, 1)))
+}
+
+/// How a product is cut: a grid of equal tiles of C, fixed by the extents alone.
+///
+/// Every tile packs its part of both operands again, at about 1/rows + 1/columns of its arithmetic times the cost of
+/// moving a float, so tiles are few and large; products below a few hundred microseconds stay whole.
+struct ProductCut {
+    let rows: Int
+    let columns: Int
+    let rowsPerTile: Int
+    let columnsPerTile: Int
+
+    init(rows: Int, columns: Int, depth: Int) {
+        var (downs, acrosses) = (1, 1)
+        let work = Double(rows) * Double(columns) * Double(depth)
+        while downs * acrosses < 64, work / Double(downs * acrosses) > ProductCut.smallestWork * 2 {
+            let (height, width) = (rows / downs, columns / acrosses)
+            let isFirst = downs * acrosses == 1
+            guard max(height, width) >= (isFirst ? ProductCut.smallestExtent : ProductCut.extentOfMany) * 2 else {
+                break
+            }
+            if height >= width { downs *= 2 } else { acrosses *= 2 }
+        }
+        self.rows = rows
+        self.columns = columns
+        // Whole multiples of the register tile, so that only the last tile has ragged edges.
+        rowsPerTile = ProductCut.rounded(rows, over: downs)
+        columnsPerTile = ProductCut.rounded(columns, over: acrosses)
+    }
+
+    /// Multiply-adds of a tile, about a tenth of a millisecond.
+    private static let smallestWork = 5e6
+    private static let smallestExtent = 96
+    private static let extentOfMany = 384
+
+    private static func rounded(_ extent: Int, over parts: Int) -> Int {
+        parts == 1 ? max(extent, 1) : ((extent + parts - 1) / parts + 15) / 16 * 16
+    }
+
+    var acrosses: Int { (columns + columnsPerTile - 1) / columnsPerTile }
+    var downs: Int { (rows + rowsPerTile - 1) / rowsPerTile }
+    var tiles: Int { downs * acrosses }
+
+    func ranges(_ tile: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+        let top = tile / acrosses * rowsPerTile, left = tile % acrosses * columnsPerTile
+        return (top..<min(rows, top + rowsPerTile), left..<min(columns, left + columnsPerTile))
+    }
+}
+
+extension WorkerPool {
+    /// c = scale·a·b, or c += scale·a·b when `adding`. a and b may be transposed views, c may not.
+    public func multiply(_ a: Matrix, _ b: Matrix, into c: Matrix, scale: Float = 1, adding: Bool = false) {
+        precondition(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns, "extents do not match")
+        precondition(!c.isTransposed, "the result is written row by row")
+        product(
+            a.panel, b.panel, into: c.panel, rows: c.rows, columns: c.columns, depth: a.columns, scale: scale,
+            adding: adding, bias: nil)
+    }
+
+    /// y = x·Wᵀ + bias.
+    /// x: rows × inputs; weight: outputs × inputs; bias: outputs; y: rows × outputs.
+    public func linear(
+        _ x: Floats, weight: Floats, bias: Floats?, into y: Floats, rows: Int, inputs: Int, outputs: Int
+    ) {
+        precondition(x.count == rows * inputs && y.count == rows * outputs, "rows of another width")
+        precondition(weight.count == outputs * inputs && (bias?.count ?? outputs) == outputs, "weight of another shape")
+        product(
+            Panel(base: x.base, stride: inputs), Panel(base: weight.base, stride: inputs, isTransposed: true),
+            into: Panel(base: y.base, stride: outputs), rows: rows, columns: outputs, depth: inputs, scale: 1,
+            adding: false, bias: bias?.base)
+    }
+
+    private func product(
+        _ a: Panel, _ b: Panel, into c: Panel, rows: Int, columns: Int, depth: Int, scale: Float, adding: Bool,
+        bias: UnsafeMutablePointer<Float>?
+    ) {
+        guard rows > 0, columns > 0 else { return }
+        let cut = ProductCut(rows: rows, columns: columns, depth: depth)
+        split(
+            cut.tiles, grain: 1,
+            (kernels: kernels, cut: cut, a: a, b: b, c: c, depth: depth, scale: scale, adding: adding, bias: bias)
+        ) { job, tiles in
+            for tile in tiles {
+                let (rows, columns) = job.cut.ranges(tile)
+                let c = job.c.from(row: rows.lowerBound, column: columns.lowerBound)
+                // The library would clear the tile before it adds to it; starting from the bias costs the same.
+                if let bias = job.bias {
+                    job.kernels.pointee.elementwise.fill_rows(
+                        bias + columns.lowerBound, c.base, rows.count, columns.count, c.stride)
+                }
+                multiplySerially(
+                    job.a.from(row: rows.lowerBound, column: 0), job.b.from(row: 0, column: columns.lowerBound),
+                    into: c, rows: rows.count, columns: columns.count, depth: job.depth, scale: job.scale,
+                    keeping: job.adding || job.bias != nil ? 1 : 0)
+            }
+        }
+    }
+
+    /// Our threads call the library's products side by side; it must not start threads of its own.
+    static func holdLibraryToOneThread() { openblas_set_num_threads(1) }
+}

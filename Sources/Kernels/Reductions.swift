@@ -1,0 +1,103 @@
+import CKernels
+
+/// How a reduction over rows is cut: at most `limit` chunks whose partial results are added in index order. The cut
+/// depends on the rows alone, so the bits do not depend on the threads.
+struct ReductionCut {
+    static let limit = 32
+    let rows: Int
+    let grain: Int
+
+    init(rows: Int, atLeast smallest: Int) {
+        self.rows = rows
+        grain = max(smallest, (rows + ReductionCut.limit - 1) / ReductionCut.limit, 1)
+    }
+
+    var chunks: Int { (rows + grain - 1) / grain }
+}
+
+/// The cut for sums over rows into one value per channel.
+func rowReduction(_ rows: Int) -> ReductionCut { ReductionCut(rows: rows, atLeast: 8) }
+
+/// Floats of scratch for `width` sums per chunk over `rows`.
+func partialFloats(_ rows: Int, width: Int) -> Int { rowReduction(rows).chunks * width }
+
+extension WorkerPool {
+    /// Floats of scratch that `columnSums` asks for.
+    public static func columnSumScratch(rows: Int, channels: Int) -> Int { partialFloats(rows, width: channels) }
+
+    /// sums[c] = Σ over rows of x[r, c], or += when `adding`.
+    public func columnSums(
+        _ x: Floats, rows: Int, channels: Int, into sums: Floats, adding: Bool, scratch: Floats
+    ) {
+        precondition(x.count == rows * channels && sums.count == channels, "rows of another width")
+        let cut = rowReduction(rows)
+        precondition(scratch.count >= cut.chunks * channels, "scratch too small")
+        split(
+            rows, grain: cut.grain,
+            (kernels: kernels, x: x.base, partials: scratch.base, channels: channels, grain: cut.grain)
+        ) { job, range in
+            let partial = job.partials + range.lowerBound / job.grain * job.channels
+            partial.update(repeating: 0, count: job.channels)
+            job.kernels.pointee.elementwise.column_sums(
+                job.x + range.lowerBound * job.channels, partial, range.count, job.channels)
+        }
+        addPartials(scratch.base, chunks: cut.chunks, stride: channels, into: sums.base, channels, adding: adding)
+    }
+
+    /// sums[c] (+)= Σ over chunks of partials[chunk·stride + c], in chunk order.
+    func addPartials(
+        _ partials: UnsafeMutablePointer<Float>, chunks: Int, stride: Int, into sums: UnsafeMutablePointer<Float>,
+        _ count: Int, adding: Bool
+    ) {
+        split(
+            count, grain: 1024,
+            (kernels: kernels, partials: partials, chunks: chunks, stride: stride, sums: sums, adding: adding)
+        ) { job, range in
+            let sums = job.sums + range.lowerBound
+            if !job.adding { sums.update(repeating: 0, count: range.count) }
+            for chunk in 0..<job.chunks {
+                let partial = job.partials + chunk * job.stride + range.lowerBound
+                job.kernels.pointee.elementwise.axpy(1, partial, sums, range.count)
+            }
+        }
+    }
+
+    /// Σ x in Double.
+    public func sum(_ x: Floats) -> Double {
+        reduce(x.count, atLeast: chunkFloats, (kernels: kernels, x: x.base)) { job, range in
+            job.kernels.pointee.elementwise.sum(job.x + range.lowerBound, range.count)
+        }
+    }
+
+    /// Σ x² in Double.
+    public func sumOfSquares(_ x: Floats) -> Double {
+        reduce(x.count, atLeast: chunkFloats, (kernels: kernels, x: x.base)) { job, range in
+            job.kernels.pointee.elementwise.sum_of_squares(job.x + range.lowerBound, range.count)
+        }
+    }
+
+    /// True when no element is infinite or NaN.
+    public func isFinite(_ x: Floats) -> Bool {
+        reduce(x.count, atLeast: chunkFloats, (kernels: kernels, x: x.base)) { job, range in
+            job.kernels.pointee.elementwise.is_finite(job.x + range.lowerBound, range.count) == 0 ? 1 : 0
+        } == 0
+    }
+
+    /// The sum of what `body` returns per chunk, added in index order.
+    func reduce<Arguments>(
+        _ rows: Int, atLeast smallest: Int, _ arguments: Arguments,
+        _ body: @escaping @Sendable (Arguments, Range<Int>) -> Double
+    ) -> Double {
+        let cut = ReductionCut(rows: rows, atLeast: smallest)
+        return withUnsafeTemporaryAllocation(of: Double.self, capacity: ReductionCut.limit) { partials in
+            guard let partials = partials.baseAddress else { return 0 }
+            split(rows, grain: cut.grain, (arguments: arguments, body: body, partials: partials, grain: cut.grain)) {
+                job, range in
+                job.partials[range.lowerBound / job.grain] = job.body(job.arguments, range)
+            }
+            var total = 0.0
+            for chunk in 0..<cut.chunks { total += partials[chunk] }
+            return total
+        }
+    }
+}
