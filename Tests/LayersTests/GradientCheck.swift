@@ -52,15 +52,18 @@ final class GradientCheck {
             let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool, isFrozen: { $0 == frozen })
             for (name, values) in zip(names, start) { try #require(store.value(name)).copy(from: values) }
             let plan = try Plan(graph, minimising: loss, keeping: terms.map(\.0), store: store, pool: pool)
-            for (input, values) in constants { plan.set(input, Floats(values)) }
             return (store, plan)
         }
+        func forward(_ plan: Plan) {
+            for (input, values) in constants { plan.set(input, Floats(values)) }
+            plan.forward()
+        }
         let (store, plan) = try setUp(frozen: nil)
-        plan.forward()
+        forward(plan)
         plan.backward()
         let gradients = try names.map { try #require(store.gradient($0), "\($0) gets no gradient").array }
         func measuredLoss() -> Double {
-            plan.forward()
+            forward(plan)
             return terms.reduce(0) { sum, term in sum + dot(plan.value(of: term.0).array, term.1) }
         }
         #expect(
@@ -87,7 +90,7 @@ final class GradientCheck {
             }
             floats.copy(from: start[position])
         }
-        plan.forward()
+        forward(plan)
         plan.backward(adding: true)
         for (name, once) in zip(names, gradients) {
             let twice = try #require(store.gradient(name)).array
@@ -99,7 +102,7 @@ final class GradientCheck {
         // Without the gradient of one parameter the others stay the same.
         for frozen in names where names.count > 1 && !inputsHaveOtherUses && canFreeze(frozen) {
             let (store, plan) = try setUp(frozen: frozen)
-            plan.forward()
+            forward(plan)
             plan.backward()
             for (name, expected) in zip(names, gradients) where name != frozen {
                 #expect(
