@@ -12,7 +12,9 @@ public struct FileError: Error, CustomStringConvertible, Equatable {
         self.code = code
     }
 
-    public var description: String { "\(path): cannot \(action): \(String(cString: strerror(code)))" }
+    public var description: String { "\(path): \(reason)" }
+    /// What was refused and why, without the path.
+    public var reason: String { "cannot \(action): \(String(cString: strerror(code)))" }
     public var isMissing: Bool { code == ENOENT }
     public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
 }

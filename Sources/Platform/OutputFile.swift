@@ -15,6 +15,14 @@ public final class OutputFile {
         guard descriptor >= 0 else { throw FileError(path: temporary, action: "create", code: errno) }
     }
 
+    /// Writes go to `path` itself: for files inside a folder that takes its name later.
+    public init(creating path: String) throws(FileError) {
+        self.path = path
+        temporary = path
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw FileError(path: path, action: "create", code: errno) }
+    }
+
     deinit {
         guard descriptor >= 0 else { return }
         close(descriptor)
@@ -33,8 +41,15 @@ public final class OutputFile {
     /// Flushes, renames over `path` and flushes the folder, so that after a crash the old or the new file is there.
     public func commit() throws(FileError) {
         guard fsync(descriptor) == 0 else { throw FileError(path: temporary, action: "flush", code: errno) }
-        close(descriptor)
+        // Network file systems report a full quota as late as here.
+        let closed = close(descriptor)
         descriptor = -1
+        guard closed == 0 else {
+            let code = errno
+            unlink(temporary)
+            throw FileError(path: temporary, action: "close", code: code)
+        }
+        if temporary == path { return }
         guard rename(temporary, path) == 0 else {
             let code = errno
             unlink(temporary)

@@ -1,0 +1,107 @@
+import Kernels
+
+/// Rules that turn a foreign file's names into ours, in order; each rule sees what the ones before it left.
+public struct NameMap: Sendable {
+    /// In patterns `*` stands for one part between dots and `**` for any number of parts.
+    public enum Rule: Sendable, Equatable {
+        /// Takes `prefix` off the names that start with it.
+        case dropPrefix(String)
+        /// Puts `prefix` in front of every name.
+        case addPrefix(String)
+        /// `rename("layers.*.0.fn.**", "blocks.*.attn.**")`: the wildcards of both sides correspond in order.
+        case rename(String, String)
+        /// Cuts a tensor into equal thirds along its first extent; the targets' wildcards are the pattern's.
+        case splitQKV(String, query: String, key: String, value: String)
+        /// Leaves these tensors out.
+        case ignore(String)
+    }
+
+    /// Where one of our tensors comes from.
+    public struct Source: Sendable, Equatable {
+        /// The file's name.
+        public let origin: String
+        public var name: String
+        public var shape: [Int]
+        /// Rows of the origin's first extent; nil: all.
+        public var rows: Range<Int>?
+    }
+
+    public let rules: [Rule]
+
+    public init(_ rules: [Rule]) {
+        for case .rename(let from, let to) in rules {
+            precondition(
+                NamePattern(from).wildcards == NamePattern(to).wildcards, "\(from) and \(to): wildcards must correspond"
+            )
+        }
+        self.rules = rules
+    }
+
+    /// Applies the rules to names and shapes alone. Two tensors that end under one name are an error.
+    public func apply(to names: [(name: String, shape: [Int])]) throws(CheckpointError) -> [Source] {
+        var sources = names.map { Source(origin: $0.name, name: $0.name, shape: $0.shape) }
+        for rule in rules {
+            var next: [Source] = []
+            next.reserveCapacity(sources.count)
+            for source in sources { next += try Self.apply(rule, source) }
+            sources = next
+        }
+        var origins: [String: String] = [:]
+        for source in sources {
+            if let other = origins.updateValue(source.origin, forKey: source.name) {
+                throw CheckpointError(
+                    .mismatched, at: source.name, found: "both '\(other)' and '\(source.origin)'",
+                    expected: "one tensor",
+                    hint: "two rules lead to the same name")
+            }
+        }
+        return sources
+    }
+
+    /// Applies the rules to a file; the tensors share its memory.
+    public func apply(to file: Safetensors) throws(CheckpointError) -> [StoredTensor] {
+        let stored = file.tensors
+        let sources = try apply(to: stored.map { ($0.name, $0.shape) })
+        var tensors: [StoredTensor] = []
+        for source in sources {
+            let tensor = try file.tensor(source.origin)
+            var bytes = tensor.bytes
+            if let rows = source.rows, let extent = tensor.shape.first, extent > 0 {
+                let row = bytes.count / extent
+                bytes = bytes[rows.lowerBound * row..<rows.upperBound * row]
+            }
+            tensors.append(StoredTensor(name: source.name, kind: tensor.kind, shape: source.shape, bytes: bytes))
+        }
+        return tensors
+    }
+
+    private static func apply(_ rule: Rule, _ source: Source) throws(CheckpointError) -> [Source] {
+        var changed = source
+        switch rule {
+        case .dropPrefix(let prefix):
+            if source.name.hasPrefix(prefix) { changed.name = String(source.name.dropFirst(prefix.count)) }
+        case .addPrefix(let prefix): changed.name = prefix + source.name
+        case .rename(let from, let to):
+            if let captures = NamePattern(from).match(source.name) { changed.name = NamePattern(to).filled(captures) }
+        case .splitQKV(let pattern, let query, let key, let value):
+            guard let captures = NamePattern(pattern).match(source.name) else { break }
+            return try thirds(source, [query, key, value].map { NamePattern($0).filled(captures) })
+        case .ignore(let pattern):
+            if NamePattern(pattern).match(source.name) != nil { return [] }
+        }
+        return [changed]
+    }
+
+    private static func thirds(_ source: Source, _ names: [String]) throws(CheckpointError) -> [Source] {
+        guard let extent = source.shape.first, extent % 3 == 0, source.rows == nil else {
+            throw CheckpointError(
+                .mismatched, at: source.origin, found: "shape \(source.shape)",
+                expected: "a first extent of three equal parts")
+        }
+        return names.enumerated().map { index, name in
+            Source(
+                origin: source.origin, name: name, shape: [extent / 3] + source.shape.dropFirst(),
+                rows: extent / 3 * index..<extent / 3 * (index + 1))
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import FoundationEssentials
+import Platform
+import Testing
+
+/// A folder of one test's own, removed with it.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/lacuna-\(UUID().uuidString)"
+        try Folder(path).create()
+    }
+
+    deinit { try? removePath(path) }
+
+    func path(of name: String) -> String { path + "/" + name }
+}
+
+func contents(_ path: String) throws -> [UInt8] { try InputFile.contents(path, limit: 1 << 30).array }
+
+func write(_ bytes: [UInt8], to path: String) throws {
+    let file = try OutputFile(creating: path)
+    try file.write(bytes)
+    try file.commit()
+}
