@@ -1,0 +1,32 @@
+/// The decay of an update. In SparK's pretraining it grows; the finetuning recipes keep it.
+public enum DecaySchedule: Sendable, Equatable {
+    case constant(Double)
+    /// `end + (start - end)·(1 + cos(πs/(T-1)))/2` over the T updates of `epochs`.
+    case cosine(start: Double, end: Double, epochs: Int)
+
+    /// The decay in force during update `index` (from 0) of the run, for groups that decay.
+    public func value(at index: Int, clock: EpochClock) -> Double {
+        switch self {
+        case .constant(let decay): return decay
+        case .cosine(let start, let end, let epochs):
+            return end + (start - end) * halfCosine(Double(index) / Double(max(epochs * clock.updates - 1, 1)))
+        }
+    }
+}
+
+/// How a recipe's rates grow with the global batch (samples of one update over all ranks).
+public enum BatchScaling: Sendable, Equatable {
+    case none
+    /// batch / per
+    case linear(per: Int)
+    /// sqrt(batch / per): SeiT++ finetuning, sqrt(G)/8 with per = 64.
+    case squareRoot(per: Int)
+
+    public func factor(batch: Int) -> Double {
+        switch self {
+        case .none: 1
+        case .linear(let per): Double(batch) / Double(per)
+        case .squareRoot(let per): (Double(batch) / Double(per)).squareRoot()
+        }
+    }
+}
