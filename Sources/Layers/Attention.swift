@@ -34,7 +34,7 @@ public struct Attention: Operation {
     public func extra(for shapes: [Shape]) -> Extra {
         let form = form(shapes[0])
         return Extra(
-            scratch: WorkerPool.attentionScratch(form), backwardScratch: WorkerPool.attentionBackwardScratch(form))
+            scratch: WorkerPool.attentionScratch(form), backwardScratch: WorkerPool.attentionBackwardScratch(form, withBiasGradient: shapes.count > 1))
     }
 
     public func flops(for shapes: [Shape]) -> Int {

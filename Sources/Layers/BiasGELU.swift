@@ -24,7 +24,7 @@ public struct BiasGELU: Operation {
     }
 
     public func extra(for shapes: [Shape]) -> Extra {
-        Extra(backwardScratch: WorkerPool.biasGELUBackwardScratch(rows: shapes[0].rows, channels: channels))
+        Extra(backwardScratch: WorkerPool.biasGELUScratch(rows: shapes[0].rows, channels: channels))
     }
 
     public func forward(_ at: Workspace) {
@@ -33,10 +33,8 @@ public struct BiasGELU: Operation {
     }
 
     public func backward(_ at: Workspace) {
-        guard let dx = at.inputGradients[0] else {
-            precondition(at.gradients[0] == nil, "a bias is trained together with the product before it")
-            return
-        }
+        // The output gradient has no reader left: it takes the result where only the bias is trained.
+        let dx = at.inputGradients[0] ?? at.outputGradient
         at.pool.biasGELUBackward(
             at.inputs[0], bias: at.values[0], at.outputGradient, into: dx, adding: at.adds[0],
             biasGradient: at.gradients[0], addingBias: at.addsToParameters[0],

@@ -32,7 +32,7 @@ public struct LayerNorm: Operation {
     public func extra(for shapes: [Shape]) -> Extra {
         let rows = shapes[0].rows
         return Extra(
-            saved: 2 * rows, backwardScratch: WorkerPool.layerNormBackwardScratch(rows: rows, channels: channels))
+            saved: 2 * rows, backwardScratch: WorkerPool.layerNormScratch(rows: rows, channels: channels))
     }
 
     public func forward(_ at: Workspace) {

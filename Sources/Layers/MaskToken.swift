@@ -28,7 +28,7 @@ public struct MaskToken: Operation {
 
     public func extra(for shapes: [Shape]) -> Extra {
         Extra(
-            backwardScratch: WorkerPool.maskedReplaceBackwardScratch(
+            backwardScratch: WorkerPool.maskedReplaceScratch(
                 rows: shapes[0].rows, channels: shapes[0].channels))
     }
 

@@ -36,26 +36,13 @@ public struct RelativePositionBias: Operation {
     public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { [heads, tokens, tokens] }
 
     public func forward(_ at: Workspace) {
-        at.pool.split(heads, grain: 1, (at.values[0], index, at.output, heads)) { arguments, range in
-            let (table, index, bias, heads) = arguments
-            for head in range {
-                let plane = bias[head * index.count..<(head + 1) * index.count]
-                for pair in 0..<index.count { plane[pair] = table[Int(index[pair]) * heads + head] }
-            }
-        }
+        at.pool.gatherBias(at.values[0], index: index, into: at.output, heads: heads)
     }
 
     public func backward(_ at: Workspace) {
         guard let gradient = at.gradients[0] else { return }
-        if !at.addsToParameters[0] { gradient.fill(0) }
-        // A head is one chunk, so each entry is summed by one thread in the order of the pairs.
-        at.pool.split(heads, grain: 1, (gradient, index, at.outputGradient, heads)) { arguments, range in
-            let (gradient, index, dy, heads) = arguments
-            for head in range {
-                let plane = dy[head * index.count..<(head + 1) * index.count]
-                for pair in 0..<index.count { gradient[Int(index[pair]) * heads + head] += plane[pair] }
-            }
-        }
+        at.pool.scatterAddBias(
+            at.outputGradient, index: index, into: gradient, adding: at.addsToParameters[0], heads: heads)
     }
 }
 

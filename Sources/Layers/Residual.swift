@@ -31,10 +31,8 @@ public struct Residual: Operation {
 
     public func extra(for shapes: [Shape]) -> Extra {
         guard scale != nil else { return Extra() }
-        let (samples, rows, channels) = extents(shapes[0])
         return Extra(
-            backwardScratch: WorkerPool.residualBackwardScratch(
-                samples: samples, rowsPerSample: rows, channels: channels))
+            backwardScratch: WorkerPool.residualScratch(rows: shapes[0].rows, channels: shapes[0].channels))
     }
 
     public func forward(_ at: Workspace) {
@@ -45,14 +43,10 @@ public struct Residual: Operation {
     }
 
     public func backward(_ at: Workspace) {
-        guard let branchGradient = at.inputGradients[1] else {
-            precondition(at.gradients.allSatisfy { $0 == nil }, "a layer scale is trained together with its branch")
-            return
-        }
         let (samples, rows, channels) = extents(at.shapes[0])
         at.pool.residualBackward(
             at.inputs[1], scale: at.values.first, keep: at.inputs.count > 2 ? at.inputs[2] : nil, at.outputGradient,
-            into: branchGradient, adding: at.adds[1],
+            into: at.inputGradients[1], adding: at.adds[1],
             scaleGradient: at.gradients.first ?? nil, addingScale: at.addsToParameters.first ?? false,
             samples: samples, rowsPerSample: rows, channels: channels, scratch: at.scratch)
     }

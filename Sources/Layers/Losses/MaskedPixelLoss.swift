@@ -21,82 +21,38 @@ public struct MaskedPixelLoss: Operation {
         guard pixels.rank == 3, pixels == target else {
             throw ShapeError("prediction \(pixels) does not fit the target \(target)")
         }
-        let cells = Cells(pixels: pixels, mask: mask, channels: channels)
-        guard mask == [pixels[0], cells.side * cells.perBlock, cells.side * cells.perBlock],
-            cells.side * cells.side == pixels[1], channels * cells.block * cells.block == pixels[2],
-            cells.perBlock > 0, cells.block % cells.perBlock == 0
-        else { throw ShapeError("mask \(mask) does not cut the blocks \(pixels) of \(channels) channels evenly") }
+        let (side, block) = extents(pixels)
+        guard side * side == pixels[1], channels * block * block == pixels[2] else {
+            throw ShapeError("prediction \(pixels) is no square grid of square blocks of \(channels) channels")
+        }
+        guard mask.rank == 3, mask[0] == pixels[0], mask[1] == mask[2], mask[1] % side == 0,
+            block % (mask[1] / side) == 0
+        else { throw ShapeError("mask \(mask) does not cut \(side) × \(side) blocks of side \(block) evenly") }
         return [1]
     }
 
-    public func extra(for shapes: [Shape]) -> Extra {
-        let cells = Cells(pixels: shapes[0], mask: shapes[2], channels: channels)
-        let sums = WorkerPool.maskedAbsoluteErrorScratch(count: shapes[0].count)
-        return Extra(scratch: sums + cells.runs, backwardScratch: cells.runs)
-    }
-
     public func forward(_ at: Workspace) {
-        let cells = Cells(pixels: at.shapes[0], mask: at.shapes[2], channels: channels)
-        let mask = cells.spread(at.inputs[2], into: at.scratch[0..<cells.runs], at.pool)
         at.output[0] = Float(
-            at.pool.maskedAbsoluteError(
-                at.inputs[0], at.inputs[1], mask: mask, scratch: at.scratch[cells.runs..<at.scratch.count]))
+            at.pool.maskedAbsoluteError(at.inputs[0], at.inputs[1], mask: at.inputs[2], grid: grid(at.shapes)))
     }
 
     public func backward(_ at: Workspace) {
         guard let dx = at.inputGradients[0] else { return }
-        let cells = Cells(pixels: at.shapes[0], mask: at.shapes[2], channels: channels)
-        let mask = cells.spread(at.inputs[2], into: at.scratch[0..<cells.runs], at.pool)
         at.pool.maskedAbsoluteErrorBackward(
-            at.inputs[0], at.inputs[1], mask: mask, scale: at.outputGradient[0], into: dx, adding: at.adds[0])
-    }
-}
-
-/// How the cells of a mask lie over the rows of predicted pixels.
-private struct Cells {
-    /// Blocks along a side of the image.
-    let side: Int
-    /// Pixels along a side of a block.
-    let block: Int
-    /// Cells along a side of a block.
-    let perBlock: Int
-    let channels: Int
-    let rows: Int
-
-    init(pixels: Shape, mask: Shape, channels: Int) {
-        rows = pixels.rows
-        side = Self.root(pixels[1])
-        block = Self.root(pixels[2] / max(1, channels))
-        perBlock = side > 0 && mask.rank == 3 ? mask[1] / side : 0
-        self.channels = channels
+            at.inputs[0], at.inputs[1], mask: at.inputs[2], scale: at.outputGradient[0], into: dx, adding: at.adds[0],
+            grid: grid(at.shapes))
     }
 
-    /// Floats of a mask with one number per run of pixels that share a cell; 0 where a row lies in one cell.
-    var runs: Int { perBlock == 1 ? 0 : rows * channels * block * perBlock }
-
-    /// One number per equal run of pixels: the mask itself where a row is one cell.
-    func spread(_ mask: Floats, into runs: Floats, _ pool: WorkerPool) -> Floats {
-        if perBlock == 1 { return mask }
-        pool.split(rows, grain: 16, (self, mask, runs)) { arguments, range in
-            let (cells, mask, runs) = arguments
-            for row in range { cells.spread(row, mask, into: runs) }
-        }
-        return runs
+    private func grid(_ shapes: [Shape]) -> PixelGrid {
+        let (side, block) = extents(shapes[0])
+        return PixelGrid(
+            batch: shapes[0][0], height: side, width: side, channels: channels, stride: block,
+            maskPatch: block * side / shapes[2][1])
     }
 
-    private func spread(_ row: Int, _ mask: Floats, into runs: Floats) {
-        let (sample, place) = row.quotientAndRemainder(dividingBy: side * side)
-        let (down, right) = place.quotientAndRemainder(dividingBy: side)
-        var run = row * channels * block * perBlock
-        for _ in 0..<channels {
-            for line in 0..<block {
-                let cellRow = (sample * side + down) * perBlock + line / (block / perBlock)
-                let start = (cellRow * side + right) * perBlock
-                for cell in 0..<perBlock { runs[run + cell] = mask[start + cell] }
-                run += perBlock
-            }
-        }
+    /// Blocks along a side of the image, and pixels along a side of a block.
+    private func extents(_ pixels: Shape) -> (side: Int, block: Int) {
+        let root = { (square: Int) in Int(Double(square).squareRoot().rounded()) }
+        return (root(pixels[1]), root(pixels[2] / channels))
     }
-
-    private static func root(_ square: Int) -> Int { Int(Double(square).squareRoot().rounded()) }
 }
