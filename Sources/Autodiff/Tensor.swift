@@ -25,3 +25,8 @@ public struct DropPathInput {
     /// Probability of dropping a sample's branch, 0..<1.
     public let rate: Double
 }
+
+extension Graph {
+    /// Records `op` on `inputs`, of which there may be none: a table or a constant makes its output alone.
+    public func apply(_ op: some Operation, to inputs: [Tensor] = []) -> Tensor { record(op, on: inputs) }
+}

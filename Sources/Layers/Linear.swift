@@ -1,0 +1,119 @@
+public import Autodiff
+public import Kernels
+
+/// y = x·Wᵀ + b over the last extent, (…, inputs) to (…, outputs).
+/// The weight has PyTorch's shape [outputs, …]; what follows the first extent is read as one row, so that a convolution
+/// whose stride is its kernel keeps its own shape on disk. Keeps its input.
+public struct Linear: Operation {
+    /// What is added to the product.
+    public enum Bias: Sendable {
+        case none
+        case full(Parameter)
+        /// [query | 0 | value]: attention without a key bias, as in BEiT.
+        case queryAndValue(Parameter, Parameter)
+    }
+
+    public let weight: Parameter
+    public let bias: Bias
+    private var inputs: Int { weight.shape.count / outputs }
+    private var outputs: Int { weight.shape[0] }
+
+    public init(weight: Parameter, bias: Bias) {
+        self.weight = weight
+        self.bias = bias
+    }
+
+    /// Declares `weight` and, if wanted, a zero `bias` in `scope`.
+    public init(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool = true, start: Initializer) {
+        weight = scope.parameter("weight", [outputs, inputs], start)
+        self.bias = bias ? .full(scope.parameter("bias", [outputs], .zeros)) : .none
+    }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor { x.apply(self) }
+
+    public var parameters: [Parameter] {
+        switch bias {
+        case .none: [weight]
+        case .full(let bias): [weight, bias]
+        case .queryAndValue(let query, let value): [weight, query, value]
+        }
+    }
+    public var keeps: Kept { .inputs }
+
+    public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
+        guard shapes[0].channels == inputs else {
+            throw ShapeError("input \(shapes[0]) has last extent \(shapes[0].channels), weight wants \(inputs)")
+        }
+        return Shape(shapes[0].extents.dropLast() + [outputs])
+    }
+
+    public func extra(for shapes: [Shape]) -> Extra {
+        let sums = WorkerPool.columnSumScratch(rows: shapes[0].rows, channels: outputs)
+        return switch bias {
+        case .none: Extra()
+        case .full: Extra(backwardScratch: sums)
+        case .queryAndValue: Extra(scratch: outputs, backwardScratch: outputs + sums)
+        }
+    }
+
+    public func flops(for shapes: [Shape]) -> Int { 2 * shapes[0].rows * inputs * outputs }
+
+    public func forward(_ at: Workspace) {
+        at.pool.linear(
+            at.inputs[0], weight: at.values[0], bias: biasVector(at), into: at.output,
+            rows: at.shapes[0].rows, inputs: inputs, outputs: outputs)
+    }
+
+    public func backward(_ at: Workspace) {
+        let rows = at.shapes[0].rows
+        let dy = Matrix(at.outputGradient, rows: rows, columns: outputs)
+        if let dx = at.inputGradients[0] {
+            let weight = Matrix(at.values[0], rows: outputs, columns: inputs)
+            at.pool.multiply(dy, weight, into: Matrix(dx, rows: rows, columns: inputs), adding: at.adds[0])
+        }
+        if let dw = at.gradients[0] {
+            let x = Matrix(at.inputs[0], rows: rows, columns: inputs)
+            at.pool.multiply(
+                dy.transposed, x, into: Matrix(dw, rows: outputs, columns: inputs), adding: at.addsToParameters[0])
+        }
+        biasBackward(at, rows: rows)
+    }
+
+    private func biasVector(_ at: Workspace) -> Floats? {
+        switch bias {
+        case .none: return nil
+        case .full: return at.values[1]
+        case .queryAndValue:
+            let third = outputs / 3
+            let vector = at.scratch[0..<outputs]
+            vector[0..<third].copy(from: at.values[1])
+            vector[third..<2 * third].fill(0)
+            vector[2 * third..<outputs].copy(from: at.values[2])
+            return vector
+        }
+    }
+
+    private func biasBackward(_ at: Workspace, rows: Int) {
+        switch bias {
+        case .none: return
+        case .full:
+            guard let db = at.gradients[1] else { return }
+            at.pool.columnSums(
+                at.outputGradient, rows: rows, channels: outputs, into: db, adding: at.addsToParameters[1],
+                scratch: at.scratch)
+        case .queryAndValue:
+            if at.gradients[1] == nil && at.gradients[2] == nil { return }
+            let third = outputs / 3
+            let sums = at.scratch[0..<outputs]
+            at.pool.columnSums(
+                at.outputGradient, rows: rows, channels: outputs, into: sums, adding: false,
+                scratch: at.scratch[outputs..<at.scratch.count])
+            if let dq = at.gradients[1] {
+                at.pool.copy(sums[0..<third], into: dq, adding: at.addsToParameters[1])
+            }
+            if let dv = at.gradients[2] {
+                at.pool.copy(sums[2 * third..<outputs], into: dv, adding: at.addsToParameters[2])
+            }
+        }
+    }
+}

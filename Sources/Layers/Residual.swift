@@ -1,0 +1,57 @@
+public import Autodiff
+public import Kernels
+
+/// y = x + keep[b]·γ ⊙ f: the residual stream and one branch.
+/// x, f: (B, …, C); γ: [C], optional (layer scale); keep: (B), optional (drop path). Keeps f when γ is trained, and keep.
+/// The gradient of x is the gradient of y, unchanged.
+public struct Residual: Operation {
+    private let scale: Parameter?
+
+    /// - Parameter scale: γ, the factor of each channel of the branch.
+    public init(scale: Parameter? = nil) { self.scale = scale }
+
+    public func callAsFunction(_ x: Tensor, _ branch: Tensor, keep: Tensor? = nil) -> Tensor {
+        if let keep { x.apply(self, branch, keep) } else { x.apply(self, branch) }
+    }
+
+    public var parameters: [Parameter] { scale.map { [$0] } ?? [] }
+    public var keeps: Kept { scale == nil ? .input(2) : .input(1).union(.input(2)) }
+    public var passesGradientTo: Int? { 0 }
+
+    public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
+        guard shapes[0] == shapes[1] else { throw ShapeError("branch \(shapes[1]) is added to \(shapes[0])") }
+        if let scale, scale.shape.count != shapes[0].channels {
+            throw ShapeError("branch \(shapes[1]) has last extent \(shapes[1].channels), scale wants \(scale.shape.count)")
+        }
+        if shapes.count > 2, shapes[2] != [shapes[0][0]] {
+            throw ShapeError("keep factors \(shapes[2]) for \(shapes[0][0]) samples")
+        }
+        return shapes[0]
+    }
+
+    public func extra(for shapes: [Shape]) -> Extra {
+        guard scale != nil else { return Extra() }
+        return Extra(
+            backwardScratch: WorkerPool.residualScratch(rows: shapes[0].rows, channels: shapes[0].channels))
+    }
+
+    public func forward(_ at: Workspace) {
+        let (samples, rows, channels) = extents(at.shapes[0])
+        at.pool.residual(
+            at.inputs[0], at.inputs[1], scale: at.values.first, keep: at.inputs.count > 2 ? at.inputs[2] : nil,
+            into: at.output, samples: samples, rowsPerSample: rows, channels: channels)
+    }
+
+    public func backward(_ at: Workspace) {
+        let (samples, rows, channels) = extents(at.shapes[0])
+        at.pool.residualBackward(
+            at.inputs[1], scale: at.values.first, keep: at.inputs.count > 2 ? at.inputs[2] : nil, at.outputGradient,
+            into: at.inputGradients[1], adding: at.adds[1],
+            scaleGradient: at.gradients.first ?? nil, addingScale: at.addsToParameters.first ?? false,
+            samples: samples, rowsPerSample: rows, channels: channels, scratch: at.scratch)
+    }
+
+    private func extents(_ shape: Shape) -> (samples: Int, rowsPerSample: Int, channels: Int) {
+        (shape[0], shape.rows / shape[0], shape.channels)
+    }
+}

@@ -1,0 +1,15 @@
+/// What a decoder or a loss has to know of an encoder's output: a square grid of feature vectors over the image.
+public struct FeatureGrid: Sendable, Equatable {
+    /// Features along a side.
+    public let side: Int
+    /// Image pixels along a side of one feature.
+    public let stride: Int
+    /// Channels of a feature.
+    public let width: Int
+
+    public init(side: Int, stride: Int, width: Int) {
+        self.side = side
+        self.stride = stride
+        self.width = width
+    }
+}

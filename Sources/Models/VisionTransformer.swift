@@ -1,0 +1,128 @@
+public import Autodiff
+import Kernels
+import Layers
+
+/// A ViT in the form of BEiT: no key bias, relative position bias with a class token, layer scale.
+/// Names, order of declaration and start values are those of microsoft/SimMIM. Source: arXiv 2106.08254.
+public struct VisionTransformer {
+    /// What the network is built for: start values and the parameters around the blocks differ.
+    public enum Use: Sendable { case pretraining, classification }
+
+    /// The values on the way through the network that something outside may want to read.
+    public struct Encoding {
+        /// Patches before masking, (B, N, E).
+        public let patches: Tensor
+        /// What the first block reads, (B, N + 1, E); the class token comes first.
+        public let tokens: Tensor
+        /// The bias that all blocks share, (heads, N + 1, N + 1).
+        public let sharedBias: Tensor?
+        /// The output of each block, (B, N + 1, E).
+        public let blocks: [Tensor]
+        /// After the final norm if there is one, (B, N + 1, E).
+        public let output: Tensor
+    }
+
+    public let settings: Settings
+    public let grid: FeatureGrid
+    private let classToken: ClassToken
+    private let positions: PositionTable?
+    private let maskToken: MaskToken?
+    private let patchEmbedding: PatchEmbedding
+    private let sharedBias: RelativePositionBias?
+    private let blocks: [VisionBlock]
+    private let norm: LayerNorm?
+    private let poolingNorm: LayerNorm?
+
+    public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: Use) throws(ModelError) {
+        try settings.check(image)
+        let (width, side) = (settings.width, image.side / settings.patch)
+        let start = Self.start(for: use)
+        self.settings = settings
+        grid = FeatureGrid(side: side, stride: settings.patch, width: width)
+        classToken = ClassToken(scope, width, start: start)
+        positions =
+            settings.usesAbsolutePositions
+            ? PositionTable(scope, name: "pos_embed", tokens: side * side + 1, channels: width, start: start) : nil
+        maskToken = use == .pretraining ? MaskToken(scope, width, start: start) : nil
+        patchEmbedding = PatchEmbedding(
+            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width, start: start)
+        sharedBias =
+            settings.usesSharedPositionBias
+            ? RelativePositionBias(
+                scope["rel_pos_bias"], .classToken(side: side), heads: settings.heads, start: .zeros) : nil
+        let dropRates = DropPath.rates(upTo: settings.dropPathRate, count: settings.depth)
+        blocks = (0..<settings.depth).map { index in
+            VisionBlock(
+                scope["blocks"][index], settings, index: index, side: side, start: start, dropRate: dropRates[index])
+        }
+        norm = settings.usesMeanPooling ? nil : LayerNorm(scope["norm"], width, epsilon: settings.epsilon)
+        poolingNorm =
+            settings.usesMeanPooling && use == .classification
+            ? LayerNorm(scope["fc_norm"], width, epsilon: settings.epsilon) : nil
+    }
+
+    /// Runs the blocks over images (B, H, W, C).
+    /// - Parameter mask: one number per patch, 1 = replaced by the mask token; only in pre-training.
+    public func encode(_ images: Tensor, mask: Tensor? = nil) -> Encoding {
+        let patches = patchEmbedding(images)
+        var x = patches
+        if let mask {
+            guard let maskToken else { preconditionFailure("a classifier has no mask token") }
+            x = maskToken(x, mask: mask)
+        }
+        x = classToken(x)
+        if let positions { x = positions(x) }
+        let tokens = x
+        let bias = sharedBias?(in: images.graph)
+        var outputs: [Tensor] = []
+        for block in blocks {
+            x = block(x, sharedBias: bias)
+            outputs.append(x)
+        }
+        return Encoding(patches: patches, tokens: tokens, sharedBias: bias, blocks: outputs, output: norm?(x) ?? x)
+    }
+
+    /// One feature vector per patch in row-major order, (B, N, E).
+    public func features(of encoding: Encoding) -> Tensor {
+        TokenRange(1..<grid.side * grid.side + 1)(encoding.output)
+    }
+
+    /// One feature vector per image, (B, E).
+    public func pooled(_ encoding: Encoding) -> Tensor {
+        guard settings.usesMeanPooling else { return MeanPooling(0..<1)(encoding.output) }
+        let mean = MeanPooling(1..<grid.side * grid.side + 1)(encoding.output)
+        return poolingNorm?(mean) ?? mean
+    }
+
+    /// The start of a classifier's weight over `pooled`.
+    public var headStart: Initializer { .scaled(.normal(deviation: 0.02), by: 0.001) }
+
+    private static func start(for use: Use) -> Initializer {
+        switch use {
+        // Cut at one deviation: the reference passes the deviation as the bound.
+        case .pretraining: .truncatedNormal(deviation: 0.02, cut: 0.02)
+        // The reference cuts at 100 deviations, which is not at all.
+        case .classification: .normal(deviation: 0.02)
+        }
+    }
+}
+
+extension VisionTransformer {
+    /// Layers for layer-wise rate decay: the embedding is 0, what follows the blocks is the last.
+    public var layerCount: Int { settings.depth + 2 }
+
+    /// The layer of a parameter.
+    /// - Parameter name: its name inside the encoder, such as `blocks.3.attn.qkv.weight`.
+    public func layer(of name: String) -> Int {
+        let parts = name.split(separator: ".")
+        switch parts.first {
+        case "cls_token", "mask_token", "pos_embed", "patch_embed": return 0
+        case "blocks": return (parts.count > 1 ? Int(parts[1]) : nil).map { $0 + 1 } ?? layerCount - 1
+        // The shared position bias counts as last in the reference, though every block reads it.
+        default: return layerCount - 1
+        }
+    }
+
+    /// Parameters that weight decay leaves alone besides vectors and biases. The mask token is not among them.
+    public static var undecayed: Set<String> { ["pos_embed", "cls_token"] }
+}

@@ -1,0 +1,66 @@
+public import Autodiff
+import Kernels
+import Layers
+public import Models
+
+/// Supervised training of an encoder with a linear head: cross entropy with soft targets, mean over the batch.
+/// Labels mixed by mixup or cutmix come as they are; smoothing is applied here, which gives the same targets.
+public struct Classification: Objective {
+    public static let kind = "classification"
+
+    public struct Settings: Decodable, Sendable, Equatable {
+        /// ε: the share of a target that is spread over all classes, 0..<1.
+        public let labelSmoothing: Double
+
+        public init(labelSmoothing: Double) { self.labelSmoothing = labelSmoothing }
+
+        private enum CodingKeys: String, CodingKey {
+            case labelSmoothing = "label_smoothing"
+        }
+    }
+
+    public let settings: Settings
+    public let encoder: VisionTransformer
+    public let input: InputSpec
+    private let head: Linear
+
+    public init(
+        _ settings: Settings, _ model: ModelSettings, _ scope: Scope, _ input: InputSpec
+    ) throws(ModelError) {
+        guard input.classes > 1 else {
+            throw ModelError(
+                "data.classes", found: "\(input.classes)", expected: "at least 2", hint: "give a labelled data set")
+        }
+        encoder = try model.encoder(scope, image: input.image, for: .classification)
+        head = Linear(scope["head"], encoder.grid.width, input.classes, start: encoder.headStart)
+        self.settings = settings
+        self.input = input
+    }
+
+    public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
+        let image = input.image
+        return BatchTensors(
+            images: graph.input("images", [batch, image.side, image.side, image.channels]),
+            targets: graph.input("targets", [batch, input.classes]))
+    }
+
+    /// One feature vector per image, (B, F), and the class scores before softmax, (B, K).
+    public func predict(_ images: Tensor) -> (features: Tensor, logits: Tensor) {
+        let features = encoder.pooled(encoder.encode(images))
+        return (features, head(features))
+    }
+
+    public func loss(_ batch: BatchTensors) -> Loss { loss(of: predict(batch.images).logits, batch) }
+
+    /// - Parameter logits: what `predict` gave for this batch.
+    public func loss(of logits: Tensor, _ batch: BatchTensors) -> Loss {
+        guard let targets = batch.targets else { preconditionFailure("classification takes targets with every batch") }
+        return Loss(
+            sum: CrossEntropy(smoothing: settings.labelSmoothing)(logits, targets),
+            weight: Constant(Double(logits.shape[0]))(in: logits.graph))
+    }
+
+    public func layer(of name: String) -> Int { encoder.layer(of: name) }
+    public var layerCount: Int { encoder.layerCount }
+    public var undecayed: Set<String> { VisionTransformer.undecayed }
+}

@@ -1,0 +1,63 @@
+public import Autodiff
+import Kernels
+public import Models
+
+/// A method of training: which inputs a step brings along and what number it makes smaller.
+public protocol Objective {
+    /// The part of a recipe that belongs to the method.
+    associatedtype Settings: Decodable & Sendable
+    /// The method's name in a recipe.
+    static var kind: String { get }
+    /// Declares the parameters in `scope`.
+    init(_ settings: Settings, _ model: ModelSettings, _ scope: Scope, _ input: InputSpec) throws(ModelError)
+    /// Records the inputs of a step of `batch` samples.
+    func inputs(_ graph: Graph, batch: Int) -> BatchTensors
+    func loss(_ batch: BatchTensors) -> Loss
+    /// The layer of a parameter for layer-wise rate decay, 0..<`layerCount`.
+    func layer(of name: String) -> Int
+    var layerCount: Int { get }
+    /// Parameters that weight decay leaves alone besides vectors and biases.
+    var undecayed: Set<String> { get }
+}
+
+/// What the data gives: square images and, with labels, their classes.
+public struct InputSpec: Sendable, Equatable {
+    public var image: ImageSpec
+    /// Number of classes; 0 without labels.
+    public var classes: Int
+
+    public init(image: ImageSpec, classes: Int = 0) {
+        self.image = image
+        self.classes = classes
+    }
+}
+
+/// The inputs of one step.
+public struct BatchTensors {
+    /// Normalised pixels, (B, H, W, C).
+    public let images: Tensor
+    /// One number per patch of the encoder, 1 = hidden: (B, S/p, S/p).
+    public let mask: Tensor?
+    /// Target probabilities, (B, classes).
+    public let targets: Tensor?
+
+    public init(images: Tensor, mask: Tensor? = nil, targets: Tensor? = nil) {
+        self.images = images
+        self.mask = mask
+        self.targets = targets
+    }
+}
+
+/// A loss as the numerator and denominator of a mean, so that micro-batches and ranks can be added before dividing.
+/// Gradients are those of `sum`.
+public struct Loss {
+    /// A scalar with a gradient.
+    public let sum: Tensor
+    /// A scalar without one.
+    public let weight: Tensor
+
+    public init(sum: Tensor, weight: Tensor) {
+        self.sum = sum
+        self.weight = weight
+    }
+}

@@ -1,0 +1,98 @@
+public import Autodiff
+import Kernels
+import Layers
+public import Models
+
+/// Hidden patches are replaced by one learned vector, the encoder sees the whole grid, and one linear map predicts the
+/// pixels under each feature: mean |x − x̂| over hidden pixels. Source: arXiv 2111.09886, code microsoft/SimMIM.
+public struct SimMIM: Objective {
+    public static let kind = "simmim"
+
+    public struct Settings: Decodable, Sendable, Equatable {
+        /// Share of hidden cells, 0...1.
+        public let maskRatio: Double
+        /// Side of a cell that is hidden or shown as a whole, in pixels; a multiple of the encoder's patch.
+        public let maskPatch: Int
+
+        public init(maskRatio: Double, maskPatch: Int) {
+            self.maskRatio = maskRatio
+            self.maskPatch = maskPatch
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case maskRatio = "mask_ratio"
+            case maskPatch = "mask_patch_size"
+        }
+    }
+
+    public let settings: Settings
+    public let encoder: VisionTransformer
+    public let input: InputSpec
+    private let decoder: Linear
+
+    public init(
+        _ settings: Settings, _ model: ModelSettings, _ scope: Scope, _ input: InputSpec
+    ) throws(ModelError) {
+        let encoder = try model.encoder(scope["encoder"], image: input.image, for: .pretraining)
+        try settings.check(input.image, patch: encoder.settings.patch)
+        let (grid, channels) = (encoder.grid, input.image.channels)
+        // A 1×1 convolution and a pixel shuffle: outputs in the order (c, i, j) under each feature.
+        let outputs = channels * grid.stride * grid.stride
+        let start = Initializer.uniform(bound: 1 / Double(grid.width).squareRoot())
+        decoder = Linear(
+            weight: scope["decoder"][0].parameter("weight", [outputs, grid.width, 1, 1], start),
+            bias: .full(scope["decoder"][0].parameter("bias", [outputs], start)))
+        self.settings = settings
+        self.encoder = encoder
+        self.input = input
+    }
+
+    public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
+        let (image, cells) = (input.image, input.image.side / encoder.settings.patch)
+        return BatchTensors(
+            images: graph.input("images", [batch, image.side, image.side, image.channels]),
+            mask: graph.input("mask", [batch, cells, cells]))
+    }
+
+    /// The encoder's values and the predicted pixels, (B, N, C·σ·σ) with one row per feature in the order (c, i, j).
+    public func predict(_ batch: BatchTensors) -> (encoding: VisionTransformer.Encoding, pixels: Tensor) {
+        guard let mask = batch.mask else { preconditionFailure("SimMIM takes a mask with every batch") }
+        let encoding = encoder.encode(batch.images, mask: mask)
+        return (encoding, decoder(encoder.features(of: encoding)))
+    }
+
+    public func loss(_ batch: BatchTensors) -> Loss { loss(of: predict(batch).pixels, batch) }
+
+    /// - Parameter pixels: what `predict` gave for this batch.
+    public func loss(of pixels: Tensor, _ batch: BatchTensors) -> Loss {
+        guard let mask = batch.mask else { preconditionFailure("SimMIM takes a mask with every batch") }
+        let channels = input.image.channels
+        let target = Patchify(patch: encoder.grid.stride)(batch.images)
+        return Loss(
+            sum: MaskedPixelLoss(channels: channels)(pixels, target, mask: mask),
+            weight: MaskedPixelCount(channels: channels, pixelsPerCell: encoder.settings.patch * encoder.settings.patch)(mask))
+    }
+
+    public func layer(of name: String) -> Int {
+        let prefix = "encoder."
+        return name.hasPrefix(prefix) ? encoder.layer(of: String(name.dropFirst(prefix.count))) : layerCount - 1
+    }
+    public var layerCount: Int { encoder.layerCount }
+    public var undecayed: Set<String> { Set(VisionTransformer.undecayed.map { "encoder." + $0 }) }
+}
+
+extension SimMIM.Settings {
+    func check(_ image: ImageSpec, patch: Int) throws(ModelError) {
+        guard maskPatch > 0, image.side % maskPatch == 0, maskPatch % patch == 0 else {
+            throw ModelError(
+                "objective.mask_patch_size", found: "\(maskPatch)",
+                expected: "a multiple of the patch \(patch) that divides the image side \(image.side)",
+                hint: "cells are hidden as whole patches")
+        }
+        guard maskRatio >= 0, maskRatio <= 1 else {
+            throw ModelError(
+                "objective.mask_ratio", found: "\(maskRatio)", expected: "a share in 0...1",
+                hint: "the reference hides 0.6")
+        }
+    }
+}
