@@ -52,7 +52,7 @@ extension Image {
         var limits = ci_limits(
             scans: Int32(options.scanLimit), seconds: options.secondsLimit, memory_bytes: options.workingBytesLimit)
         var report = ci_report()
-        guard unsafe ci_jpeg_decode(file.pointer, file.count, &limits, pixels.pointer, &report) == 0,
+        guard unsafe ci_jpeg_decode(file.pointer, file.count, &limits, bytes.pointer, &report) == 0,
             report.damages == 0 || options.acceptsDamage
         else { throw SampleError(path: path, reason: report.text) }
         if options.appliesOrientation && header.orientation != 1 { orient(header.orientation) }
@@ -60,7 +60,7 @@ extension Image {
     }
 
     /// Turns a picture stored with EXIF orientation 1...8 upright.
-    mutating func orient(_ orientation: Int) {
+    package mutating func orient(_ orientation: Int) {
         let (height, width) = (self.height, self.width)
         let isTransposed = orientation >= 5
         replace(height: isTransposed ? width : height, width: isTransposed ? height : width) { from, to in
@@ -70,7 +70,7 @@ extension Image {
 
     /// Mirrors the columns.
     public mutating func mirror() {
-        unsafe ci_mirror(pixels.pointer, height, width)
+        unsafe ci_mirror(bytes.pointer, height, width)
     }
 }
 
@@ -99,12 +99,12 @@ extension ci_report {
 }
 
 /// The face of the C loops over pixels. Counts are checked here, once per pass.
-enum PixelLoops {
+package enum PixelLoops {
     /// Bytes that a resize may read past the last pixel of its input.
-    static let slack = Int(ci_slack)
+    package static let slack = Int(ci_slack)
 
     /// The horizontal pass over `rows` rows of `stride` bytes, the first at `from`; writes rows × axis.outputs pixels.
-    static func resampleColumns(
+    package static func resampleColumns(
         _ from: Bytes, stride: Int, rows: Int, _ axis: borrowing ResizeAxis, into to: Bytes, packed: Buffer<Int16>
     ) {
         precondition(to.count >= rows * axis.outputs * 3 && packed.count >= axis.packedCount, "too little room")
@@ -114,7 +114,7 @@ enum PixelLoops {
     }
 
     /// The same in plain C: the reference of the tests and the path of other processors.
-    static func resampleColumnsPlainly(
+    package static func resampleColumnsPlainly(
         _ from: Bytes, stride: Int, rows: Int, _ axis: borrowing ResizeAxis, into to: Bytes
     ) {
         precondition(to.count >= rows * axis.outputs * 3, "too little room")

@@ -11,14 +11,14 @@ public struct Image: ~Copyable, Sendable {
 
     public init() {}
 
-    /// A copy of `pixels`, height × width × 3.
-    public init(height: Int, width: Int, pixels: Bytes) {
+    /// A copy of `bytes`, height × width × 3.
+    public init(height: Int, width: Int, bytes: Bytes) {
         reshape(height: height, width: width)
-        self.pixels.copy(from: pixels)
+        self.bytes.copy(from: bytes)
     }
 
     /// The pixels, valid until the next change of size.
-    public var pixels: Bytes { current[0..<height * width * 3] }
+    public var bytes: Bytes { current[0..<height * width * 3] }
 
     /// Makes room for another picture, whose pixels the caller writes.
     public mutating func reshape(height: Int, width: Int) {
@@ -31,7 +31,7 @@ public struct Image: ~Copyable, Sendable {
     /// Becomes another picture that `body` writes from this one. `from` has `PixelLoops.slack` readable bytes more.
     mutating func replace(height: Int, width: Int, _ body: (_ from: Bytes, _ to: Bytes) -> Void) {
         spare.makeRoom(for: height * width * 3 + PixelLoops.slack)
-        body(pixels, spare[0..<height * width * 3])
+        body(bytes, spare[0..<height * width * 3])
         swap(&current, &spare)
         self.height = height
         self.width = width

@@ -18,7 +18,7 @@ public struct Normalisation: Sendable {
 
     /// Writes the picture as floats, (H, W, 3).
     public func apply(_ image: borrowing Image, into floats: Floats) {
-        PixelLoops.lookUp(image.pixels, table, into: floats)
+        PixelLoops.lookUp(image.bytes, table, into: floats)
     }
 
     public static let imageNet = Normalisation(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])

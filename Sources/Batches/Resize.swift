@@ -1,4 +1,4 @@
-import Kernels
+package import Kernels
 
 /// How a resized pixel is made of those around it.
 public enum Interpolation: String, CaseIterable, Sendable, Decodable {
@@ -84,20 +84,22 @@ struct ResizeScratch: Sendable {
 }
 
 /// One axis of a resize: output o is the sum of `taps[o]` inputs from `first[o]`, with weights in units of 2^-22.
-struct ResizeAxis: Sendable {
-    private(set) var inputs = 0
-    private(set) var outputs = 0
+package struct ResizeAxis: Sendable {
+    package private(set) var inputs = 0
+    package private(set) var outputs = 0
     /// Weights kept per output, a multiple of four.
-    private(set) var stride = 0
-    private(set) var first = Indices(zeros: 0)
-    private(set) var taps = Indices(zeros: 0)
-    private(set) var weights = Indices(zeros: 0)
+    package private(set) var stride = 0
+    package private(set) var first = Indices(zeros: 0)
+    package private(set) var taps = Indices(zeros: 0)
+    package private(set) var weights = Indices(zeros: 0)
     private var exact = Buffer<Double>(zeros: 0)
 
     /// 16-bit halves of the weights, as the wide horizontal pass wants them.
-    var packedCount: Int { outputs * stride * 8 }
+    package var packedCount: Int { outputs * stride * 8 }
 
-    mutating func prepare(inputs: Int, outputs: Int, _ interpolation: Interpolation) {
+    package init() {}
+
+    package mutating func prepare(inputs: Int, outputs: Int, _ interpolation: Interpolation) {
         let scale = Double(inputs) / Double(outputs)
         let stretch = max(scale, 1)
         let support = (interpolation == .bicubic ? 2 : 1) * stretch

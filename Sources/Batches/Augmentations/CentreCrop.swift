@@ -26,7 +26,7 @@ public struct CentreCrop: Augmentation {
 
 extension Image {
     /// Becomes a window of this picture that may reach beyond it; what lies outside is zero.
-    mutating func window(top: Int, left: Int, height: Int, width: Int) {
+    public mutating func window(top: Int, left: Int, height: Int, width: Int) {
         let (oldHeight, oldWidth) = (self.height, self.width)
         let columns = max(0, left)..<max(0, left, min(oldWidth, left + width))
         replace(height: height, width: width) { from, to in
