@@ -71,7 +71,8 @@ let package = Package(
         // Tests
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Platform", "CKernels"]),
         .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Kernels"]),
-        .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform"]),
+        .target(name: "CTestJPEG", dependencies: ["CJPEG"], path: "Tests/CTestJPEG"),
+        .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform", "CTestJPEG"]),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
         .testTarget(name: "RecipesTests", dependencies: ["Recipes"]),
@@ -85,6 +86,7 @@ let package = Package(
             name: "Golden",
             dependencies: [
                 "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints", "Kernels",
+                "Platform",
             ],
             exclude: ["Fixtures"]),
     ]
