@@ -72,7 +72,8 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Platform", "CKernels"]),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Kernels", "AllocationCounter"]),
-        .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform"]),
+        .target(name: "CTestJPEG", dependencies: ["CJPEG"], path: "Tests/CTestJPEG"),
+        .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform", "CTestJPEG"]),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
         .testTarget(name: "RecipesTests", dependencies: ["Recipes"]),
@@ -86,6 +87,7 @@ let package = Package(
             name: "Golden",
             dependencies: [
                 "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints", "Kernels",
+                "Platform",
             ],
             exclude: ["Fixtures"]),
     ]

@@ -1,1 +1,162 @@
+// JPEG through libjpeg-turbo with its defaults: integer "slow" DCT, triangle up-sampling, block smoothing.
 #include "CImage.h"
+#include <stdio.h>
+#include <jpeglib.h>
+#include <jerror.h>
+#include <setjmp.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+    struct jpeg_error_mgr base;
+    jmp_buf escape;
+    ci_report *report;
+} error_state;
+
+typedef struct {
+    struct jpeg_progress_mgr base;
+    const ci_limits *limits;
+    double start;
+} watch_state;
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void fail(j_common_ptr info) {
+    error_state *state = (error_state *)info->err;
+    if (info->err->msg_code == JERR_NO_BACKING_STORE)
+        strcpy(state->report->message, "its coefficients need more memory than the limit");
+    else
+        info->err->format_message(info, state->report->message);
+    longjmp(state->escape, 1);
+}
+
+static void refuse(j_common_ptr info, const char *reason) {
+    error_state *state = (error_state *)info->err;
+    strcpy(state->report->message, reason);
+    longjmp(state->escape, 1);
+}
+
+/// Warnings after which every pixel is still the encoder's.
+static int is_harmless(int code) {
+    return code == JWRN_EXTRANEOUS_DATA || code == JWRN_ADOBE_XFORM || code == JWRN_JFIF_MAJOR ||
+           code == JWRN_TOO_MUCH_DATA || code == JWRN_BOGUS_PROGRESSION;
+}
+
+static void note(j_common_ptr info, int level) {
+    if (level >= 0) return;
+    ci_report *report = ((error_state *)info->err)->report;
+    int damage = !is_harmless(info->err->msg_code);
+    if (report->warnings == 0 || (damage && report->damages == 0)) info->err->format_message(info, report->message);
+    report->warnings += 1;
+    report->damages += damage;
+}
+
+static void silence(j_common_ptr info) { (void)info; }
+
+/// Called once per row of blocks, also while a multi-scan file is absorbed.
+static void watch(j_common_ptr info) {
+    watch_state *state = (watch_state *)info->progress;
+    if (((j_decompress_ptr)info)->input_scan_number > state->limits->scans) refuse(info, "more scans than the limit");
+    if (now() - state->start > state->limits->seconds) refuse(info, "decoding takes longer than the limit");
+}
+
+static void begin(struct jpeg_decompress_struct *info, error_state *errors, ci_report *report) {
+    memset(report, 0, sizeof *report);
+    info->err = jpeg_std_error(&errors->base);
+    errors->base.error_exit = fail;
+    errors->base.emit_message = note;
+    errors->base.output_message = silence;
+    errors->report = report;
+}
+
+/// Orientation (tag 0x112 of the first directory) in an EXIF segment, 1 where there is none.
+static int orientation_in(const uint8_t *data, size_t count) {
+    if (count < 14 || memcmp(data, "Exif\0\0", 6) != 0) return 1;
+    const uint8_t *tiff = data + 6;
+    size_t size = count - 6;
+    int little = tiff[0] == 'I';
+    if (tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return 1;
+#define U16(at) (little ? (size_t)tiff[at] | (size_t)tiff[(at) + 1] << 8 : (size_t)tiff[at] << 8 | (size_t)tiff[(at) + 1])
+#define U32(at) (little ? U16(at) | U16((at) + 2) << 16 : U16(at) << 16 | U16((at) + 2))
+    size_t directory = U32(4);
+    if (directory > size || size - directory < 2) return 1;
+    size_t entries = U16(directory);
+    for (size_t entry = directory + 2; entries > 0 && entry + 12 <= size; entry += 12, entries--) {
+        if (U16(entry) != 0x112) continue;
+        size_t value = U16(entry + 8);
+        return value >= 1 && value <= 8 ? (int)value : 1;
+    }
+    return 1;
+#undef U16
+#undef U32
+}
+
+int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report *report) {
+    struct jpeg_decompress_struct info;
+    error_state errors;
+    begin(&info, &errors, report);
+    if (setjmp(errors.escape)) {
+        jpeg_destroy_decompress(&info);
+        return -1;
+    }
+    jpeg_create_decompress(&info);
+    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_mem_src(&info, file, count);
+    jpeg_read_header(&info, TRUE);
+    header->width = info.image_width;
+    header->height = info.image_height;
+    header->components = info.num_components;
+    header->progressive = info.progressive_mode;
+    header->arithmetic = info.arith_code;
+    header->orientation = 1;
+    for (jpeg_saved_marker_ptr marker = info.marker_list; marker; marker = marker->next) {
+        header->orientation = orientation_in(marker->data, marker->data_length);
+        if (header->orientation != 1) break;
+    }
+    jpeg_destroy_decompress(&info);
+    return 0;
+}
+
+/// Four stored channels, Adobe-inverted: ink = 255 - stored, and each colour is the light that black leaves, less the ink's part.
+static void rgb_from_cmyk(const uint8_t *cmyk, uint8_t *rgb, size_t pixels) {
+    for (size_t x = 0; x < pixels; x++)
+        for (size_t c = 0; c < 3; c++) {
+            unsigned light = cmyk[4 * x + 3], ink = 255u - cmyk[4 * x + c];
+            unsigned t = ink * light + 128, taken = ((t >> 8) + t) >> 8;
+            rgb[3 * x + c] = (uint8_t)(light > taken ? light - taken : 0);
+        }
+}
+
+int ci_jpeg_decode(const uint8_t *file, size_t count, const ci_limits *limits, uint8_t *rgb, ci_report *report) {
+    struct jpeg_decompress_struct info;
+    error_state errors;
+    watch_state progress = { .base = { .progress_monitor = watch }, .limits = limits, .start = now() };
+    begin(&info, &errors, report);
+    if (setjmp(errors.escape)) {
+        jpeg_destroy_decompress(&info);
+        return -1;
+    }
+    jpeg_create_decompress(&info);
+    info.progress = &progress.base;
+    info.mem->max_memory_to_use = (long)limits->memory_bytes;
+    jpeg_mem_src(&info, file, count);
+    jpeg_read_header(&info, TRUE);
+    info.out_color_space = info.num_components == 4 ? JCS_CMYK : JCS_RGB;
+    jpeg_start_decompress(&info);
+    size_t width = info.output_width;
+    JSAMPARRAY inks = NULL;
+    if (info.num_components == 4)
+        inks = info.mem->alloc_sarray((j_common_ptr)&info, JPOOL_IMAGE, (JDIMENSION)(4 * width), 1);
+    while (info.output_scanline < info.output_height) {
+        uint8_t *row = rgb + 3 * width * info.output_scanline;
+        jpeg_read_scanlines(&info, inks ? inks : &row, 1);
+        if (inks) rgb_from_cmyk(inks[0], row, width);
+    }
+    jpeg_finish_decompress(&info);
+    jpeg_destroy_decompress(&info);
+    return 0;
+}

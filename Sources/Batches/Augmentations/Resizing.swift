@@ -1,0 +1,37 @@
+public import Kernels
+
+/// The whole picture resized without draws.
+public struct Resizing: Augmentation {
+    public enum Target: Equatable, Sendable {
+        /// The short edge becomes so many pixels, the long one keeps the aspect.
+        case shortEdge(Int)
+        /// Exactly this height and width, whatever the aspect.
+        case exactly(height: Int, width: Int)
+    }
+
+    public let target: Target
+    public let interpolation: Interpolation
+
+    public init(_ target: Target, _ interpolation: Interpolation) {
+        self.target = target
+        self.interpolation = interpolation
+    }
+
+    public var purpose: Purpose? { nil }
+
+    public func apply(_ image: inout Image, _ random: inout RandomStream) {
+        let (height, width) = size(height: image.height, width: image.width)
+        image.resize(height: height, width: width, interpolation)
+    }
+
+    /// The size that a picture gets.
+    public func size(height: Int, width: Int) -> (height: Int, width: Int) {
+        switch target {
+        case .exactly(let height, let width): (height, width)
+        case .shortEdge(let edge):
+            height <= width
+                ? (edge, edge * width / height)
+                : (edge * height / width, edge)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Batches
+import Kernels
+import Platform
+import Testing
+
+struct PipelineFixture: Decodable, Sendable {
+    struct Training: Decodable, Sendable {
+        let box: [Int]
+        let size: Int
+        let flip: Bool
+    }
+    struct Evaluation: Decodable, Sendable { let size: Int }
+    struct Padded: Decodable, Sendable {
+        let top, left: Int
+        let flip: Bool
+    }
+    let pretrain, spark_pretrain: Training
+    let eval: Evaluation
+    let cifar: Padded
+    let source: String
+    let mean, std: [Double]
+}
+
+@Suite struct `whole chains` {
+    @Test(arguments: ImageFixture<PipelineFixture>.all(in: "augmentation"))
+    func `pre-training chains equal the reference bit for bit`(_ fixture: ImageFixture<PipelineFixture>) throws {
+        let chains: [(String, PipelineFixture.Training, Interpolation)] = [
+            ("output/simmim_pretrain", fixture.config.pretrain, .bilinear),
+            ("output/spark_pretrain", fixture.config.spark_pretrain, .bicubic),
+        ]
+        for (name, chain, interpolation) in chains {
+            var image = try decoded(fixture)
+            let box = Box(top: chain.box[0], left: chain.box[1], height: chain.box[2], width: chain.box[3])
+            image.resize(box, height: chain.size, width: chain.size, interpolation)
+            if chain.flip { image.mirror() }
+            try expectNormalised(image, fixture, name)
+        }
+    }
+
+    @Test(arguments: ImageFixture<PipelineFixture>.all(in: "augmentation"))
+    func `the evaluation chain equals the reference bit for bit`(_ fixture: ImageFixture<PipelineFixture>) throws {
+        let size = fixture.config.eval.size
+        var image = try decoded(fixture)
+        let transform = ImageTransform(
+            [Resizing(.shortEdge(size * 256 / 224), .bicubic), CentreCrop(size: size)], .imageNet)
+        transform.augment(&image, SampleKey(seed: 0, epoch: 0, sample: 0))
+        try expectNormalised(image, fixture, "output/simmim_eval")
+    }
+
+    @Test(arguments: ImageFixture<PipelineFixture>.all(in: "augmentation"))
+    func `the padded crop equals the reference byte for byte`(_ fixture: ImageFixture<PipelineFixture>) throws {
+        let chain = fixture.config.cifar
+        var image = try fixture.image("input/cifar")
+        image.window(top: chain.top - 4, left: chain.left - 4, height: image.height, width: image.width)
+        if chain.flip { image.mirror() }
+        expectEqual(image, try fixture.tensors.tensor("output/cifar_crop_pad4"), "cifar")
+    }
+
+    private func decoded(_ fixture: ImageFixture<PipelineFixture>) throws -> Image {
+        var image = Image()
+        let path = fixture.folder + "/" + fixture.config.source
+        try image.decode(MappedFile(path).bytes, path: path)
+        expectEqual(image, try fixture.tensors.tensor("input/decoded"), "input/decoded")
+        return image
+    }
+
+    private func expectNormalised(
+        _ image: borrowing Image, _ fixture: ImageFixture<PipelineFixture>, _ name: String
+    ) throws {
+        let floats = Floats(zeros: image.bytes.count)
+        Normalisation(mean: fixture.config.mean, deviation: fixture.config.std).apply(image, into: floats)
+        expectEqual(
+            floats, height: image.height, width: image.width, channelsFirst: try fixture.tensors.tensor(name), name)
+    }
+}
