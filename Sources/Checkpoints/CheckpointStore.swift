@@ -100,7 +100,7 @@ public struct CheckpointStore: Sendable {
                     removed: removeExpired(after: step))
             } catch { failures.append(error) }
             if failures.count > retries.count { return .failed(failures) }
-            pause(seconds: wait)
+            _ = Pause().wait(seconds: wait)
             wait *= 2
         }
     }

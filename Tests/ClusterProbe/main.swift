@@ -1,0 +1,1 @@
+ClusterProbe.run(CommandLine.arguments)
