@@ -1,12 +1,11 @@
 extension VisionTransformer {
-    /// Named sizes; all with a head of 64 channels but micro.
+    /// Named sizes, all with heads of 64 channels; micro is for small pictures.
     public enum Size: String, CaseIterable, Sendable, Decodable {
         case micro, tiny, small, base, large
 
         public var width: Int {
             switch self {
-            case .micro: 96
-            case .tiny: 192
+            case .micro, .tiny: 192
             case .small: 384
             case .base: 768
             case .large: 1024
@@ -14,7 +13,7 @@ extension VisionTransformer {
         }
         public var depth: Int {
             switch self {
-            case .micro: 4
+            case .micro: 6
             case .tiny, .small, .base: 12
             case .large: 24
             }

@@ -18,6 +18,34 @@ public protocol Objective {
     var layerCount: Int { get }
     /// Parameters that weight decay leaves alone besides vectors and biases.
     var undecayed: Set<String> { get }
+    /// What part of a picture is hidden; nil where nothing is.
+    var hiding: CellHiding? { get }
+    /// The pixels predicted for a batch, for pictures; nil where the method predicts none.
+    func reconstruction(_ batch: BatchTensors) -> PixelRows?
+}
+
+extension Objective {
+    public var hiding: CellHiding? { nil }
+    public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
+}
+
+/// A random choice of square cells that is drawn anew for each picture.
+public struct CellHiding: Sendable, Equatable {
+    /// Side of a cell, pixels.
+    public let cellSide: Int
+    /// Side of one element of the mask, pixels: the encoder's patch.
+    public let patchSide: Int
+    /// Share of hidden cells, 0...1.
+    public let ratio: Double
+
+    /// Elements of one picture's mask.
+    public func count(imageSide: Int) -> Int { (imageSide / patchSide) * (imageSide / patchSide) }
+}
+
+/// Predicted pixels, (B, N, C·s·s): one row per square of `side` s, in the order (c, i, j).
+public struct PixelRows {
+    public let rows: Tensor
+    public let side: Int
 }
 
 /// What the data gives: square images and, with labels, their classes.

@@ -2,13 +2,14 @@ public import Autodiff
 import Kernels
 import Layers
 public import Models
+public import Recipes
 
 /// Hidden patches are replaced by one learned vector, the encoder sees the whole grid, and one linear map predicts the
 /// pixels under each feature: mean |x − x̂| over hidden pixels. Source: arXiv 2111.09886, code microsoft/SimMIM.
 public struct SimMIM: Objective {
     public static let kind = "simmim"
 
-    public struct Settings: Decodable, Sendable, Equatable {
+    public struct Settings: RecipeSection, Equatable {
         /// Share of hidden cells, 0...1.
         public let maskRatio: Double
         /// Side of a cell that is hidden or shown as a whole, in pixels; a multiple of the encoder's patch.
@@ -19,9 +20,14 @@ public struct SimMIM: Objective {
             self.maskPatch = maskPatch
         }
 
-        private enum CodingKeys: String, CodingKey {
-            case maskRatio = "mask_ratio"
-            case maskPatch = "mask_patch_size"
+        public static let meanings = [
+            "mask_ratio": "Share of hidden cells, above 0 to below 1.",
+            "mask_patch": "Side of a cell that is hidden or shown as a whole, pixels.",
+        ]
+
+        public func check(_ here: Here) {
+            here.require(maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "above 0 to below 1 expected, found \(maskRatio)")
+            here.require(maskPatch >= 1, at: "mask_patch", "at least 1 pixel expected, found \(maskPatch)")
         }
     }
 
@@ -78,6 +84,12 @@ public struct SimMIM: Objective {
         return name.hasPrefix(prefix) ? encoder.layer(of: String(name.dropFirst(prefix.count))) : layerCount - 1
     }
     public var layerCount: Int { encoder.layerCount }
+    public var hiding: CellHiding? {
+        CellHiding(cellSide: settings.maskPatch, patchSide: encoder.settings.patch, ratio: settings.maskRatio)
+    }
+    public func reconstruction(_ batch: BatchTensors) -> PixelRows? {
+        PixelRows(rows: predict(batch).pixels, side: encoder.grid.stride)
+    }
     public var undecayed: Set<String> { Set(VisionTransformer.undecayed.map { "encoder." + $0 }) }
 }
 

@@ -32,6 +32,13 @@ public struct XXHash64: Sendable {
     /// The hash of the text's UTF-8.
     public static func hash(_ text: String) -> UInt64 { hash(Bytes(Array(text.utf8))) }
 
+    public static func hash(_ bytes: [UInt8]) -> UInt64 { hash(Bytes(bytes)) }
+
+    /// The hash of a list of words, for fingerprints made of several numbers.
+    public static func hash(words: [UInt64]) -> UInt64 {
+        hash(Buffer(words.map(\.littleEndian)).viewed(as: UInt8.self))
+    }
+
     public mutating func update(_ bytes: Bytes) {
         var from = UnsafeRawPointer(bytes.pointer)
         var count = bytes.count

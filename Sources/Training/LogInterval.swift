@@ -1,5 +1,8 @@
+import Autodiff
 import Batches
+import Cluster
 import Kernels
+import Recipes
 
 /// The time between two log lines.
 struct LogInterval {

@@ -12,6 +12,8 @@ public struct ParameterGroups {
     }
 
     public let groups: [Group]
+    /// Of all groups.
+    public let runs: [ParameterRun]
     /// One buffer per state name, laid out as the store's gradients.
     public let state: [Floats]
 
@@ -43,8 +45,7 @@ public struct ParameterGroups {
                     tensors: members[key] ?? []),
                 rateScale: key.scale, decays: key.decays)
         }
+        runs = groups.map(\.run)
         self.state = state
     }
-
-    public var runs: [ParameterRun] { groups.map(\.run) }
 }

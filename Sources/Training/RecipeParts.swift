@@ -37,9 +37,9 @@ extension Recipe {
             steps.append(
                 RandomResizedCrop(
                     size: images.size, area: crop.minimumArea...crop.maximumArea,
-                    ratio: crop.minimumRatio...crop.maximumRatio, interpolation: interpolation))
+                    aspect: crop.minimumRatio...crop.maximumRatio, interpolation))
         } else {
-            steps.append(Resizing(.exact(height: images.size, width: images.size), interpolation))
+            steps.append(Resizing(.exactly(height: images.size, width: images.size), interpolation))
         }
         if let flip = images.flip { steps.append(HorizontalFlip(probability: flip)) }
         return ImageTransform(steps, normalisation)
@@ -57,11 +57,11 @@ extension Recipe {
     }
 
     /// Micro-batches and pictures for an objective of this recipe.
-    func loaderSettings(_ transform: ImageTransform, hiding: CellHiding?) throws -> Loader.Settings {
-        var settings = Loader.Settings(seed: seed, transform: transform, height: images.size, width: images.size)
+    func loaderSettings(_ transform: ImageTransform, hiding: CellHiding?) throws -> Batches.Loader.Settings {
+        var settings = Batches.Loader.Settings(seed: seed, transform: transform, height: images.size, width: images.size)
         settings.slots = loader.slots
         settings.threads = loader.threads
-        if let limits { settings.tolerance.badShare = limits.badSamplesShare }
+        if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
         if let hiding {
             let mask = try CellMask(
                 imageSize: images.size, cellSize: hiding.cellSide, patchSize: hiding.patchSide, ratio: hiding.ratio)
@@ -85,8 +85,8 @@ extension Recipe {
         case .lion(let betas): Lion(first: betas[0], second: betas[1])
         case .lars(let momentum, let trust, let form):
             switch form {
-            case .mae: LARSA(momentum: momentum, trust: trust)
-            case .timm: LARSB(momentum: momentum, trust: trust)
+            case .mae: ProbeLARS(momentum: momentum, trust: trust)
+            case .timm: LARS(momentum: momentum, trust: trust)
             }
         }
     }

@@ -1,3 +1,4 @@
+import Autodiff
 import Checkpoints
 import Cluster
 import Kernels
@@ -22,7 +23,7 @@ final class RunFolder {
         path = lock.folder.path
         self.lock = lock
         self.checkpoints = checkpoints
-        resolved = Array(recipe.shown().utf8)
+        resolved = Array(recipe.text(showingOrigins: false).utf8)
         recipeKeys = recipe.keys
         log = RunLog(folder: path, resumed: resumed) { speaker.warn($0) }
         try write(resolved, to: "resolved.yaml")

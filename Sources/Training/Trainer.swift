@@ -1,5 +1,5 @@
 public import Autodiff
-public import Batches
+import Batches
 public import Cluster
 public import Kernels
 public import Objectives
@@ -47,7 +47,7 @@ public final class Trainer {
         exchange = try GradientExchange(communicator, gradients: store.gradients, buckets: plan.buckets)
         tally = StepTally(communicator)
         clip = Clip(limit: recipe.clip?.norm)
-        average = recipe.average.map { _ in WeightAverage(copying: store.values) }
+        average = recipe.average == nil ? nil : WeightAverage(copying: store.values)
         rates = recipe.rates(perEpoch: updatesPerEpoch)
         clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
         samples = experiment.batch.images.shape[0]
@@ -75,9 +75,11 @@ public final class Trainer {
         }
         let total = try tally.add(loss: lossSum, weight: weight, isFinite: lossSum.isFinite, mustStop: shouldStop())
         try exchange.finish()
-        pool.scale(store.gradients[0..<store.gradients.count], by: Float(1 / total.weight))
         var norm: Double?
-        if total.ranksWithoutNumber == 0 { norm = clip.apply(to: groups.runs, pool: pool) }
+        if total.ranksWithoutNumber == 0 {
+            pool.scale(store.gradients, by: Float(1 / total.weight))
+            norm = clip.apply(to: groups.runs, pool: pool)
+        }
         if norm != nil { update(rate: rate) }
         clock.tick(isSkipped: norm == nil)
         return StepReport(

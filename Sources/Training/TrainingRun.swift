@@ -1,8 +1,9 @@
-public import Batches
-public import Checkpoints
+import Autodiff
+import Batches
+import Checkpoints
 public import Cluster
-import FoundationEssentials
 public import Kernels
+import Objectives
 public import Platform
 public import Recipes
 

@@ -1,0 +1,69 @@
+public import Kernels
+
+/// Threads that read, transform and mask samples into the slots of a ring, ahead of the training loop.
+/// The content of batch i is a pure function of (seed, data, i): not of threads, ranks or where the run was resumed.
+public final class Loader: Sendable {
+    /// Everything but the data that decides what a batch holds.
+    public struct Settings: Sendable {
+        public var seed: UInt64
+        public var transform: ImageTransform
+        public var height, width: Int
+        /// Floats of one mask, and who draws it.
+        public var maskCount = 0
+        public var mask: (@Sendable (SampleKey, Floats) -> Void)?
+        public var targetClasses = 0
+        /// Runs once on each complete batch, for recipes that mix pictures.
+        public var complete: (@Sendable (Batch) -> Void)?
+        public var tolerance = Tolerance()
+        /// Batches in memory.
+        public var slots = 3
+        public var threads = 1
+
+        public init(seed: UInt64, transform: ImageTransform, height: Int, width: Int) {
+            self.seed = seed
+            self.transform = transform
+            self.height = height
+            self.width = width
+        }
+    }
+
+    public let bad = BadSamples()
+    private let ring: BatchRing
+    private let threads: [Thread]
+
+    /// - Parameter updates: the updates to load for; a resumed run begins in the middle.
+    public init(
+        _ source: any SampleSource, _ sampler: Sampler, _ cut: BatchCut, _ settings: Settings, updates: Range<Int>
+    ) throws(DataError) {
+        guard sampler.count == source.count else {
+            throw DataError(source.name, found: "\(source.count) samples", expected: "the sampler's \(sampler.count)")
+        }
+        let size = try cut.microBatch(of: sampler.globalBatch)
+        let shape = BatchShape(
+            size: size, height: settings.height, width: settings.width, maskCount: settings.maskCount,
+            targetClasses: settings.targetClasses)
+        let numbers = updates.lowerBound * cut.accumulation..<updates.upperBound * cut.accumulation
+        let portion = max(1, min(8, size / max(1, 2 * settings.threads)))
+        let ring = BatchRing(shape, slots: settings.slots, numbers: numbers, portion: portion)
+        let schedule = BatchSchedule(sampler, cut, size: size, slots: settings.slots)
+        let work = LoaderWork(
+            source: source, settings: settings, ring: ring, schedule: schedule, bad: bad, ranks: cut.ranks)
+        self.ring = ring
+        threads = (0..<max(1, settings.threads)).map { number in Thread("loader \(number)") { work.run() } }
+    }
+
+    deinit { stop() }
+
+    /// The next batch; waits until it is complete.
+    public func next() throws(DataError) -> Batch { try ring.next() }
+    /// Gives a batch back once the step no longer reads it.
+    public func release(_ batch: Batch) { ring.release(batch) }
+    /// Seconds the training loop has spent waiting for data.
+    public var waitSeconds: Double { ring.waitSeconds }
+
+    /// Ends loading and waits for the threads, which finish the sample they are at.
+    public func stop() {
+        ring.stop()
+        for thread in threads { thread.join() }
+    }
+}

@@ -1,0 +1,94 @@
+import Models
+public import Recipes
+
+/// The model section of a recipe with `kind: vit`: a named size, or width, depth and heads.
+public struct VisionTransformerSection: RecipeSection {
+    private let preset: VisionTransformer.Size?
+    private let ownWidth, ownDepth, ownHeads: Int?
+    private let patch: Int
+    private let initValues: Double?
+    private let dropPath: Double
+    private let absolutePositions, relativePositions, sharedRelativePositions: Bool
+
+    private enum CodingKeys: String, CodingKey {
+        case preset
+        case ownWidth = "width"
+        case ownDepth = "depth"
+        case ownHeads = "heads"
+        case patch, initValues, dropPath, absolutePositions, relativePositions, sharedRelativePositions
+    }
+
+    var settings: VisionTransformer.Settings {
+        var settings = VisionTransformer.Settings(
+            width: preset?.width ?? ownWidth ?? 0, depth: preset?.depth ?? ownDepth ?? 0,
+            heads: preset?.heads ?? ownHeads ?? 0, patch: patch)
+        settings.layerScale = initValues
+        settings.dropPathRate = dropPath
+        settings.usesAbsolutePositions = absolutePositions
+        settings.usesBlockPositionBias = relativePositions
+        settings.usesSharedPositionBias = sharedRelativePositions
+        return settings
+    }
+
+    public static let meanings = [
+        "preset": VisionTransformer.Size.allCases.map { "\($0) \($0.width)/\($0.depth)/\($0.heads)" }
+            .joined(separator: ", ") + " (width/depth/heads).",
+        "width": "Channels of a token; with depth and heads instead of a preset.",
+        "depth": "Blocks.",
+        "heads": "Attention heads.",
+        "patch": "Side of a token's patch, pixels.",
+        "init_values": "Start value of the residual scales; absent: no scales.",
+        "drop_path": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
+        "absolute_positions": "A learned vector for each position.",
+        "relative_positions": "A bias table in each block.",
+        "shared_relative_positions": "One bias table for all blocks.",
+    ]
+
+    public func check(_ here: Here) {
+        for (key, value) in [("width", ownWidth), ("depth", ownDepth), ("heads", ownHeads)] {
+            if let preset {
+                here.require(value == nil, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
+            } else {
+                here.require(value != nil, at: key, reading: ["preset"], "missing key '\(key)', or a preset")
+            }
+            if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
+        }
+        if let ownWidth, let ownHeads {
+            here.require(
+                ownHeads >= 1 && ownWidth % ownHeads == 0, at: "heads", reading: ["width"],
+                "\(ownHeads) heads do not divide the width \(ownWidth)")
+        }
+        here.require(patch >= 1, at: "patch", "at least 1 pixel expected, found \(patch)")
+        here.require((0..<1).contains(dropPath), at: "drop_path", "0 to below 1 expected, found \(dropPath)")
+        if let initValues { here.require(initValues > 0, at: "init_values", "more than 0 expected, found \(initValues)") }
+    }
+
+    /// Rules with the picture.
+    static func check(_ section: VisionTransformerSection, _ recipe: Recipe, _ here: Here) {
+        here.recipe.require(
+            section.patch >= 1 && recipe.images.size % section.patch == 0, at: "model.patch", reading: ["images.size"],
+            "\(section.patch) does not divide images.size \(recipe.images.size)")
+    }
+}
+
+extension SimMIM.Settings {
+    /// Rules with the picture and the model.
+    static func check(_ settings: SimMIM.Settings, _ recipe: Recipe, _ here: Here) {
+        let size = recipe.images.size
+        let all = here.recipe
+        all.require(
+            size % settings.maskPatch == 0, at: "objective.mask_patch", reading: ["images.size"],
+            "\(settings.maskPatch) does not divide images.size \(size)")
+        if let patch = recipe.model.integer("patch"), patch >= 1 {
+            all.require(
+                settings.maskPatch % patch == 0, at: "objective.mask_patch", reading: ["model.patch"],
+                "\(settings.maskPatch) is no multiple of model.patch \(patch)")
+        }
+        // ceil(cells * ratio) cells are hidden: all of them would leave nothing to see.
+        func cells() -> Double { Double((size / settings.maskPatch) * (size / settings.maskPatch)) }
+        all.require(
+            cells() == 0 || (cells() * settings.maskRatio).rounded(.up) < cells(), at: "objective.mask_ratio",
+            reading: ["objective.mask_patch", "images.size"],
+            "\(settings.maskRatio) hides all \(Int(cells())) cells of the picture")
+    }
+}

@@ -1,0 +1,82 @@
+import Batches
+import Kernels
+import Testing
+
+@Suite struct SamplerTests {
+    /// The samples of an update, gathered from all ranks and micro-batches in the order of the global batch.
+    private func samples(_ sampler: Sampler, update: Int, ranks: Int, accumulation: Int) throws -> [Draw] {
+        var draws: [Draw] = []
+        for rank in 0..<ranks {
+            let cut = BatchCut(rank: rank, ranks: ranks, accumulation: accumulation)
+            for micro in 0..<accumulation { draws += try sampler.draws(update: update, micro: micro, cut) }
+        }
+        return draws
+    }
+
+    @Test(arguments: [(1, 1), (2, 1), (4, 1), (1, 4), (2, 2), (4, 2), (8, 1)])
+    func `any cut of an update holds the same samples in the same order`(_ ranks: Int, _ accumulation: Int) throws {
+        let sampler = try Sampler(count: 61, globalBatch: 8, order: .shuffled(seed: 3))
+        for update in [0, 1, 6, 7, 20] {
+            let cut = try samples(sampler, update: update, ranks: ranks, accumulation: accumulation)
+            #expect(cut == sampler.draws(update: update))
+        }
+    }
+
+    @Test func `an epoch holds no sample twice and drops the tail`() throws {
+        let sampler = try Sampler(count: 61, globalBatch: 8, order: .shuffled(seed: 3))
+        #expect(sampler.updatesPerEpoch == 7)
+        let seen = (7..<14).flatMap { sampler.draws(update: $0).map(\.sample) }
+        #expect(seen.count == 56)
+        #expect(Set(seen).count == 56)
+        #expect(sampler.draws(update: 7).allSatisfy { $0.epoch == 1 })
+    }
+
+    @Test func `epochs and seeds have orders of their own`() throws {
+        let sampler = try Sampler(count: 100, globalBatch: 100, order: .shuffled(seed: 3))
+        let other = try Sampler(count: 100, globalBatch: 100, order: .shuffled(seed: 4))
+        let first = sampler.draws(update: 0).map(\.sample)
+        #expect(first != sampler.draws(update: 1).map(\.sample))
+        #expect(first != other.draws(update: 0).map(\.sample))
+        #expect(first.sorted() == Array(0..<100))
+    }
+
+    @Test func `the order is the permutation of the epoch's stream`() throws {
+        let sampler = try Sampler(count: 10, globalBatch: 10, order: .shuffled(seed: 9))
+        var stream = RandomStream(seed: 9, purpose: .order, epoch: 2)
+        #expect(sampler.draws(update: 2).map(\.sample) == stream.permutation(10))
+    }
+
+    @Test func `a set smaller than the batch is refused, or wraps when asked`() throws {
+        let error = #expect(throws: DataError.self) {
+            try Sampler(count: 5, globalBatch: 8, order: .shuffled(seed: 1))
+        }
+        #expect(error?.description.contains("5 samples") == true)
+        let sampler = try Sampler(count: 5, globalBatch: 8, order: .shuffled(seed: 1), wraps: true)
+        let draws = sampler.draws(update: 0)
+        #expect(draws.count == 8)
+        #expect(Set(draws.map(\.sample)).count == 5)
+        // The second copy of a sample has draws of its own.
+        #expect(draws[5].sample == draws[0].sample)
+        #expect(draws[5].key(seed: 1) != draws[0].key(seed: 1))
+    }
+
+    @Test func `repeated augmentation puts the copies of a sample side by side`() throws {
+        let sampler = try Sampler(count: 12, globalBatch: 6, order: .shuffled(seed: 1), repetitions: 3)
+        #expect(sampler.updatesPerEpoch == 2)
+        let draws = (0..<2).flatMap { sampler.draws(update: $0) }
+        #expect(Set(draws.map(\.sample)).count == 4)
+        #expect(draws.map(\.repetition) == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
+        #expect(draws[0].sample == draws[2].sample)
+    }
+
+    @Test func `stored order keeps the tail`() throws {
+        let sampler = try Sampler(count: 10, globalBatch: 4, order: .stored)
+        #expect(sampler.updatesPerEpoch == 3)
+        #expect(sampler.draws(update: 2).map(\.sample) == [8, 9])
+    }
+
+    @Test func `a batch that cannot be divided is refused with both numbers`() {
+        let error = #expect(throws: DataError.self) { try BatchCut(ranks: 3, accumulation: 2).microBatch(of: 16) }
+        #expect(error?.description.contains("multiple of 6") == true)
+    }
+}
