@@ -1,0 +1,47 @@
+/// Which part of a data set is read.
+public enum SourcePart: String, CaseIterable, Decodable, Sendable {
+    case train, test
+}
+
+/// Settings of the built-in set, whose pictures are drawn from their number alone.
+public struct ProceduralSettings: RecipeSection {
+    public let count: Int
+    public let size: Int
+    public let first: Int
+    public let seed: UInt64
+
+    public static let meanings = [
+        "count": "Pictures.",
+        "size": "Height and width, pixels.",
+        "first": "Number of the first picture: sets that do not overlap share none.",
+        "seed": "Another seed, other pictures.",
+    ]
+
+    public func check(_ here: Here) {
+        here.require(count >= 1, at: "count", "at least 1 expected, found \(count)")
+        here.require((1...4096).contains(size), at: "size", "1 to 4096 pixels expected, found \(size)")
+        here.require(first >= 0, at: "first", "0 or more expected, found \(first)")
+    }
+}
+
+/// Settings of the sets that are one folder or file with a training and a test part: idx, cifar10, cifar100, digits.
+public struct PartedSettings: RecipeSection {
+    public let path: String
+    public let part: SourcePart
+
+    public static let meanings = [
+        "path": "Folder or file of the set, as its page in Datasets says.",
+        "part": "The training or the test part.",
+    ]
+}
+
+/// Settings of a folder of pictures, read through its index.
+public struct FolderSettings: RecipeSection {
+    public let path: String
+    public let index: String
+
+    public static let meanings = [
+        "path": "Folder with one folder of pictures for each class.",
+        "index": "The index that 'lacuna data index' wrote.",
+    ]
+}

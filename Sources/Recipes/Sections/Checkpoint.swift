@@ -1,0 +1,31 @@
+extension Recipe {
+    /// When the state of the run is saved and how much of it stays.
+    public struct Checkpoint: RecipeSection {
+        public let everyUpdates: Int?
+        public let everyEpochs: Int?
+        public let keepLast: Int
+        public let keepEveryUpdates: Int?
+
+        public static let meanings = [
+            "every_updates": "Updates between checkpoints; this or every_epochs.",
+            "every_epochs": "Epochs between checkpoints; this or every_updates.",
+            "keep_last": "Checkpoints that stay; older ones are removed.",
+            "keep_every_updates": "Checkpoints at a multiple of this stay for good; absent: none does.",
+        ]
+
+        public func check(_ here: Here) {
+            here.require(
+                everyUpdates == nil || everyEpochs == nil, at: "every_updates", reading: ["every_epochs"],
+                "every_epochs is given too; keep one")
+            here.require(
+                everyUpdates != nil || everyEpochs != nil, at: "", reading: ["every_epochs", "every_updates"],
+                "missing key 'every_epochs' or 'every_updates'")
+            for (key, value) in [
+                ("every_updates", everyUpdates), ("every_epochs", everyEpochs), ("keep_last", keepLast),
+                ("keep_every_updates", keepEveryUpdates),
+            ] {
+                if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+extension Recipe {
+    /// Reading and augmenting ahead of the step.
+    public struct Loader: RecipeSection {
+        public let threads: Int
+        public let slots: Int
+
+        public static let meanings = [
+            "threads": "Threads of a rank that read and augment.",
+            "slots": "Micro-batches held ready.",
+        ]
+
+        public func check(_ here: Here) {
+            here.require(threads >= 1, at: "threads", "at least 1 expected, found \(threads)")
+            here.require(
+                slots >= 2, at: "slots", "at least 2 expected, one in use and one being filled, found \(slots)")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+/// A whole experiment. Every section is a type of its own; one that is absent switches off what it stands for.
+public struct Recipe: RecipeSection {
+    /// What `lacuna` does with it.
+    public enum Kind: String, CaseIterable, Decodable, Sendable {
+        case pretrain, finetune
+    }
+
+    public let schema: Int
+    public let kind: Kind
+    public let about: String
+    public let reference: String
+    public let seed: UInt64
+    public let data: Data
+    public let images: Images
+    /// What is learned, e.g. `simmim`; decoded by its owner.
+    public let objective: Section
+    /// What learns, e.g. `vit`; decoded by its owner.
+    public let model: Section
+    public let batch: Batch
+    public let optimizer: Optimizer
+    public let schedule: Schedule
+    public let clip: Clip?
+    public let average: Average?
+    public let checkpoint: Checkpoint?
+    public let log: Log
+    public let threads: Int?
+    public let loader: Loader
+    public let limits: Limits?
+    /// The recipe as it was read, with parents, overrides and defaults in place.
+    public internal(set) var resolved = RecipeNode(content: .section([]), place: .standard)
+
+    private enum CodingKeys: String, CodingKey {
+        case schema, kind, about, reference, seed, data, images, objective, model, batch, optimizer, schedule, clip
+        case average, checkpoint, log, threads, loader, limits
+    }
+
+    /// Version of the key names; files of another version are refused.
+    public static let currentSchema = 1
+
+    static let extendsMeaning =
+        "The one recipe this one varies: sections merge, lists are replaced, null takes a key away."
+
+    public static let meanings = [
+        "schema": "Version of the key names: 1.",
+        "kind": "pretrain, or finetune for supervised training.",
+        "about": "What the experiment is, in a sentence.",
+        "reference": "Published or measured results to expect.",
+        "seed": "Every random draw is a function of this number.",
+        "data": "Where the samples come from.",
+        "images": "How a picture becomes the model's input.",
+        "objective": "What is learned.",
+        "model": "What learns.",
+        "batch": "Samples of an update.",
+        "optimizer": "The update rule.",
+        "schedule": "Length of the run and learning rate over it.",
+        "clip": "Clipping of the gradient; absent: none.",
+        "average": "Moving average of the weights; absent: none.",
+        "checkpoint": "When the state of the run is saved; absent: never.",
+        "log": "When a line is written.",
+        "threads": "Compute threads of a rank; absent: as many as the launcher left to it.",
+        "loader": "Reading and augmenting ahead of the step.",
+        "limits": "Faults a run survives; absent: the first one ends it.",
+    ]
+
+    /// The open parts, whose owners a catalogue names.
+    var sections: [Section] { [data.train, objective, model] + (data.evaluation.map { [$0] } ?? []) }
+
+    public func check(_ here: Here) {
+        here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
+        here.require((threads ?? 1) >= 1, at: "threads", "at least 1 expected")
+        if let epochs = schedule.epochs, let rhythm = checkpoint?.everyEpochs {
+            here.require(
+                rhythm <= epochs, at: "checkpoint.every_epochs", reading: ["schedule.epochs"],
+                "\(rhythm) epochs is more than the run's \(epochs): nothing would be saved")
+        }
+        if let updates = schedule.updates, let rhythm = checkpoint?.everyUpdates {
+            here.require(
+                rhythm <= updates, at: "checkpoint.every_updates", reading: ["schedule.updates"],
+                "\(rhythm) updates is more than the run's \(updates): nothing would be saved")
+        }
+    }
+}

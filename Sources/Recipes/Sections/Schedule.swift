@@ -1,0 +1,151 @@
+extension Recipe {
+    /// Length of the run and the learning rate over it. Lengths are whole epochs or updates, as the key says.
+    public struct Schedule: RecipeSection {
+        public enum Kind: String, CaseIterable, Decodable, Sendable {
+            case constant, cosine, linear, multistep, step
+        }
+
+        /// The curve after the warm-up.
+        public enum Curve: Sendable, Equatable {
+            case constant
+            /// Down to `minimumRate` over the whole run.
+            case cosine(minimumRate: Double)
+            /// Down to a hundredth.
+            case linear
+            /// Times `gamma` at each milestone.
+            case multistep(milestonesEpochs: [Int], gamma: Double)
+            /// Times `gamma` every so many epochs.
+            case step(everyEpochs: Int, gamma: Double)
+        }
+
+        public let kind: Kind
+        public let epochs: Int?
+        public let updates: Int?
+        public let baseRate: Double
+        public let referenceBatch: Int?
+        public let warmupEpochs: Int?
+        public let warmupUpdates: Int?
+        public let warmupRate: Double?
+        public let curve: Curve
+
+        private enum CodingKeys: String, CodingKey {
+            case kind, epochs, updates, baseRate, referenceBatch, warmupEpochs, warmupUpdates, warmupRate
+            case minimumRate, milestonesEpochs, gamma, everyEpochs
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let keys = try decoder.container(keyedBy: CodingKeys.self)
+            func number(_ key: CodingKeys) throws -> Double { try keys.decode(Double.self, forKey: key) }
+            kind = try keys.decode(Kind.self, forKey: .kind)
+            epochs = try keys.decodeIfPresent(Int.self, forKey: .epochs)
+            updates = try keys.decodeIfPresent(Int.self, forKey: .updates)
+            baseRate = try number(.baseRate)
+            referenceBatch = try keys.decodeIfPresent(Int.self, forKey: .referenceBatch)
+            warmupEpochs = try keys.decodeIfPresent(Int.self, forKey: .warmupEpochs)
+            warmupUpdates = try keys.decodeIfPresent(Int.self, forKey: .warmupUpdates)
+            warmupRate = try keys.decodeIfPresent(Double.self, forKey: .warmupRate)
+            switch kind {
+            case .constant: curve = .constant
+            case .linear: curve = .linear
+            case .cosine: curve = .cosine(minimumRate: try number(.minimumRate))
+            case .multistep:
+                curve = .multistep(
+                    milestonesEpochs: try keys.decode([Int].self, forKey: .milestonesEpochs), gamma: try number(.gamma))
+            case .step:
+                curve = .step(everyEpochs: try keys.decode(Int.self, forKey: .everyEpochs), gamma: try number(.gamma))
+            }
+        }
+
+        /// What every rate of the schedule is multiplied by for a global batch: `global / referenceBatch`, else 1.
+        public func rateFactor(global: Int) -> Double { referenceBatch.map { Double(global) / Double($0) } ?? 1 }
+
+        public static let meanings = [
+            "kind": "Shape of the learning rate after the warm-up.",
+            "epochs": "Length of the run in epochs; this or updates.",
+            "updates": "Length of the run in updates; this or epochs.",
+            "base_rate": "Learning rate at the reference batch.",
+            "reference_batch": "Rates are multiplied by global batch / this; absent: they hold as written.",
+            "warmup_epochs": "Length of the linear warm-up in epochs; this or warmup_updates; absent: none.",
+            "warmup_updates": "Length of the linear warm-up in updates; this or warmup_epochs; absent: none.",
+            "warmup_rate": "Rate at the start of the warm-up, at the reference batch.",
+            "minimum_rate": "Rate at the end of the cosine, at the reference batch.",
+            "milestones_epochs": "Epochs at which the rate is multiplied by gamma, rising.",
+            "gamma": "Factor at a milestone or step.",
+            "every_epochs": "Epochs between steps.",
+        ]
+
+        public func check(_ here: Here) {
+            checkLength(here)
+            checkWarmup(here)
+            here.require(baseRate >= 0, at: "base_rate", "0 or more expected, found \(baseRate)")
+            if let referenceBatch {
+                here.require(referenceBatch >= 1, at: "reference_batch", "at least 1 expected, found \(referenceBatch)")
+            }
+            switch curve {
+            case .constant, .linear: break
+            case .cosine(let minimumRate):
+                here.require(minimumRate >= 0, at: "minimum_rate", "0 or more expected, found \(minimumRate)")
+                here.require(
+                    minimumRate <= baseRate, at: "minimum_rate", reading: ["base_rate"],
+                    "\(minimumRate) is more than base_rate \(baseRate)")
+            case .multistep(let milestones, let gamma):
+                check(milestones: milestones, here)
+                here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
+            case .step(let everyEpochs, let gamma):
+                here.require(everyEpochs >= 1, at: "every_epochs", "at least 1 expected, found \(everyEpochs)")
+                here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
+            }
+        }
+
+        private func checkLength(_ here: Here) {
+            here.require(
+                epochs == nil || updates == nil, at: "updates", reading: ["epochs"], "epochs is given too; keep one")
+            here.require(
+                epochs != nil || updates != nil, at: "", reading: ["epochs", "updates"],
+                "missing key 'epochs' or 'updates': the length of the run")
+            if let epochs { here.require(epochs >= 1, at: "epochs", "at least 1 expected, found \(epochs)") }
+            if let updates { here.require(updates >= 1, at: "updates", "at least 1 expected, found \(updates)") }
+        }
+
+        private func checkWarmup(_ here: Here) {
+            here.require(
+                warmupEpochs == nil || warmupUpdates == nil, at: "warmup_updates", reading: ["warmup_epochs"],
+                "warmup_epochs is given too; keep one")
+            let hasLength = warmupEpochs != nil || warmupUpdates != nil
+            here.require(
+                !hasLength || warmupRate != nil, at: warmupEpochs != nil ? "warmup_epochs" : "warmup_updates",
+                reading: ["warmup_rate"], "missing key 'warmup_rate': where the warm-up starts")
+            here.require(
+                hasLength || warmupRate == nil, at: "warmup_rate", reading: ["warmup_epochs", "warmup_updates"],
+                "missing key 'warmup_epochs' or 'warmup_updates': how long the warm-up is")
+            for (key, length, total) in [
+                ("warmup_epochs", warmupEpochs, epochs), ("warmup_updates", warmupUpdates, updates),
+            ] {
+                guard let length else { continue }
+                here.require(length >= 0, at: key, "0 or more expected, found \(length)")
+                guard let total else { continue }
+                let whole = key.replacing("warmup_", with: "")
+                here.require(
+                    length <= total, at: key, reading: [whole], "\(length) is more than the run's \(total) \(whole)")
+            }
+            if let warmupRate {
+                here.require(warmupRate >= 0, at: "warmup_rate", "0 or more expected, found \(warmupRate)")
+            }
+        }
+
+        private func check(milestones: [Int], _ here: Here) {
+            let key = "milestones_epochs"
+            here.require(!milestones.isEmpty, at: key, "at least one epoch expected")
+            let rises = zip(milestones, milestones.dropFirst()).allSatisfy { $0 < $1 }
+            here.require(rises, at: key, "rising epochs expected")
+            if let epochs, let outside = milestones.first(where: { $0 < 1 || $0 >= epochs }) {
+                here.require(false, at: key, reading: ["epochs"], "\(outside) is outside the run's \(epochs) epochs")
+            }
+            if let warmupEpochs, let first = milestones.first {
+                here.require(
+                    warmupEpochs <= first, at: key, reading: ["warmup_epochs"],
+                    "\(first) lies in the warm-up of \(warmupEpochs) epochs")
+            }
+        }
+    }
+}
