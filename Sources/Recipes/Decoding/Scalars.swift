@@ -78,7 +78,8 @@ extension Float: Scalar {
     }
 }
 
-/// Plain decimal: `12`, `-0.5`, `.5`, `1e-4`, `1.e-4`. YAML 1.1's `017` (15), `1:30` (90), `0x1F`, `1_000` and `.inf` are none.
+/// Plain decimal: `12`, `-0.5`, `.5`, `1e-4`, `1.e-4`.
+/// YAML 1.1 reads `017` as 15 and `1:30` as 90; here these, `0x1F`, `1_000` and `.inf` are no numbers.
 struct PlainNumber {
     let isWhole: Bool
     /// The same number as `Double.init(_: String)` reads it.

@@ -42,7 +42,7 @@ struct ValueReader {
         return S.standIn
     }
 
-    /// A misspelt choice with a near neighbour is read as that one, so that the keys which depend on it are judged well.
+    /// A misspelt choice with a near neighbour is read as that one: the keys which depend on it are judged as meant.
     private func choice<C: Choice>(_ type: C.Type, _ node: RecipeNode?, path: String) -> C? {
         guard let node else { return C.allCases.first }
         guard case .scalar(let text, _) = node.content else {
