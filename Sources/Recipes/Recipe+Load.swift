@@ -7,7 +7,7 @@ extension Recipe {
 
     /// Reads a recipe with its parents and `--set` overrides (`a.b=value`), and checks all of it.
     public static func load(
-        _ path: String, overrides: [String] = [], catalogue: Catalogue, read: ReadFile
+        _ path: String, overrides: [String] = [], catalogue: Catalogue = .builtIn, read: ReadFile
     ) throws(RecipeError) -> Recipe {
         var root = try tree(path, chain: [], read: read)
         let report = Report()
@@ -41,11 +41,12 @@ extension Recipe {
         guard case .scalar(let name, _) = entry.value.content, !name.isEmpty, !entry.value.isNull else {
             throw RecipeError([Issue(entry.value.place, "extends", "one file expected, found \(entry.value.found)")])
         }
-        let parent = name.hasPrefix("/") ? name : path.folder + name
+        let parent = (name.hasPrefix("/") ? name : path.folder + name).plainPath
         let visited = chain + [path.plainPath]
-        if visited.contains(parent.plainPath) {
-            let circle = (visited + [parent.plainPath]).joined(separator: " -> ")
-            throw RecipeError([Issue(entry.keyPlace, "extends", "the recipes extend each other in a circle: \(circle)")])
+        if visited.contains(parent) {
+            let circle = (visited + [parent]).joined(separator: " -> ")
+            throw RecipeError([Issue(entry.keyPlace, "extends", "the recipes extend each other in a circle: \(circle)")]
+            )
         }
         do {
             return try tree(parent, chain: visited, read: read).merged(with: node)

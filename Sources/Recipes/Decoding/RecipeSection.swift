@@ -1,7 +1,7 @@
 /// A section of a recipe: its keys are the stored properties, `warmupEpochs` being written `warmup_epochs`.
 ///
 /// A property that is not optional is a required key unless `defaults` names it. An optional one may be left out,
-/// which switches off what it stands for. Everything is declared here: the decoder, the schema and `recipe show` read it.
+/// which switches off what it stands for. The decoder, the schema and `recipe show` all read this one declaration.
 public protocol RecipeSection: Decodable, Sendable {
     /// Keys that may be left out, with the YAML text of the value they then have.
     static var defaults: [String: String] { get }
@@ -35,7 +35,7 @@ public struct Here {
     ) {
         guard ([key] + others).allSatisfy({ report.isSound(path.appending(key: $0)) }), !holds() else { return }
         let full = path.appending(key: key)
-        // A value out of range would spoil the rules that reckon with it; one that only disagrees with another does not.
+        // A value out of range spoils the rules that reckon with it; one that only disagrees with another does not.
         report.add(Issue(place(of: full), full, message()), spoiling: key.isEmpty || !others.isEmpty ? nil : full)
     }
 

@@ -23,7 +23,9 @@ public final class Report {
             }
         }
         return state.issues.enumerated()
-            .sorted { rank($0.element) == rank($1.element) ? $0.offset < $1.offset : rank($0.element) < rank($1.element) }
+            .sorted {
+                rank($0.element) == rank($1.element) ? $0.offset < $1.offset : rank($0.element) < rank($1.element)
+            }
             .map(\.element)
     }
 

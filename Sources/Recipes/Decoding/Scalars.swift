@@ -78,14 +78,17 @@ extension Float: Scalar {
     }
 }
 
-/// Plain decimal: `12`, `-0.5`, `.5`, `1e-4`, `1.e-4`. YAML 1.1's `017` (15), `1:30` (90), `0x1F`, `1_000` and `.inf` are none.
+/// Plain decimal: `12`, `-0.5`, `.5`, `1e-4`, `1.e-4`.
+/// YAML 1.1 reads `017` as 15 and `1:30` as 90; here these, `0x1F`, `1_000` and `.inf` are no numbers.
 struct PlainNumber {
     let isWhole: Bool
     /// The same number as `Double.init(_: String)` reads it.
     let swiftText: String
 
     init?(_ text: String) {
-        guard let match = text.wholeMatch(of: /([-+]?)(0|[1-9][0-9]*)?(\.([0-9]*))?([eE][-+]?[0-9]+)?/) else { return nil }
+        guard let match = text.wholeMatch(of: /([-+]?)(0|[1-9][0-9]*)?(\.([0-9]*))?([eE][-+]?[0-9]+)?/) else {
+            return nil
+        }
         let whole = match.output.2 ?? ""
         let fraction = match.output.4 ?? ""
         guard !whole.isEmpty || !fraction.isEmpty else { return nil }

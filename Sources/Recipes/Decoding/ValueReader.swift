@@ -8,7 +8,8 @@ struct ValueReader {
     struct Stopped: Error {}
 
     /// The value of a node. No node: an error is reported already and a stand-in is wanted.
-    func value<T: Decodable>(_ type: T.Type, _ node: RecipeNode?, path: String, ignoring: Set<String> = []) throws -> T {
+    func value<T: Decodable>(_ type: T.Type, _ node: RecipeNode?, path: String, ignoring: Set<String> = []) throws -> T
+    {
         if let scalar = type as? any Scalar.Type {
             guard let value = self.scalar(scalar, node, path: path) as? T else { throw Stopped() }
             return value
@@ -33,14 +34,15 @@ struct ValueReader {
 
     private func scalar<S: Scalar>(_ type: S.Type, _ node: RecipeNode?, path: String) -> S {
         guard let node else { return S.standIn }
-        if case .scalar(let text, let isPlain) = node.content, !node.isNull, let value = S(text: text, isPlain: isPlain) {
+        if case .scalar(let text, let isPlain) = node.content, !node.isNull, let value = S(text: text, isPlain: isPlain)
+        {
             return value
         }
         report(node, path, expected: S.expected)
         return S.standIn
     }
 
-    /// A misspelt choice with a near neighbour is read as that one, so that the keys which depend on it are judged well.
+    /// A misspelt choice with a near neighbour is read as that one: the keys which depend on it are judged as meant.
     private func choice<C: Choice>(_ type: C.Type, _ node: RecipeNode?, path: String) -> C? {
         guard let node else { return C.allCases.first }
         guard case .scalar(let text, _) = node.content else {
@@ -60,7 +62,8 @@ struct ValueReader {
             return Section(kind: "", node: nil, path: path)
         }
         guard let kind = node.entry("kind") else {
-            if let misspelt = Spelling.nearest(to: "kind", among: entries.map(\.key)), let entry = node.entry(misspelt) {
+            if let misspelt = Spelling.nearest(to: "kind", among: entries.map(\.key)), let entry = node.entry(misspelt)
+            {
                 report.add(
                     Issue(entry.keyPlace, path, "unknown key '\(misspelt)'", suggestion: "kind"),
                     spoiling: path.appending(key: "kind"))

@@ -1,7 +1,8 @@
 extension Catalogue {
-    /// The data sets; methods and models add theirs.
-    public static let sources = Catalogue(
-        objectives: [:], models: [:],
+    /// The kinds whose settings this module knows.
+    public static let builtIn = Catalogue(
+        objectives: ["simmim": Kind(SimMIMSettings.self, rules: SimMIMSettings.check)],
+        models: ["vit": Kind(VisionTransformerSettings.self, rules: VisionTransformerSettings.check)],
         sources: [
             "procedural": Kind(ProceduralSettings.self),
             "idx": Kind(PartedSettings.self),

@@ -50,7 +50,9 @@ public enum RecipeSchema {
                 properties.append((field.key, try property(field, at: path)))
             }
             var result: [(String, JSON)] = [("type", .text("object")), ("properties", .object(properties))]
-            let required = (kind == nil ? [] : ["kind"]) + fields.filter(\.isRequired).map(\.key).filter { $0 != "kind" || kind == nil }
+            let required =
+                (kind == nil ? [] : ["kind"])
+                + fields.filter(\.isRequired).map(\.key).filter { $0 != "kind" || kind == nil }
             if isComplete { result.append(("required", .list(required.map { .text($0) }))) }
             result.append(("additionalProperties", .boolean(false)))
             return .object(result)
@@ -66,7 +68,8 @@ public enum RecipeSchema {
                 properties.append((field.key, try property(field, at: path)))
             }
             return .object([
-                ("type", .text("object")), ("properties", .object(properties)), ("additionalProperties", .boolean(false)),
+                ("type", .text("object")), ("properties", .object(properties)),
+                ("additionalProperties", .boolean(false)),
             ])
         }
 

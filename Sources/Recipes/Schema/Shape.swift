@@ -21,7 +21,9 @@ indirect enum Shape {
     /// The shape of a type.
     static func of<T: Decodable>(_ type: T.Type) throws -> Shape { try described(type).shape }
 
-    fileprivate static func described<T: Decodable>(_ type: T.Type, kind: String? = nil) throws -> (value: T, shape: Shape) {
+    fileprivate static func described<T: Decodable>(_ type: T.Type, kind: String? = nil) throws -> (
+        value: T, shape: Shape
+    ) {
         func answer(_ value: Any?, _ shape: Shape) throws -> (value: T, shape: Shape) {
             guard let value = value as? T else { throw ValueReader.Stopped() }
             return (value, shape)

@@ -15,7 +15,9 @@ extension Recipe {
 
         public func check(_ here: Here) {
             here.require((1...4096).contains(size), at: "size", "1 to 4096 pixels expected, found \(size)")
-            if let flip { here.require((0...1).contains(flip), at: "flip", "a probability, 0 to 1, expected, found \(flip)") }
+            if let flip {
+                here.require((0...1).contains(flip), at: "flip", "a probability, 0 to 1, expected, found \(flip)")
+            }
         }
     }
 

@@ -37,7 +37,8 @@ public struct Recipe: RecipeSection {
     /// Version of the key names; files of another version are refused.
     public static let currentSchema = 1
 
-    static let extendsMeaning = "The one recipe this one varies: sections merge, lists are replaced, null takes a key away."
+    static let extendsMeaning =
+        "The one recipe this one varies: sections merge, lists are replaced, null takes a key away."
 
     public static let meanings = [
         "schema": "Version of the key names: 1.",

@@ -98,7 +98,8 @@ extension Recipe {
         }
 
         private func checkLength(_ here: Here) {
-            here.require(epochs == nil || updates == nil, at: "updates", reading: ["epochs"], "epochs is given too; keep one")
+            here.require(
+                epochs == nil || updates == nil, at: "updates", reading: ["epochs"], "epochs is given too; keep one")
             here.require(
                 epochs != nil || updates != nil, at: "", reading: ["epochs", "updates"],
                 "missing key 'epochs' or 'updates': the length of the run")
@@ -127,7 +128,9 @@ extension Recipe {
                 here.require(
                     length <= total, at: key, reading: [whole], "\(length) is more than the run's \(total) \(whole)")
             }
-            if let warmupRate { here.require(warmupRate >= 0, at: "warmup_rate", "0 or more expected, found \(warmupRate)") }
+            if let warmupRate {
+                here.require(warmupRate >= 0, at: "warmup_rate", "0 or more expected, found \(warmupRate)")
+            }
         }
 
         private func check(milestones: [Int], _ here: Here) {

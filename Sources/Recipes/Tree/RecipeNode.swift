@@ -11,7 +11,7 @@ public struct RecipeNode: Sendable, Equatable {
     /// One key of a section.
     public struct Entry: Sendable, Equatable {
         public let key: String
-        public let keyPlace: Place
+        public internal(set) var keyPlace: Place
         public var value: RecipeNode
     }
 
@@ -57,7 +57,11 @@ public struct RecipeNode: Sendable, Equatable {
             let index = entries.firstIndex { $0.key == change.key }
             switch (index, change.value.isNull) {
             case (let index?, true): entries.remove(at: index)
-            case (let index?, false): entries[index].value = entries[index].value.merged(with: change.value)
+            case (let index?, false):
+                entries[index].value = entries[index].value.merged(with: change.value)
+                // A section stands where it was first written, a single value where it was last.
+                if case .section = change.value.content { continue }
+                entries[index].keyPlace = change.keyPlace
             case (nil, _): entries.append(change)
             }
         }

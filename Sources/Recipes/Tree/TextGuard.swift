@@ -1,7 +1,9 @@
-/// Refuses a text before the parser sees it: too large, not UTF-8, tabs, nesting or aliases that cost more than they say.
+/// Refuses a text before the parser sees it: too large, not UTF-8, tabs, nesting or aliases that blow it up.
 enum TextGuard {
     static let largestBytes = 1 << 20
     static let deepestNesting = 64
+    /// Lines, colons and commas. The parser takes microseconds for each key or item, so this bounds its time.
+    static let mostSeparators = 10_000
 
     /// The text of the file, or the issue that makes it unreadable.
     static func text(_ bytes: [UInt8], file: String) -> Result<String, RecipeError> {
@@ -24,6 +26,10 @@ enum TextGuard {
 
     /// The first construct that is dangerous or means something else than it seems.
     private static func trap(in bytes: [UInt8]) -> (line: Int, column: Int, problem: String)? {
+        let separators = bytes.count { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ",") }
+        if separators > mostSeparators {
+            return (1, 1, "more than \(mostSeparators) lines and values; this is no recipe")
+        }
         var open = 0
         var number = 0
         let aliases = hasAlias(bytes)
@@ -71,7 +77,8 @@ enum TextGuard {
         var inAlias = false
         for (index, byte) in line.enumerated() {
             switch byte {
-            case UInt8(ascii: "?") where UInt8(ascii: " ") == previous || "-[{,?".utf8.contains(previous): return index + 1
+            case UInt8(ascii: "?") where UInt8(ascii: " ") == previous || "-[{,?".utf8.contains(previous):
+                return index + 1
             case UInt8(ascii: ":") where inAlias || "]}".utf8.contains(previous): return index + 1
             case UInt8(ascii: "*"): inAlias = true
             case UInt8(ascii: ","), UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "]"), UInt8(ascii: "}"):

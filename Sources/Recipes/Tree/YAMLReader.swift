@@ -3,10 +3,13 @@ import Yams
 /// YAML text to a `RecipeNode`: one document, names as keys, no tags, no merge keys, at most 100 nodes through aliases.
 struct YAMLReader {
     static let mostAliasedNodes = 100
+    /// A recipe has about a hundred. The bound keeps a hopeless file from a million errors.
+    static let mostNodes = 2_000
 
     private let place: (Mark?) -> Place
     private var anchors: Set<[Int]> = []
     private var aliased = 0
+    private var nodes = 0
 
     /// Reads a text whose values are then said to stand at `place` of their line and column.
     static func read(_ text: String, place: @escaping (_ line: Int, _ column: Int) -> Place) throws(RecipeError)
@@ -34,6 +37,10 @@ struct YAMLReader {
 
     private mutating func node(_ yaml: Node, isAliased: Bool) throws(RecipeError) -> RecipeNode {
         let here = place(yaml.mark)
+        nodes += 1
+        if nodes > Self.mostNodes {
+            throw RecipeError([Issue(here, "", "more than \(Self.mostNodes) values; this is no recipe")])
+        }
         var isAliased = isAliased
         if yaml.anchor != nil, let mark = yaml.mark, !anchors.insert([mark.line, mark.column]).inserted {
             isAliased = true  // seen before at the same mark: this is the anchored node, reached through an alias

@@ -1,0 +1,83 @@
+import Testing
+
+@testable import Recipes
+
+@Suite struct RuleTests {
+    @Test(arguments: [
+        ("mask_patch: 8 ", "mask_patch: 12 ", "objective.mask_patch: 12 does not divide images.size 32"),
+        ("mask_patch: 8 ", "mask_patch: 2 ", "objective.mask_patch: 2 is no multiple of model.patch 4"),
+        ("mask_ratio: 0.6 ", "mask_ratio: 0 ", "objective.mask_ratio: between 0 and 1 expected, found 0.0"),
+        ("mask_ratio: 0.6 ", "mask_ratio: 1 ", "objective.mask_ratio: between 0 and 1 expected, found 1.0"),
+        ("mask_ratio: 0.6 ", "mask_ratio: 0.99 ", "objective.mask_ratio: 0.99 hides all 16 cells of the picture"),
+        ("warmup_epochs: 1", "warmup_epochs: 9", "schedule.warmup_epochs: 9 is more than the run's 5 epochs"),
+        ("global: 256 ", "accumulation: 3\n  global: 256 ", "batch.accumulation: 256 samples do not divide into 3"),
+        ("epochs: 5\n", "epochs: 5\n  updates: 50\n", "schedule.updates: epochs is given too; keep one"),
+        ("  epochs: 5\n", "", "schedule: missing key 'epochs' or 'updates'"),
+        ("warmup_epochs: 1\n", "warmup_epochs: 1\n  warmup_updates: 7\n", "schedule.warmup_updates: warmup_epochs is"),
+        ("  warmup_rate: 1e-6\n", "", "schedule.warmup_epochs: missing key 'warmup_rate'"),
+        ("  warmup_epochs: 1\n", "", "schedule.warmup_rate: missing key 'warmup_epochs'"),
+        ("minimum_rate: 1e-5", "minimum_rate: 1", "schedule.minimum_rate: 1.0 is more than base_rate 0.001"),
+        ("preset: micro ", "preset: micro\n  width: 64 ", "model.width: the preset 'micro' sets it; keep one"),
+        ("  preset: micro ", "  width: 64\n  depth: 2\n  heads: 3 ", "model.heads: 3 heads do not divide the width 64"),
+        ("  preset: micro ", "  width: 64\n  depth: 2 ", "model: missing key 'heads', or a preset"),
+        ("minimum_area: 0.67", "minimum_area: 1.5", "images.crop.minimum_area: 1.5 is more than maximum_area 1.0"),
+        ("every_epochs: 1\n", "every_epochs: 6\n", "checkpoint.every_epochs: 6 epochs is more than the run's 5"),
+        ("[0.9, 0.999]", "[0.9, 1]", "optimizer.betas: numbers from 0 to below 1 expected"),
+        ("[0.25, 0.25, 0.25]", "[0.25, 0.25]", "images.normalize.std: 3 numbers expected, found 2"),
+        ("schema: 1", "schema: 2", "schema: this version reads schema 1, found 2"),
+        ("slots: 3", "slots: 1", "loader.slots: at least 2 expected"),
+    ])
+    func `a contradiction is refused once at its line`(text: String, with change: String, message: String) throws {
+        let found = errors(starter((text, change)))
+        #expect(found.count == 1, "\(found)")
+        let first = try #require(found.first)
+        #expect(first.contains(": \(message)"), "\(first)")
+    }
+
+    @Test(arguments: [[], [3, 9], [4, 2], [0]])
+    func `milestones rise inside the run`(milestones: [Int]) {
+        let text = starter(
+            ("kind: cosine", "kind: multistep"),
+            ("minimum_rate: 1e-5", "milestones_epochs: \(milestones)\n  gamma: 0.1"))
+        #expect(errors(text).contains { $0.contains("schedule.milestones_epochs: ") })
+    }
+
+    @Test func `all contradictions are found in one run`() {
+        let text = starter(
+            ("patch: 4 ", "patch: 5 "), ("mask_patch: 8 ", "mask_patch: 12 "), ("mask_ratio: 0.6", "mask_ratio: 1"),
+            ("warmup_epochs: 1", "warmup_epochs: 9"), ("global: 256 ", "accumulation: 3\n  global: 256 "),
+            ("epochs: 5\n", "epochs: 5\n  updates: 50\n"), ("norm: 5", "norm: five"), ("loader:", "lodaer:"),
+            ("flip: 0.5", "flip: 1.5"), ("[0.9, 0.999]", "[0.9, no]"), ("minimum_rate: 1e-5", "minimum_rate: 1"))
+        let found = errors(text)
+        for path in [
+            "model.patch: 5 does not divide", "objective.mask_patch: 12 does not divide",
+            "objective.mask_patch: 12 is no multiple", "objective.mask_ratio: between",
+            "schedule.warmup_epochs: 9 is more",
+            "batch.accumulation: 256", "schedule.updates: epochs", "clip.norm: a number", "unknown key 'lodaer'",
+            "images.flip: a probability", "optimizer.betas[1]: a number", "schedule.minimum_rate: 1.0 is more",
+        ] {
+            #expect(found.contains { $0.contains(path) }, "\(path) is not among \(found)")
+        }
+        #expect(found.count == 12, "\(found)")
+    }
+
+    @Test func `errors come in the order of the lines`() {
+        let found = errors(starter(("norm: 5", "norm: five"), ("schema: 1", "schema: one"), ("seed: 0 ", "seed: -1 ")))
+        let lines = found.compactMap { $0.split(separator: ":").dropFirst().first.flatMap { Int($0) } }
+        #expect(lines.count == 3)
+        #expect(lines == lines.sorted())
+    }
+
+    @Test func `an absent section is a feature switched off`() throws {
+        let recipe = try load(
+            starter(("clip:\n  norm: 5\n", ""), ("checkpoint:\n  every_epochs: 1\n  keep_last: 2\n", "")))
+        #expect(recipe.clip == nil)
+        #expect(recipe.checkpoint == nil)
+        #expect(recipe.limits == nil)
+    }
+
+    @Test func `an absurd size is refused without reckoning with it`() {
+        let found = errors(starter(("size: 32  #", "size: 4000000000000000000  #"), ("patch: 4 ", "patch: 0 ")))
+        #expect(found.count == 2, "\(found)")
+    }
+}

@@ -1,0 +1,103 @@
+import FoundationEssentials
+import Testing
+
+@testable import Recipes
+
+@Suite struct SchemaTests {
+    /// Any JSON value, to walk through the schema.
+    private indirect enum Value: Decodable {
+        case object([String: Value]), list([Value]), other
+
+        init(from decoder: any Decoder) throws {
+            let value = try decoder.singleValueContainer()
+            if let object = try? value.decode([String: Value].self) {
+                self = .object(object)
+            } else if let list = try? value.decode([Value].self) {
+                self = .list(list)
+            } else {
+                self = .other
+            }
+        }
+
+        var keys: Set<String> {
+            switch self {
+            case .object(let fields): fields.values.reduce(into: Set(fields.keys)) { $0.formUnion($1.keys) }
+            case .list(let items): items.reduce(into: []) { $0.formUnion($1.keys) }
+            case .other: []
+            }
+        }
+
+        subscript(key: String) -> Value? { if case .object(let fields) = self { fields[key] } else { nil } }
+    }
+
+    private func schema() throws -> Value {
+        try JSONDecoder().decode(Value.self, from: Data(RecipeSchema.text(.builtIn).utf8))
+    }
+
+    @Test func `the schema is JSON and names every key of every shipped recipe`() throws {
+        let known = try schema().keys
+        for path in shipped {
+            let recipe = try Recipe.load(path, read: readFromDisk)
+            for line in recipe.text(showingOrigins: false).split(separator: "\n") {
+                let key = String(line.prefix { $0 != ":" }.drop { $0 == " " })
+                #expect(known.contains(key), "\(key)")
+            }
+        }
+    }
+
+    @Test func `the schema knows keys no shipped recipe uses`() throws {
+        let known = try schema().keys
+        for key in [
+            "extends", "average", "threads", "momentum", "nesterov", "always_adapt", "every_epochs", "gamma", "trust",
+        ] {
+            #expect(known.contains(key), "\(key)")
+        }
+    }
+
+    @Test func `the schema prints every default and the meaning of every key`() throws {
+        let text = try RecipeSchema.text(.builtIn)
+        #expect(text.contains("Micro-batches of an update. Default: 1."))
+        #expect(text.contains("Default: true."))
+        let missing = try Shape.of(Recipe.self).unexplained(at: "")
+        #expect(missing == [])
+    }
+
+    @Test func `keys depend on the kind`() throws {
+        guard case .section(let fields) = try Shape.of(Recipe.self),
+            case .kinds(let kinds)? = fields.first(where: { $0.key == "schedule" })?.shape
+        else {
+            Issue.record("the schedule has no kinds")
+            return
+        }
+        let keys = Dictionary(uniqueKeysWithValues: kinds.map { ($0.kind, Set($0.fields.map(\.key))) })
+        #expect(keys["cosine"]?.contains("minimum_rate") == true)
+        #expect(keys["multistep"]?.contains("minimum_rate") == false)
+        #expect(keys["multistep"]?.contains("milestones_epochs") == true)
+    }
+
+    @Test func `the list of errors is JSON for editors`() throws {
+        let error = #expect(throws: RecipeError.self) { try load(starter(("norm: 5", "nrom: 5"))) }
+        struct Entry: Decodable { let file: String, line: Int, path: String, suggestion: String? }
+        let entries = try JSONDecoder().decode([Entry].self, from: Data((error?.json ?? "").utf8))
+        #expect(entries.first?.line == 64)
+        #expect(entries.first?.suggestion == "norm")
+    }
+}
+
+extension Shape {
+    /// Keys without a meaning.
+    fileprivate func unexplained(at path: String) -> [String] {
+        func look(_ fields: [Field]) -> [String] {
+            fields.flatMap { field in
+                let path = path.appending(key: field.key)
+                return (field.meaning == nil ? [path] : []) + field.shape.unexplained(at: path)
+            }
+        }
+        return switch self {
+        case .section(let fields): look(fields)
+        case .kinds(let kinds): look(kinds.flatMap(\.fields))
+        case .list(let item): item.unexplained(at: path)
+        case .scalar, .choice, .open: []
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import Testing
+
+@testable import Recipes
+
+@Suite struct ShippedRecipesTests {
+    @Test func `there are recipes to check`() {
+        #expect(shipped.count >= 8)
+    }
+
+    @Test(arguments: shipped)
+    func `a shipped recipe decodes`(path: String) throws {
+        let recipe = try Recipe.load(path, read: readFromDisk)
+        #expect(recipe.schema == 1)
+    }
+
+    @Test(arguments: shipped)
+    func `a shipped recipe starts with its command and cost`(path: String) throws {
+        let text = String(decoding: try readFromDisk(path, 1 << 20), as: UTF8.self)
+        #expect(text.prefix { $0 != "\n" }.contains("lacuna pretrain \(path)"))
+        #expect(text.contains("\n# Cost: "))
+        #expect(text.contains("\n# Expected: "))
+    }
+
+    @Test func `the starter decodes`() {
+        #expect(errors(Recipe.starter) == [])
+    }
+
+    /// The settings of microsoft/SimMIM for ViT-B, at its global batch of 2048.
+    @Test func `the published ViT-B recipe has the published numbers`() throws {
+        let recipe = try Recipe.load("Recipes/simmim-vit_base-imagenet_1k-800ep.yaml", read: readFromDisk)
+        #expect(recipe.batch.global == 2048)
+        #expect(recipe.optimizer.rule == .adamW(betas: [0.9, 0.999], epsilon: 1e-8))
+        #expect(recipe.optimizer.weightDecay == 0.05)
+        #expect(recipe.schedule.curve == .multistep(milestonesEpochs: [700], gamma: 0.1))
+        #expect(recipe.schedule.epochs == 800 && recipe.schedule.warmupEpochs == 10)
+        #expect(recipe.schedule.baseRate * recipe.schedule.rateFactor(global: recipe.batch.global) == 4e-4)
+        #expect(recipe.clip?.norm == 5)
+        let model = try recipe.model.decode(VisionTransformerSettings.self)
+        #expect((model.width, model.depth, model.heads, model.patch) == (768, 12, 12, 16))
+        let objective = try recipe.objective.decode(SimMIMSettings.self)
+        #expect(objective.maskRatio == 0.6 && objective.maskPatch == 32)
+    }
+}
