@@ -76,7 +76,7 @@ let package = Package(
         .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform", "CTestJPEG"]),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
-        .testTarget(name: "RecipesTests", dependencies: ["Recipes"]),
+        .testTarget(name: "RecipesTests", dependencies: ["Recipes", "Objectives", "Models"]),
         .testTarget(name: "LayersTests", dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels"]),
         .testTarget(
             name: "TrainingTests",

@@ -1,4 +1,4 @@
-import Models
+public import Models
 public import Recipes
 
 /// The model section of a recipe with `kind: vit`: a named size, or width, depth and heads.
@@ -18,7 +18,7 @@ public struct VisionTransformerSection: RecipeSection {
         case patch, initValues, dropPath, absolutePositions, relativePositions, sharedRelativePositions
     }
 
-    var settings: VisionTransformer.Settings {
+    public var settings: VisionTransformer.Settings {
         var settings = VisionTransformer.Settings(
             width: preset?.width ?? ownWidth ?? 0, depth: preset?.depth ?? ownDepth ?? 0,
             heads: preset?.heads ?? ownHeads ?? 0, patch: patch)

@@ -7,7 +7,7 @@ extension Recipe {
 
     /// Reads a recipe with its parents and `--set` overrides (`a.b=value`), and checks all of it.
     public static func load(
-        _ path: String, overrides: [String] = [], catalogue: Catalogue = .builtIn, read: ReadFile
+        _ path: String, overrides: [String] = [], catalogue: Catalogue, read: ReadFile
     ) throws(RecipeError) -> Recipe {
         var root = try tree(path, chain: [], read: read)
         let report = Report()

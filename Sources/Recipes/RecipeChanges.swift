@@ -18,7 +18,7 @@ public struct Change: Sendable, Equatable, CustomStringConvertible {
 
 extension Recipe {
     /// Keys that change what is written about a run or how fast it goes, never its numbers.
-    private static let safeKeys: Set = ["about", "reference", "log", "checkpoint", "threads", "loader", "limits"]
+    public static let safeKeys: Set = ["about", "reference", "log", "checkpoint", "threads", "loader", "limits"]
 
     /// What differs from the recipe a run was started with, in the order of the keys.
     public func changes(from other: Recipe) -> [Change] {
@@ -34,6 +34,9 @@ extension Recipe {
                 place: new[path]?.place)
         }
     }
+
+    /// Every key with its value, free of spelling, as a checkpoint keeps it.
+    public var keys: [String: String] { Dictionary(leaves.map { ($0.path, $0.value) }) { first, _ in first } }
 
     /// A number for the keys that decide the weights: equal on every machine and for every spelling of the values.
     public var stateFingerprint: UInt64 { fingerprint { !Self.isSafe($0) } }

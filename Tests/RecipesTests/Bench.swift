@@ -1,7 +1,8 @@
 import FoundationEssentials
 import Testing
 
-@testable import Recipes
+@testable import Objectives
+import Recipes
 
 /// The folder of the package, three levels above this file.
 let package = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
@@ -23,7 +24,7 @@ struct Missing: Error, CustomStringConvertible {
 
 /// Loads a recipe out of named texts.
 func load(
-    _ texts: [String: String], _ path: String = "a.yaml", overrides: [String] = [], catalogue: Catalogue = .builtIn
+    _ texts: [String: String], _ path: String = "a.yaml", overrides: [String] = [], catalogue: Catalogue = .all
 ) throws(RecipeError) -> Recipe {
     try Recipe.load(path, overrides: overrides, catalogue: catalogue) { path, limit in
         guard let text = texts[path] else { throw Missing() }
@@ -51,4 +52,9 @@ func errors(_ text: String, overrides: [String] = []) -> [String] {
     } catch {
         return error.issues.map(\.description)
     }
+}
+
+extension Catalogue {
+    /// What `lacuna` knows.
+    static var all: Catalogue { Catalog.kinds }
 }

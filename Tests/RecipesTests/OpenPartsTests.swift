@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func `a catalogue brings its own kinds and rules`() {
-        var catalogue = Catalogue.builtIn
+        var catalogue = Catalogue.all
         catalogue.models["mine"] = Catalogue.Kind(Plain.self) { plain, recipe, here in
             here.require(
                 plain.heads.count > 1, at: "heads", reading: ["norm"], "2 heads or more for \(recipe.images.size) px")

@@ -31,7 +31,7 @@ import Testing
     }
 
     private func schema() throws -> Value {
-        try JSONDecoder().decode(Value.self, from: Data(RecipeSchema.text(.builtIn).utf8))
+        try JSONDecoder().decode(Value.self, from: Data(RecipeSchema.text(.all).utf8))
     }
 
     @Test func `the schema is JSON and names every key of every shipped recipe`() throws {
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func `the schema prints every default and the meaning of every key`() throws {
-        let text = try RecipeSchema.text(.builtIn)
+        let text = try RecipeSchema.text(.all)
         #expect(text.contains("Micro-batches of an update. Default: 1."))
         #expect(text.contains("Default: true."))
         let missing = try Shape.of(Recipe.self).unexplained(at: "")

@@ -1,8 +1,7 @@
 extension Catalogue {
-    /// The kinds whose settings this module knows.
-    public static let builtIn = Catalogue(
-        objectives: ["simmim": Kind(SimMIMSettings.self, rules: SimMIMSettings.check)],
-        models: ["vit": Kind(VisionTransformerSettings.self, rules: VisionTransformerSettings.check)],
+    /// The data sets; methods and models add theirs.
+    public static let sources = Catalogue(
+        objectives: [:], models: [:],
         sources: [
             "procedural": Kind(ProceduralSettings.self),
             "idx": Kind(PartedSettings.self),
