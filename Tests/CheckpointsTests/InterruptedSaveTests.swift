@@ -87,7 +87,7 @@ import Testing
         let path = folder.path(of: "checkpoints")
         try write([], to: path)
         let mender = Kernels.Thread("mender") {
-            pause(seconds: 0.15)
+            _ = Pause().wait(seconds: 0.15)
             try? removePath(path)
         }
         let outcome = CheckpointStore(path).save(
