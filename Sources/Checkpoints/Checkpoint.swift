@@ -2,44 +2,15 @@ import FoundationEssentials
 import Kernels
 import Platform
 
-/// The files of a checkpoint that hold tensors.
-public enum CheckpointPart: String, Sendable, CaseIterable {
-    /// Parameters and buffers under the reference's names.
-    case model
-    /// `optim/exp_avg/<parameter>` and the like, never cut by ranks.
-    case optimizer
-    /// `ema/<name>`: averaged weights.
-    case average = "ema"
-    /// What an objective keeps between steps: `elr/target`.
-    case objective
-
-    var fileName: String { rawValue + ".safetensors" }
-}
-
-/// What is to be saved. The tensors are views: nothing may change them before the save returns.
-public struct CheckpointContent: Sendable {
-    public var state: RunState
-    /// A part without tensors gets no file.
-    public var tensors: [CheckpointPart: [StoredTensor]]
-    /// Small files by name, such as `resolved.yaml`.
-    public var attachments: [String: [UInt8]]
-
-    public init(
-        state: RunState, tensors: [CheckpointPart: [StoredTensor]], attachments: [String: [UInt8]] = [:]
-    ) {
-        self.state = state
-        self.tensors = tensors
-        self.attachments = attachments
-    }
-}
-
 /// A saved step: a folder whose manifest is sound.
 public struct Checkpoint: Sendable {
     static let stateName = "state.json"
 
     /// The folder.
     public let path: String
+    /// Steps done, as in the folder's name.
     public let step: Int
+    /// Checked against the manifest.
     public let state: RunState
     private let manifest: Manifest
 

@@ -58,6 +58,7 @@ public enum JSON: Codable, Equatable, Sendable {
         return array[index]
     }
 
+    /// The value as one kind; nil for the others.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
     public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }

@@ -3,8 +3,10 @@ import Platform
 
 /// One tensor of a file, row-major. `bytes` are the file's own pages and keep the mapping alive.
 public struct StoredTensor: Sendable {
+    /// Unique in its file.
     public let name: String
     public let kind: TensorKind
+    /// Extents, outermost first; none for a scalar.
     public let shape: [Int]
     public let bytes: Bytes
 
@@ -60,14 +62,15 @@ public struct StoredTensor: Sendable {
         }
     }
 
-    /// Copies float32 values into the memory of a parameter, moment or average.
+    /// Copies the values of a floating kind into the memory of a parameter, moment or average; others than float32 are
+    /// converted.
     public func copy(into floats: Floats) throws(CheckpointError) {
-        guard kind == .f32, count == floats.count else {
+        guard kind.isFloating, count == floats.count else {
             throw CheckpointError(
                 .mismatched, at: name, found: "\(count) elements of \(kind.rawValue)",
                 expected: "\(floats.count) of F32")
         }
-        floats.viewed(as: UInt8.self).copy(from: bytes)
+        if kind == .f32 { floats.viewed(as: UInt8.self).copy(from: bytes) } else { floats.copy(from: self.floats) }
     }
 
     /// The elements in place, or in a copy where a foreign file left them unaligned.

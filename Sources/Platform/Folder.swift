@@ -17,7 +17,8 @@ public struct Folder: Sendable, Equatable {
             guard mkdir(made, 0o755) != 0, errno != EEXIST else { continue }
             throw FileError(path: made, action: "create folder", code: errno)
         }
-        guard FileStatus(path)?.isFolder == true else {
+        // A run folder may be a link to a larger disk.
+        guard FileStatus(path, followingLinks: true)?.isFolder == true else {
             throw FileError(path: path, action: "create folder", code: ENOTDIR)
         }
     }
@@ -55,7 +56,7 @@ public struct Folder: Sendable, Equatable {
     }
 }
 
-/// What the system knows about a path; links are not followed.
+/// What the system knows about a path.
 public struct FileStatus: Sendable, Equatable {
     public let bytes: Int
     public let isFolder: Bool
@@ -65,10 +66,10 @@ public struct FileStatus: Sendable, Equatable {
     /// Tells two files of one file system apart.
     public let identity: UInt64
 
-    /// Nil where nothing stands.
-    public init?(_ path: String) {
+    /// Nil where nothing stands. A link is described itself unless it is to be followed.
+    public init?(_ path: String, followingLinks: Bool = false) {
         var status = stat()
-        guard lstat(path, &status) == 0 else { return nil }
+        guard (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
         self.init(status)
     }
 

@@ -20,6 +20,25 @@ import Testing
         #expect(!checkpoint.holds(.objective) && checkpoint.holds(.average))
     }
 
+    @Test func `a snapshot holds the values of its moment`() throws {
+        let folder = try TemporaryFolder()
+        let store = CheckpointStore(folder.path)
+        let content = SampleRun.content(step: 3)
+        let snapshot = content.snapshot(in: Bytes(zeros: content.snapshotBytes))
+        for tensor in content.tensors.values.joined() { tensor.bytes.fill(0) }
+        #expect(store.save(snapshot).isSaved)
+        #expect(try SampleRun.isWhole(#require(try store.newestValid())))
+    }
+
+    @Test func `a folder on another disk, behind a link, is used`() throws {
+        let folder = try TemporaryFolder()
+        try Folder(folder.path(of: "disk")).create()
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path(of: "checkpoints"), withDestinationPath: folder.path(of: "disk"))
+        #expect(CheckpointStore(folder.path(of: "checkpoints")).save(SampleRun.content(step: 3)).isSaved)
+        #expect(try CheckpointStore(folder.path(of: "disk")).newestValid()?.step == 3)
+    }
+
     @Test func `a run is saved before its first step`() throws {
         let folder = try TemporaryFolder()
         let store = CheckpointStore(folder.path)

@@ -55,6 +55,10 @@ import Testing
         // 1, -2, largest, smallest subnormal, infinity
         #expect(
             tensor(.f16, [0, 0x3c, 0, 0xc0, 0xff, 0x7b, 1, 0, 0, 0x7c]).floats == [1, -2, 65_504, 0x1p-24, .infinity])
+        let floats = Floats(zeros: 2)
+        try tensor(.bf16, [0x80, 0x3f, 0x20, 0xc0]).copy(into: floats)
+        #expect(floats.array == [1, -2.5])
+        #expect(throws: CheckpointError.self) { try tensor(.u8, [1, 2]).copy(into: floats) }
         #expect(tensor(.f64, [0, 0, 0, 0, 0, 0, 0xf8, 0x3f]).doubles == [1.5])
     }
 
