@@ -46,11 +46,12 @@ import Testing
         #expect(image.bytes.array == file.reference(height: 8, width: 8))
     }
 
-    @Test(arguments: [
-        ([], "is empty"), ([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10], "PNG"), (Array("GIF89a".utf8), "GIF"),
-        (Array("RIFF....WEBPVP8 ".utf8), "WebP"), (Array("BM....".utf8), "BMP"), ([0x49, 0x49, 0x2A, 0], "TIFF"),
-        (Array("<!DOCTYPE html>".utf8), "markup"), (Array("hello".utf8), "no known"), ([0xFF], "no known"),
-    ] as [([UInt8], String)])
+    @Test(
+        arguments: [
+            ([], "is empty"), ([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10], "PNG"), (Array("GIF89a".utf8), "GIF"),
+            (Array("RIFF....WEBPVP8 ".utf8), "WebP"), (Array("BM....".utf8), "BMP"), ([0x49, 0x49, 0x2A, 0], "TIFF"),
+            (Array("<!DOCTYPE html>".utf8), "markup"), (Array("hello".utf8), "no known"), ([0xFF], "no known"),
+        ] as [([UInt8], String)])
     func `another kind of file is named in the reason`(_ file: [UInt8], _ word: String) {
         #expect(refusal(file)?.contains(word) == true)
     }
