@@ -70,6 +70,28 @@ import Testing
         #expect(peakBytes() - before < 256 << 20)
     }
 
+    @Test(arguments: [0, 1], [0, 1])
+    func `random damage ends in a picture of the header's size or in an error`(
+        _ progressive: Int32, _ arithmetic: Int32
+    ) throws {
+        let file = JPEGFile(JPEGFile.pattern(height: 33, width: 47), height: 33, width: 47) {
+            ($0.horizontal, $0.vertical, $0.progressive, $0.arithmetic) = (2, 2, progressive, arithmetic)
+        }
+        var random = RandomStream(seed: 1, purpose: .procedural)
+        var options = DecodeOptions()
+        options.acceptsDamage = true
+        options.pixelLimit = 100_000
+        var image = Image()
+        for _ in 0..<500 {
+            var damaged = file.bytes
+            for _ in 0...random.below(4) { damaged[2 + random.below(damaged.count - 2)] = UInt8(random.below(256)) }
+            guard let header = try? JPEGHeader(Bytes(damaged), path: "a.jpg"),
+                (try? image.decode(Bytes(damaged), path: "a.jpg", options)) != nil
+            else { continue }
+            #expect(image.height == header.height && image.width == header.width)
+        }
+    }
+
     @Test func `the pixel limit is checked on the header`() {
         let file = JPEGFile(JPEGFile.pattern(height: 20, width: 30), height: 20, width: 30)
         var options = DecodeOptions()

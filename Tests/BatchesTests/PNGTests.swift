@@ -42,6 +42,32 @@ import Testing
         }
     }
 
+    /// Damage behind a right chunk checksum reaches the unpacking itself.
+    @Test(arguments: PNGSample.all) func `wrong packed bytes never give wrong pixels`(_ sample: PNGSample) {
+        let start = sample.file.indices.first { sample.file[$0...].starts(with: Array("IDAT".utf8)) } ?? 0
+        let count = Int(sample.file[start - 1]) + 256 * Int(sample.file[start - 2])
+        var refused = 0
+        for bit in 8 * (start + 4)..<8 * (start + 4 + count) {
+            var damaged = sample.file
+            damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+            let checksum = crc(damaged[start..<start + 4 + count])
+            for byte in 0..<4 { damaged[start + 4 + count + byte] = UInt8(checksum >> (24 - 8 * byte) & 255) }
+            guard let image = try? read(damaged) else {
+                refused += 1
+                continue
+            }
+            // Spare bits: of the stream's header, lengths of codes that do not occur, the last byte's padding.
+            #expect(image.bytes.array == sample.rgb, "bit \(bit)")
+        }
+        #expect(refused > 4 * count)
+    }
+
+    private func crc(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+        ~bytes.reduce(0xFFFF_FFFF as UInt32) { state, byte in
+            (0..<8).reduce(state ^ UInt32(byte)) { value, _ in value & 1 == 1 ? 0xEDB8_8320 ^ value >> 1 : value >> 1 }
+        }
+    }
+
     @Test func `a PNG file under the name of a JPEG is refused`() {
         let file = Image(height: 1, width: 1, bytes: Bytes([1, 2, 3])).png()
         #expect(reason(file, path: "n02105855_2933.JPEG") == "is a PNG file, expected JPEG")
