@@ -39,6 +39,7 @@ public struct ImageTransform: Sendable {
     /// Applies the steps with the draws of `key`.
     public func augment(_ image: inout Image, _ key: SampleKey) {
         for step in steps {
+            // A step without a purpose draws nothing; any stream will do.
             var random = key.stream(step.purpose ?? .crop)
             step.apply(&image, &random)
         }

@@ -40,12 +40,16 @@ public struct JPEGHeader: Equatable, Sendable {
 }
 
 extension Image {
-    /// Decodes `file`, the whole content of the JPEG file at `path`, with libjpeg-turbo's defaults: grey becomes RGB,
-    /// four inks are taken as Adobe-inverted. Returns the number of the library's warnings.
+    /// Reads `file`, the whole content of the JPEG or PNG file at `path`. JPEG goes through libjpeg-turbo with its
+    /// defaults: grey becomes RGB, four inks are taken as Adobe-inverted. Returns the number of the library's warnings.
     @discardableResult
     public mutating func decode(
         _ file: Bytes, path: String, _ options: DecodeOptions = DecodeOptions()
     ) throws(SampleError) -> Int {
+        if FileKind(file) == .png && !FileKind.isNamedJPEG(path) {
+            try decodePNG(file, path: path, options)
+            return 0
+        }
         let header = try JPEGHeader(file, path: path)
         if let reason = options.refusal(of: header, bytes: file.count) { throw SampleError(path: path, reason: reason) }
         reshape(height: header.height, width: header.width)
@@ -79,13 +83,18 @@ extension DecodeOptions {
     private static let pixelsPerByte = 1024
 
     fileprivate func refusal(of header: JPEGHeader, bytes: Int) -> String? {
-        let pixels = header.height * header.width
-        let size = "header claims \(header.width) × \(header.height) pixels"
-        if pixels > pixelLimit { return "\(size), the limit is \(pixelLimit)" }
-        if !acceptsDamage && !header.isArithmetic && pixels / Self.pixelsPerByte > bytes {
-            return "\(size), \(bytes) bytes cannot hold them"
+        if let reason = refusal(height: header.height, width: header.width) { return reason }
+        if !acceptsDamage && !header.isArithmetic && header.height * header.width / Self.pixelsPerByte > bytes {
+            return "header claims \(header.width) × \(header.height) pixels, \(bytes) bytes cannot hold them"
         }
         return nil
+    }
+
+    /// Why a picture of this size is not read.
+    func refusal(height: Int, width: Int) -> String? {
+        let pixels = height.multipliedReportingOverflow(by: width)
+        if !pixels.overflow && pixels.partialValue <= pixelLimit { return nil }
+        return "header claims \(width) × \(height) pixels, the limit is \(pixelLimit)"
     }
 }
 

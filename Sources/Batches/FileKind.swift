@@ -30,18 +30,24 @@ enum FileKind: Equatable {
             }
     }
 
-    /// Why a file of this kind is no JPEG picture.
+    /// True for the names that JPEG files have.
+    static func isNamedJPEG(_ path: String) -> Bool {
+        let name = path.lowercased()
+        return name.hasSuffix(".jpg") || name.hasSuffix(".jpeg")
+    }
+
+    /// Why a file of this kind is not read as JPEG.
     var refusal: String {
         switch self {
         case .empty: "is empty"
         case .jpeg: "is a JPEG file"
         case .png: "is a PNG file, expected JPEG"
-        case .gif: "is a GIF file, expected JPEG"
-        case .webp: "is a WebP file, expected JPEG"
-        case .bmp: "is a BMP file, expected JPEG"
-        case .tiff: "is a TIFF file, expected JPEG"
-        case .markup: "is a text file with markup, expected JPEG"
-        case .other: "is of no known picture format, expected JPEG"
+        case .gif: "is a GIF file, expected JPEG or PNG"
+        case .webp: "is a WebP file, expected JPEG or PNG"
+        case .bmp: "is a BMP file, expected JPEG or PNG"
+        case .tiff: "is a TIFF file, expected JPEG or PNG"
+        case .markup: "is a text file with markup, expected JPEG or PNG"
+        case .other: "is of no known picture format, expected JPEG or PNG"
         }
     }
 }

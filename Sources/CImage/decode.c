@@ -80,7 +80,8 @@ static int orientation_in(const uint8_t *data, size_t count) {
     size_t size = count - 6;
     int little = tiff[0] == 'I';
     if (tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return 1;
-#define U16(at) (little ? (size_t)tiff[at] | (size_t)tiff[(at) + 1] << 8 : (size_t)tiff[at] << 8 | (size_t)tiff[(at) + 1])
+#define BYTE(at) ((size_t)tiff[at])
+#define U16(at) (little ? BYTE(at) | BYTE((at) + 1) << 8 : BYTE(at) << 8 | BYTE((at) + 1))
 #define U32(at) (little ? U16(at) | U16((at) + 2) << 16 : U16(at) << 16 | U16((at) + 2))
     size_t directory = U32(4);
     if (directory > size || size - directory < 2) return 1;
@@ -91,6 +92,7 @@ static int orientation_in(const uint8_t *data, size_t count) {
         return value >= 1 && value <= 8 ? (int)value : 1;
     }
     return 1;
+#undef BYTE
 #undef U16
 #undef U32
 }
@@ -121,7 +123,8 @@ int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report
     return 0;
 }
 
-/// Four stored channels, Adobe-inverted: ink = 255 - stored, and each colour is the light that black leaves, less the ink's part.
+/// Four stored channels, Adobe-inverted: ink = 255 - stored. Each colour is the light that black leaves, less what
+/// its ink takes.
 static void rgb_from_cmyk(const uint8_t *cmyk, uint8_t *rgb, size_t pixels) {
     for (size_t x = 0; x < pixels; x++)
         for (size_t c = 0; c < 3; c++) {

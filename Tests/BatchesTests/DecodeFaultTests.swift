@@ -46,11 +46,12 @@ import Testing
         #expect(image.bytes.array == file.reference(height: 8, width: 8))
     }
 
-    @Test(arguments: [
-        ([], "is empty"), ([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10], "PNG"), (Array("GIF89a".utf8), "GIF"),
-        (Array("RIFF....WEBPVP8 ".utf8), "WebP"), (Array("BM....".utf8), "BMP"), ([0x49, 0x49, 0x2A, 0], "TIFF"),
-        (Array("<!DOCTYPE html>".utf8), "markup"), (Array("hello".utf8), "no known"), ([0xFF], "no known"),
-    ] as [([UInt8], String)])
+    @Test(
+        arguments: [
+            ([], "is empty"), ([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10], "PNG"), (Array("GIF89a".utf8), "GIF"),
+            (Array("RIFF....WEBPVP8 ".utf8), "WebP"), (Array("BM....".utf8), "BMP"), ([0x49, 0x49, 0x2A, 0], "TIFF"),
+            (Array("<!DOCTYPE html>".utf8), "markup"), (Array("hello".utf8), "no known"), ([0xFF], "no known"),
+        ] as [([UInt8], String)])
     func `another kind of file is named in the reason`(_ file: [UInt8], _ word: String) {
         #expect(refusal(file)?.contains(word) == true)
     }
@@ -67,6 +68,28 @@ import Testing
         let reason = refusal(file.claiming(height: height, width: width))
         #expect(reason != nil)
         #expect(peakBytes() - before < 256 << 20)
+    }
+
+    @Test(arguments: [0, 1], [0, 1])
+    func `random damage ends in a picture of the header's size or in an error`(
+        _ progressive: Int32, _ arithmetic: Int32
+    ) throws {
+        let file = JPEGFile(JPEGFile.pattern(height: 33, width: 47), height: 33, width: 47) {
+            ($0.horizontal, $0.vertical, $0.progressive, $0.arithmetic) = (2, 2, progressive, arithmetic)
+        }
+        var random = RandomStream(seed: 1, purpose: .procedural)
+        var options = DecodeOptions()
+        options.acceptsDamage = true
+        options.pixelLimit = 100_000
+        var image = Image()
+        for _ in 0..<500 {
+            var damaged = file.bytes
+            for _ in 0...random.below(4) { damaged[2 + random.below(damaged.count - 2)] = UInt8(random.below(256)) }
+            guard let header = try? JPEGHeader(Bytes(damaged), path: "a.jpg"),
+                (try? image.decode(Bytes(damaged), path: "a.jpg", options)) != nil
+            else { continue }
+            #expect(image.height == header.height && image.width == header.width)
+        }
     }
 
     @Test func `the pixel limit is checked on the header`() {

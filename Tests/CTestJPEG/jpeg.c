@@ -12,7 +12,9 @@ typedef struct {
 
 static void leave(j_common_ptr info) { longjmp(((errors *)info->err)->escape, 1); }
 
-size_t ctj_encode(const uint8_t *pixels, size_t height, size_t width, const ctj_settings *settings, uint8_t *file, size_t room) {
+size_t ctj_encode(
+    const uint8_t *pixels, size_t height, size_t width, const ctj_settings *settings, uint8_t *file, size_t room
+) {
     struct jpeg_compress_struct info;
     errors state;
     unsigned char *buffer = NULL;

@@ -61,5 +61,6 @@ private func expectEqual<Value: Equatable>(
     let wrong = found.indices.filter { found[$0] != expected[$0] }
     guard let first = wrong.first else { return }
     Issue.record(
-        "\(place): \(wrong.count) of \(found.count) differ, first at \(first): \(found[first]), expected \(expected[first])")
+        "\(place): \(wrong.count) of \(found.count) differ, first at \(first): \(found[first]), expected \(expected[first])"
+    )
 }

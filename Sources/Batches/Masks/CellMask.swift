@@ -18,7 +18,8 @@ public struct CellMask: Equatable, Sendable {
     public init(imageSize: Int, cellSize: Int, patchSize: Int, ratio: Double) throws(MaskError) {
         guard cellSize > 0, patchSize > 0, imageSize > 0, imageSize % cellSize == 0, cellSize % patchSize == 0 else {
             throw MaskError(
-                reason: "image \(imageSize), mask cell \(cellSize), patch \(patchSize): each must divide the one before")
+                reason: "image \(imageSize), mask cell \(cellSize), patch \(patchSize): each must divide the one before"
+            )
         }
         guard (0...1).contains(ratio) else { throw MaskError(reason: "ratio \(ratio) is outside 0...1") }
         grid = imageSize / cellSize

@@ -30,7 +30,8 @@ typedef struct {
 /// Reads the header only. Returns 0, or -1 with a message.
 int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report *report);
 
-/// Decodes to 8-bit RGB, height × width × 3 of the header, with the library's defaults. Returns 0, or -1 with a message.
+/// Decodes to 8-bit RGB, height × width × 3 of the header, with the library's defaults.
+/// Returns 0, or -1 with a message.
 int ci_jpeg_decode(const uint8_t *file, size_t count, const ci_limits *limits, uint8_t *rgb, ci_report *report);
 
 /// Copies an image of height × width RGB pixels so that orientation 1...8 becomes upright.
@@ -39,14 +40,17 @@ void ci_orient(const uint8_t *from, uint8_t *to, size_t height, size_t width, in
 /// Bytes that may be read after the last pixel of an input of ci_resample_columns.
 enum { ci_slack = 16 };
 
-/// One axis of a resize: output o reads inputs first[o] ..< first[o] + taps[o] with weights[o × stride + i], in units of 2^-22.
+/// One axis of a resize: output o reads inputs first[o] ..< first[o] + taps[o] with weights[o × stride + i],
+/// in units of 2^-22.
 typedef struct {
     const int32_t *first, *taps, *weights;
     size_t stride, outputs;
 } ci_axis;
 
-/// The horizontal pass: rows × axis.outputs RGB pixels. packed: 8 × stride × outputs int16 of scratch; stride is a multiple of 4.
-void ci_resample_columns(const uint8_t *from, size_t from_stride, uint8_t *to, size_t rows, const ci_axis *axis, int16_t *packed);
+/// The horizontal pass: rows × axis.outputs RGB pixels.
+/// packed: 8 × stride × outputs int16 of scratch; stride is a multiple of 4.
+void ci_resample_columns(
+    const uint8_t *from, size_t from_stride, uint8_t *to, size_t rows, const ci_axis *axis, int16_t *packed);
 
 /// The vertical pass: axis.outputs rows of row_bytes bytes.
 void ci_resample_rows(const uint8_t *from, size_t from_stride, uint8_t *to, size_t row_bytes, const ci_axis *axis);

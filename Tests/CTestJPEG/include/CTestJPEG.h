@@ -19,7 +19,8 @@ typedef struct {
 } ctj_settings;
 
 /// Returns the size of the file, 0 if it does not fit or the library refuses the settings.
-size_t ctj_encode(const uint8_t *pixels, size_t height, size_t width, const ctj_settings *settings, uint8_t *file, size_t room);
+size_t ctj_encode(
+    const uint8_t *pixels, size_t height, size_t width, const ctj_settings *settings, uint8_t *file, size_t room);
 
 /// RGB pixels of a sound file of 1 or 3 channels. Returns 0 if the library refuses it.
 int ctj_decode(const uint8_t *file, size_t count, uint8_t *rgb);
