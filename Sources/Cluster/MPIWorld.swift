@@ -225,8 +225,9 @@ import Platform
         let setup = try unsafe Setup(group: group, ranksPerNode: ranksPerNode)
         guard control != nil, let memory = try setup.share(bytes: bytes) else {
             notes.update {
-                $0.append("gradients lie in private memory: no \(bytes >> 20) MiB of shared memory on every node; "
-                    + "sums inside a node are slower (is /dev/shm large enough, do the ranks share one container?)")
+                $0.append(
+                    "gradients lie in private memory: no \(bytes >> 20) MiB of shared memory on every node; "
+                        + "sums inside a node are slower (is /dev/shm large enough, do the ranks share one container?)")
             }
             return Floats(zeros: count)
         }
@@ -282,7 +283,8 @@ import Platform
         (self.rank, self.size) = (Int(rank), Int(size))
         var local = unsafe lacuna_mpi_none()
         if let ranksPerNode {
-            try unsafe check(MPI_Comm_split(group, rank / Int32(ranksPerNode), rank, &local), "MPI_Comm_split", rank: Int(rank))
+            try unsafe check(
+                MPI_Comm_split(group, rank / Int32(ranksPerNode), rank, &local), "MPI_Comm_split", rank: Int(rank))
         } else {
             try unsafe check(lacuna_mpi_split_nodes(group, &local), "MPI_Comm_split_type", rank: Int(rank))
         }

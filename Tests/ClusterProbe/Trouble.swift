@@ -39,7 +39,9 @@ extension ClusterProbe {
             if step == 2 && group.rank == group.size - 1 { raise(SIGUSR1) }
             let loss = step == 1 && group.rank == 0 ? Double.nan : 2
             let total = try tally.add(loss: loss, weight: 1, isFinite: true, mustStop: request.isSet)
-            print("rank \(group.rank) step \(step): \(total.loss) \(total.weight) \(total.ranksWithoutNumber) stop \(total.mustStop)")
+            print(
+                "rank \(group.rank) step \(step): \(total.loss) \(total.weight) \(total.ranksWithoutNumber) stop \(total.mustStop)"
+            )
             if total.mustStop { break }
         }
     }
