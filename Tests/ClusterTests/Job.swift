@@ -36,6 +36,18 @@ struct Job {
                 + "'\(probe ?? "")' \(words)")
     }
 
+    /// Runs the probe with Launch/mpi-hosts on this machine and sends the script a signal once all ranks run.
+    static func underScript(_ verb: String, ranks: Int, signal: String) -> Job {
+        let script = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/Launch/mpi-hosts"
+        let settings = "MPIRUN_OPTIONS='--allow-run-as-root --oversubscribe' THREADS=1 RANKS_PER_NUMA=\(ranks)"
+        return Command.run(
+            """
+            log=$(mktemp); \(settings) LACUNA='\(probe ?? "")' timeout -k 2 60 sh '\(script)' - \(verb) >$log 2>&1 & job=$!; \
+            for i in $(seq 200); do grep -q running $log && break; sleep 0.1; done; \
+            kill -\(signal) $job; wait $job; code=$?; cat $log; rm $log; exit $code
+            """)
+    }
+
     /// Runs the probe without a launcher.
     static func runAlone(_ verb: String, environment: String = "") -> Job {
         Command.run("\(environment) timeout -k 2 60 '\(probe ?? "")' \(verb)")

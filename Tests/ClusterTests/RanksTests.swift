@@ -138,6 +138,12 @@ struct RanksTests {
         #expect(job.seconds < 5, "\(job.output)")
     }
 
+    @Test func `SIGTERM to the launch script lets the ranks save and ends with 75`() {
+        let job = Job.underScript("preempt", ranks: 2, signal: "TERM")
+        #expect(job.lines.contains("saved"), "\(job.output)")
+        #expect(job.status == 75, "\(job.output)")
+    }
+
     @Test func `nothing is left in shared memory after a kill`() throws {
         let before = Command.run("ls /dev/shm | grep -c lacuna").output
         _ = Job.run("stall", ranks: 2, ["what=kill", "who=1", "deadline=600"])
