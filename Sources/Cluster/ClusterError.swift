@@ -26,7 +26,8 @@ public enum ClusterError: Error, Sendable, Equatable, CustomStringConvertible {
         public var description: String {
             let lines = values.map { value in
                 let hosts = value.hosts.prefix(4).joined(separator: ", ") + (value.hosts.count > 4 ? ", …" : "")
-                return "    \(value.value): \(value.ranks.count > 1 ? "ranks" : "rank") \(rangeText(value.ranks)) (\(hosts))"
+                return
+                    "    \(value.value): \(value.ranks.count > 1 ? "ranks" : "rank") \(rangeText(value.ranks)) (\(hosts))"
             }
             return "  \(item)\n" + lines.joined(separator: "\n")
         }

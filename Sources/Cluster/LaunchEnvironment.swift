@@ -13,10 +13,12 @@ public struct LaunchEnvironment: Sendable, Equatable {
         var sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"]
         // Only srun sets it; SLURM_NTASKS is also there in a batch script that starts one plain process.
         sizes.append("SLURM_STEP_NUM_TASKS")
-        announced = sizes.lazy.compactMap { name in
-            environment[name].flatMap { Int($0) }.map { (ranks: $0, variable: name) }
-        }.first
-        isLaunched = (announced?.ranks ?? 1) > 1 || environment["PMIX_RANK"] != nil
+        announced =
+            sizes.lazy.compactMap { name in
+                environment[name].flatMap { Int($0) }.map { (ranks: $0, variable: name) }
+            }.first
+        isLaunched =
+            (announced?.ranks ?? 1) > 1 || environment["PMIX_RANK"] != nil
             || environment["OMPI_COMM_WORLD_SIZE"] != nil
         keepsGoingAfterDeath = environment["OMPI_MCA_orte_enable_recovery"].map { $0 != "0" } ?? false
     }

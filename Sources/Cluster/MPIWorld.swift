@@ -15,19 +15,10 @@ import Platform
     public let localSize: Int
     public let hosts: [String]
     public let node: Node
-    let nodes: Int
 
     private let group: MPI_Comm?
-    /// The ranks of this node; used while memory is set up.
-    private let local: MPI_Comm?
-    /// The ranks of equal local number, one per node.
-    private let across: MPI_Comm?
-    /// True when every node holds the same number of ranks, so that equal slices meet.
-    private let isEven: Bool
+    private let layout: Layout
     private let isCanonical: Bool
-    /// True when the tree inside nodes and the tree between nodes together are the tree over all ranks.
-    private let treesCompose: Bool
-    private let ranksPerNode: Int?
     private let windows: Windows
     private let control: Control?
     private let notes = Monitor<[String]>([])
@@ -53,28 +44,26 @@ import Platform
     private init(
         group: MPI_Comm?, windows: Windows, isCanonical: Bool, ranksPerNode: Int?
     ) throws(ClusterError) {
-        let setup = try unsafe Setup(group: group, ranksPerNode: ranksPerNode)
+        let layout = try unsafe Layout(group: group, ranksPerNode: ranksPerNode)
         unsafe self.group = group
-        unsafe local = setup.local
-        unsafe across = setup.across
-        (rank, size, localRank, localSize) = (setup.rank, setup.size, setup.localRank, setup.localSize)
-        (nodes, isEven, treesCompose, hosts) = (setup.nodes, setup.isEven, setup.treesCompose, setup.hosts)
+        self.layout = layout
+        (rank, size, hosts) = (layout.rank, layout.size, layout.hosts)
+        (localRank, localSize) = (layout.localRank, layout.localSize)
         self.isCanonical = isCanonical
-        self.ranksPerNode = ranksPerNode
         self.windows = windows
-        if let memory = try setup.share(bytes: Control.bytes) {
+        if let memory = try layout.share(bytes: Control.bytes) {
             let control = Control(memory)
             self.control = control
             var news: NodeNews?
-            if setup.nodes > 1 && setup.localRank == 0 {
+            if layout.nodes > 1 && layout.localRank == 0 {
                 news = unsafe NodeNews(
-                    leaders: setup.across, me: setup.nodeIndex, count: setup.nodes,
-                    bytes: setup.largestNode * Heartbeat.words * 8)
+                    leaders: layout.across, me: layout.nodeIndex, count: layout.nodes,
+                    bytes: layout.largestNode * Heartbeat.words * 8)
             }
             node = Node(heartbeats: control.heartbeats, memory: memory, news: news)
         } else {
             control = nil
-            let heartbeats = (0..<setup.localSize).map { _ in Heartbeat(at: Buffer(zeros: Heartbeat.words)) }
+            let heartbeats = (0..<layout.localSize).map { _ in Heartbeat(at: Buffer(zeros: Heartbeat.words)) }
             node = Node(heartbeats: heartbeats, memory: nil, news: nil)
         }
     }
@@ -85,9 +74,9 @@ import Platform
         if size == 1 || floats.count == 0 { return }
         node.heartbeats[localRank].isWaiting = true
         defer { node.heartbeats[localRank].isWaiting = false }
-        if let control, let (window, offset) = windows.find(floats), nodes == 1 || isEven {
+        if let control, let (window, offset) = windows.find(floats), layout.nodes == 1 || layout.isEven {
             try sumInWindow(floats, window, offset, control)
-        } else if let control, nodes == 1 {
+        } else if let control, layout.nodes == 1 {
             unsafe stage(floats, control) { unsafe lacuna_tree_sum_floats($0, $1, 0, $2, $3, 0) }
         } else if isCanonical {
             try unsafe treeSum(floats, group) { unsafe lacuna_add_floats($0, $1, $2) }
@@ -100,7 +89,7 @@ import Platform
         if size == 1 || doubles.count == 0 { return }
         node.heartbeats[localRank].isWaiting = true
         defer { node.heartbeats[localRank].isWaiting = false }
-        if let control, nodes == 1 {
+        if let control, layout.nodes == 1 {
             unsafe stage(doubles, control) { unsafe lacuna_tree_sum_doubles($0, $1, 0, $2, $3, 0) }
         } else if isCanonical {
             try unsafe treeSum(doubles, group) { unsafe lacuna_add_doubles($0, $1, $2) }
@@ -128,12 +117,12 @@ import Platform
         let members = window.addresses
         wait(control)
         unsafe lacuna_tree_sum_floats(
-            members.pointer, Int32(localSize), offset + begin, slice.count, slice.pointer, nodes == 1 ? 1 : 0)
-        if nodes > 1 {
-            if isCanonical && treesCompose {
-                try unsafe treeSum(slice, across) { unsafe lacuna_add_floats($0, $1, $2) }
+            members.pointer, Int32(localSize), offset + begin, slice.count, slice.pointer, layout.nodes == 1 ? 1 : 0)
+        if layout.nodes > 1 {
+            if isCanonical && layout.treesCompose {
+                try unsafe treeSum(slice, layout.across) { unsafe lacuna_add_floats($0, $1, $2) }
             } else {
-                try unsafe librarySum(slice, across)
+                try unsafe librarySum(slice, layout.across)
             }
             for other in 0..<localSize where other != localRank {
                 window.parts[other][offset + begin..<offset + end].copy(from: slice)
@@ -215,18 +204,18 @@ import Platform
     public func barrier() throws(ClusterError) {
         node.heartbeats[localRank].isWaiting = true
         defer { node.heartbeats[localRank].isWaiting = false }
-        if let control, nodes == 1 { wait(control) } else { try unsafe check(MPI_Barrier(group), "MPI_Barrier") }
+        if let control, layout.nodes == 1 { wait(control) } else { try unsafe check(MPI_Barrier(group), "MPI_Barrier") }
     }
 
     // MARK: Group
 
     public func allocate(_ count: Int) throws(ClusterError) -> Floats {
         let bytes = (count * MemoryLayout<Float>.stride + 4095) / 4096 * 4096
-        let setup = try unsafe Setup(group: group, ranksPerNode: ranksPerNode)
-        guard control != nil, let memory = try setup.share(bytes: bytes) else {
+        guard control != nil, let memory = try layout.share(bytes: bytes) else {
             notes.update {
-                $0.append("gradients lie in private memory: no \(bytes >> 20) MiB of shared memory on every node; "
-                    + "sums inside a node are slower (is /dev/shm large enough, do the ranks share one container?)")
+                $0.append(
+                    "gradients lie in private memory: no \(bytes >> 20) MiB of shared memory on every node; "
+                        + "sums inside a node are slower (is /dev/shm large enough, do the ranks share one container?)")
             }
             return Floats(zeros: count)
         }
@@ -239,7 +228,7 @@ import Platform
         var copy = unsafe lacuna_mpi_none()
         try unsafe check(MPI_Comm_dup(group, &copy), "MPI_Comm_dup")
         return unsafe try MPIWorld(
-            group: copy, windows: windows, isCanonical: isCanonical, ranksPerNode: ranksPerNode)
+            group: copy, windows: windows, isCanonical: isCanonical, ranksPerNode: layout.ranksPerNode)
     }
 
     public func finish() throws(ClusterError) {
@@ -265,13 +254,17 @@ import Platform
 }
 
 /// Which ranks share a node, and the channels between them.
-@safe private struct Setup {
+@safe private struct Layout {
+    /// All ranks; those of this node; those of equal local number, one per node.
     let group, local, across: MPI_Comm?
-    /// True when every node holds the same number of ranks.
+    /// True when every node holds the same number of ranks, so that equal slices meet.
     let isEven: Bool
     let rank, size, localRank, localSize, nodes, nodeIndex, largestNode: Int
+    /// True when the tree inside nodes and the tree between nodes together are the tree over all ranks.
     let treesCompose: Bool
     let hosts: [String]
+    /// Set when one machine plays several nodes.
+    let ranksPerNode: Int?
 
     init(group: MPI_Comm?, ranksPerNode: Int?) throws(ClusterError) {
         unsafe self.group = group
@@ -279,10 +272,11 @@ import Platform
         unsafe lacuna_mpi_return_errors(group)
         unsafe MPI_Comm_rank(group, &rank)
         unsafe MPI_Comm_size(group, &size)
-        (self.rank, self.size) = (Int(rank), Int(size))
+        (self.rank, self.size, self.ranksPerNode) = (Int(rank), Int(size), ranksPerNode)
         var local = unsafe lacuna_mpi_none()
         if let ranksPerNode {
-            try unsafe check(MPI_Comm_split(group, rank / Int32(ranksPerNode), rank, &local), "MPI_Comm_split", rank: Int(rank))
+            try unsafe check(
+                MPI_Comm_split(group, rank / Int32(ranksPerNode), rank, &local), "MPI_Comm_split", rank: Int(rank))
         } else {
             try unsafe check(lacuna_mpi_split_nodes(group, &local), "MPI_Comm_split_type", rank: Int(rank))
         }

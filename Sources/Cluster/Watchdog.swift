@@ -59,11 +59,19 @@ private final class Patrol: @unchecked Sendable {
     private let act: @Sendable (String) -> Void
     private let tickSeconds: Double
     private let own: Heartbeat
-    /// The ranks of other nodes, as last heard; times are in the clock of this node.
-    private var others: [Int: Heartbeat] = [:]
+    /// The ranks of other nodes by number.
+    private var others: [Int: Remote] = [:]
     private let table: Buffer<UInt64>
     /// The longest time between two signs of progress so far, in nanoseconds.
     private var longestGap: UInt64 = 0
+
+    /// A rank of another node as last heard; times are in the clock of this node.
+    private struct Remote {
+        let heartbeat: Heartbeat
+        /// The rank that speaks for its node.
+        let speaker: Int
+        let heard: UInt64
+    }
 
     init(
         _ communicator: any Communicator, deadlineSeconds: Double, stop: StopRequest?,
@@ -94,7 +102,7 @@ private final class Patrol: @unchecked Sendable {
             hearOtherNodes(now)
             if let text = trouble(now) {
                 // The first healthy rank speaks; the others give it time, and speak if it does not end the job.
-                if pause.wait(seconds: 0.3 * Double(speakersBefore(now))) { break }
+                if pause.wait(seconds: Double(speakersBefore(now))) { break }
                 act(text)
                 break
             }
@@ -111,7 +119,7 @@ private final class Patrol: @unchecked Sendable {
             let names = gone.map { name(local[$0]) }.joined(separator: ", ")
             return "\(names): the process is gone; rank \(communicator.rank) gives up"
         }
-        let all = (local + others.values).filter { !$0.hasLeft && $0.progress > 0 }
+        let all = (local + heardOf(now)).filter { !$0.hasLeft && $0.progress > 0 }
         let late = all.filter { lateness(of: $0, now) != nil }
         if late.isEmpty { return nil }
         // A rank that waits for others is not the one to name, unless all do.
@@ -139,8 +147,16 @@ private final class Patrol: @unchecked Sendable {
         return age > allowed ? age : nil
     }
 
+    /// Ranks of other nodes. Of a node that has fallen silent only the speaker counts: of the rest nothing is known.
+    private func heardOf(_ now: UInt64) -> [Heartbeat] {
+        others.values.filter { now - min(now, $0.heard) < silence || $0.heartbeat.rank == $0.speaker }.map(\.heartbeat)
+    }
+
+    /// How long a living rank can be without a sign of life, in nanoseconds.
+    private var silence: UInt64 { UInt64(max(5 * tickSeconds, 0.5) * 1e9) }
+
     private func isStopped(_ rank: Heartbeat, _ now: UInt64) -> Bool {
-        now - min(now, rank.alive) > UInt64(max(5 * tickSeconds, 0.5) * 1e9)
+        now - min(now, rank.alive) > silence
     }
 
     private func isWaiting(_ rank: Heartbeat) -> Bool { rank.isWaiting || rank.phase == Phase.exchange.rawValue }
@@ -167,11 +183,12 @@ private final class Patrol: @unchecked Sendable {
             for start in stride(from: 0, to: words.count, by: Heartbeat.words) {
                 let row = Heartbeat(at: words[start..<start + Heartbeat.words])
                 guard row.rank >= 0 else { continue }
-                let rank = others[row.rank] ?? Heartbeat(at: Buffer(zeros: Heartbeat.words))
+                let rank = others[row.rank]?.heartbeat ?? Heartbeat(at: Buffer(zeros: Heartbeat.words))
                 rank.copy(from: row)
                 rank.alive = now - min(now, row.alive)
                 rank.progress = row.progress == .max ? 0 : now - min(now, row.progress)
-                others[row.rank] = rank
+                others[row.rank] = Remote(
+                    heartbeat: rank, speaker: Heartbeat(at: words[0..<Heartbeat.words]).rank, heard: now)
             }
         }
     }

@@ -21,7 +21,7 @@ public struct Processors: Sendable, Equatable {
     }
 
     /// The tightest processor limit of the groups of this process and of all groups around them.
-    static func quota(groups: String, under root: String) -> Double? {
+    package static func quota(groups: String, under root: String) -> Double? {
         var tightest: Double?
         for line in groups.split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -41,14 +41,14 @@ public struct Processors: Sendable, Equatable {
     }
 
     /// `cpu.max` holds "quota period" in microseconds, or "max period".
-    static func unifiedLimit(_ text: String) -> Double? {
+    package static func unifiedLimit(_ text: String) -> Double? {
         let fields = text.split { $0 == " " || $0 == "\n" }
         guard fields.count == 2, let quota = Double(fields[0]), let period = Double(fields[1]) else { return nil }
         return period > 0 ? quota / period : nil
     }
 
     /// Processors in a list such as "0-3,8".
-    static func count(inList text: String) -> Int {
+    package static func count(inList text: String) -> Int {
         text.split { $0 == "," || $0 == " " || $0 == "\t" }.reduce(0) { sum, part in
             let ends = part.split(separator: "-").compactMap { Int($0) }
             guard let first = ends.first, let last = ends.last, last >= first else { return sum }

@@ -63,7 +63,7 @@ public final class SharedMemory: @unchecked Sendable {
 }
 
 private func mapShared(_ descriptor: Int32, _ bytes: Int) -> UnsafeMutableRawPointer? {
-    let address = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+    let address = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, descriptor, 0)
     return address == MAP_FAILED ? nil : address
 }
 

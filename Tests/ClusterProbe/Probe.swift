@@ -21,6 +21,7 @@ enum ClusterProbe {
             case "barrier": try sleepingBarrier(group)
             case "preflight": try preflight(group)
             case "tally": try tally(group)
+            case "preempt": try preempt(group)
             case "slow": try slow(group)
             case "stall": try stall(group, options)
             case "speed": try speed(group, options)
@@ -113,7 +114,7 @@ enum ClusterProbe {
         let exchange = try GradientExchange(group, gradients: gradients, buckets: buckets)
         let scalars = Doubles(zeros: 2)
         var wrong = 0
-        for step in 0..<20 {
+        for step in 0..<(options["steps"].flatMap { Int($0) } ?? 20) {
             for (number, bucket) in buckets.enumerated() {
                 for index in bucket { gradients[index] = value(group.rank, index + step) }
                 scalars[0] = Double(group.rank + number)

@@ -39,9 +39,31 @@ extension ClusterProbe {
             if step == 2 && group.rank == group.size - 1 { raise(SIGUSR1) }
             let loss = step == 1 && group.rank == 0 ? Double.nan : 2
             let total = try tally.add(loss: loss, weight: 1, isFinite: true, mustStop: request.isSet)
-            print("rank \(group.rank) step \(step): \(total.loss) \(total.weight) \(total.ranksWithoutNumber) stop \(total.mustStop)")
+            print(
+                "rank \(group.rank) step \(step): \(total.loss) \(total.weight) \(total.ranksWithoutNumber) stop \(total.mustStop)"
+            )
             if total.mustStop { break }
         }
+    }
+
+    /// Steps until a signal asks to stop; rank 0 needs a moment more, as for a checkpoint. Ends with code 75.
+    static func preempt(_ group: any Communicator) throws {
+        let request = StopRequest.handlingSignals()
+        let watchdog = Watchdog(group, stop: request)
+        let tally = StepTally(group)
+        for step in 0..<3000 {
+            if step == 5 && group.rank == 0 { writeError("running") }
+            watchdog.enter(.forward, step: step)
+            usleep(10_000)
+            if try tally.add(loss: 1, weight: 1, isFinite: true, mustStop: request.isSet).mustStop { break }
+        }
+        watchdog.enter(.checkpoint, step: 0)
+        if group.rank == 0 { usleep(1_500_000) }
+        try group.barrier()
+        if group.rank == 0 { writeError("saved") }
+        watchdog.close()
+        try group.finish()
+        exitAtOnce(75)
     }
 
     static func slow(_ group: any Communicator) throws {
