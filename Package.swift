@@ -77,7 +77,9 @@ let package = Package(
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
         .testTarget(name: "RecipesTests", dependencies: ["Recipes"]),
-        .testTarget(name: "LayersTests", dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels"]),
+        .testTarget(
+            name: "LayersTests",
+            dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels", "AllocationCounter"]),
         .testTarget(
             name: "TrainingTests",
             dependencies: ["Training", "Objectives", "Autodiff", "Cluster", "Batches", "Recipes"]),
