@@ -32,13 +32,14 @@ public struct AttentionShape: Sendable {
     /// Channels of a row of the projections.
     public var projectedWidth: Int { projections == .separate ? 3 * width : width }
 
-    /// Query rows whose logits are held at once: all of them up to 362 tokens, then as many as fit in 512 KiB.
+    /// Query rows whose logits are held at once: all of them up to 156 tokens, then equal parts of at most about 96 KiB,
+    /// so that logits, their gradients and the products' own buffers share the second-level cache.
     var blockRows: Int {
-        tokens * tokens <= AttentionShape.blockFloats
-            ? tokens : max(16, AttentionShape.blockFloats / max(tokens, 1) / 16 * 16)
+        let blocks = (tokens * tokens + AttentionShape.blockFloats - 1) / AttentionShape.blockFloats
+        return blocks <= 1 ? tokens : ((tokens + blocks - 1) / blocks + 15) / 16 * 16
     }
 
-    private static let blockFloats = 131_072
+    private static let blockFloats = 24_576
 
     /// Chunks that the (sample, head) pairs are cut into; each has scratch of its own, used again for every pair.
     static let slots = 16
@@ -90,18 +91,42 @@ struct AttentionInputs {
         masks = shape.masks(bias: bias, mask: mask)
     }
 
-    /// p = softmax(scale·q·kᵀ + bias + mask) for the query rows `block`.
-    func probabilities(sample: Int, head: Int, block: Range<Int>, into p: UnsafeMutablePointer<Float>) {
+    /// p = softmax(scale·q·kᵀ + bias + mask) for the query rows `block`. `ahead` is called with a few of these rows at a
+    /// time: the place to ask for the same rows of the next pair, whose memory then arrives behind the arithmetic.
+    func probabilities(
+        sample: Int, head: Int, block: Range<Int>, into p: UnsafeMutablePointer<Float>, ahead: (Range<Int>) -> Void
+    ) {
         let (n, square) = (shape.tokens, shape.tokens * shape.tokens)
         let (q, k, _) = shape.views(projected, sample: sample, head: head)
         let transposed = Panel(base: k.base, stride: k.stride, isTransposed: true)
         multiplySerially(
             q.from(row: block.lowerBound, column: 0), transposed, into: Panel(base: p, stride: n),
             rows: block.count, columns: n, depth: shape.headWidth, scale: shape.scale)
-        let offset = block.lowerBound * n
-        kernels.pointee.softmax.softmax(
-            p, bias.map { $0 + head * square + offset }, mask.map { $0 + sample % masks * square + offset },
-            block.count, n)
+        var start = block.lowerBound
+        while start < block.upperBound {
+            let rows = start..<min(start + 16, block.upperBound)
+            ahead(rows)
+            kernels.pointee.softmax.softmax(
+                p + (start - block.lowerBound) * n, bias.map { $0 + head * square + start * n },
+                mask.map { $0 + sample % masks * square + start * n }, rows.count, n)
+            start = rows.upperBound
+        }
+    }
+
+    /// Asks for rows of query, key and value, or of their gradients when `base` is where these lie.
+    func prefetch(_ base: UnsafeMutablePointer<Float>, sample: Int, head: Int, rows: Range<Int>) {
+        let (q, k, v) = shape.views(base, sample: sample, head: head)
+        prefetch(q, rows)
+        if shape.projections == .separate {
+            prefetch(k, rows)
+            prefetch(v, rows)
+        }
+    }
+
+    /// Asks for rows of one head within a matrix.
+    func prefetch(_ panel: Panel, _ rows: Range<Int>) {
+        kernels.pointee.softmax.prefetch_rows(
+            panel.from(row: rows.lowerBound, column: 0).base, rows.count, shape.headWidth, panel.stride)
     }
 
     /// The ranges of query rows that are held at once.
@@ -141,7 +166,12 @@ extension WorkerPool {
                 let v = shape.views(inputs.projected, sample: sample, head: head).v
                 let y = shape.output(job.y, sample: sample, head: head)
                 inputs.blocks { block in
-                    inputs.probabilities(sample: sample, head: head, block: block, into: p)
+                    inputs.probabilities(sample: sample, head: head, block: block, into: p) { rows in
+                        guard pair + 1 < pairs.upperBound else { return }
+                        let (sample, head) = ((pair + 1) / shape.heads, (pair + 1) % shape.heads)
+                        inputs.prefetch(inputs.projected, sample: sample, head: head, rows: rows)
+                        inputs.prefetch(shape.output(job.y, sample: sample, head: head), rows)
+                    }
                     multiplySerially(
                         Panel(base: p, stride: shape.tokens), v, into: y.from(row: block.lowerBound, column: 0),
                         rows: block.count, columns: shape.headWidth, depth: shape.tokens)

@@ -47,9 +47,11 @@ extension WorkerPool {
                 let (group, head) = (chunk / shape.heads, chunk % shape.heads)
                 let first = group * job.cut.samplesPerGroup
                 let p = job.scratch + chunk * 2 * shape.blockRows * shape.tokens
-                for sample in first..<min(shape.batch, first + job.cut.samplesPerGroup) {
+                let end = min(shape.batch, first + job.cut.samplesPerGroup)
+                for sample in first..<end {
                     job.gradients.compute(
-                        sample: sample, head: head, p: p, dp: p + shape.blockRows * shape.tokens,
+                        sample: sample, next: sample + 1 < end ? sample + 1 : nil, head: head, p: p,
+                        dp: p + shape.blockRows * shape.tokens,
                         logitSums: job.sums.map { $0 + chunk * shape.tokens * shape.tokens },
                         addingLogits: sample > first)
                 }
@@ -70,7 +72,7 @@ private struct AttentionGradients {
 
     /// One head of one sample. Both buffers hold blockRows × tokens floats.
     func compute(
-        sample: Int, head: Int, p: UnsafeMutablePointer<Float>, dp: UnsafeMutablePointer<Float>,
+        sample: Int, next: Int?, head: Int, p: UnsafeMutablePointer<Float>, dp: UnsafeMutablePointer<Float>,
         logitSums: UnsafeMutablePointer<Float>?, addingLogits: Bool
     ) {
         let shape = inputs.shape
@@ -87,7 +89,13 @@ private struct AttentionGradients {
             // Keys and values gather from every block of queries, a query only from its own.
             let kept: Float = adding || start > 0 ? 1 : 0
             let dyBlock = dy.from(row: start, column: 0)
-            inputs.probabilities(sample: sample, head: head, block: block, into: p)
+            inputs.probabilities(sample: sample, head: head, block: block, into: p) { rows in
+                guard let next else { return }
+                inputs.prefetch(inputs.projected, sample: next, head: head, rows: rows)
+                inputs.prefetch(dqkv, sample: next, head: head, rows: rows)
+                inputs.prefetch(shape.output(output, sample: next, head: head), rows)
+                inputs.prefetch(shape.output(self.dy, sample: next, head: head), rows)
+            }
             multiplySerially(
                 transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, keeping: kept)
             multiplySerially(dyBlock, transposed(v), into: dpBlock, rows: block.count, columns: n, depth: width)

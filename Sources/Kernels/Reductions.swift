@@ -65,39 +65,48 @@ extension WorkerPool {
     /// Σ x in Double.
     public func sum(_ x: Floats) -> Double {
         reduce(x.count, atLeast: chunkFloats, (kernels: kernels, x: x.base)) { job, range in
-            job.kernels.pointee.elementwise.sum(job.x + range.lowerBound, range.count)
+            let x = job.values.x + range.lowerBound
+            job.partials.store(job.values.kernels.pointee.elementwise.sum(x, range.count), range)
         }
     }
 
     /// Σ x² in Double.
     public func sumOfSquares(_ x: Floats) -> Double {
         reduce(x.count, atLeast: chunkFloats, (kernels: kernels, x: x.base)) { job, range in
-            job.kernels.pointee.elementwise.sum_of_squares(job.x + range.lowerBound, range.count)
+            let x = job.values.x + range.lowerBound
+            job.partials.store(job.values.kernels.pointee.elementwise.sum_of_squares(x, range.count), range)
         }
     }
 
     /// True when no element is infinite or NaN.
     public func isFinite(_ x: Floats) -> Bool {
         reduce(x.count, atLeast: chunkFloats, (kernels: kernels, x: x.base)) { job, range in
-            job.kernels.pointee.elementwise.is_finite(job.x + range.lowerBound, range.count) == 0 ? 1 : 0
+            let x = job.values.x + range.lowerBound
+            job.partials.store(job.values.kernels.pointee.elementwise.is_finite(x, range.count) == 0 ? 1 : 0, range)
         } == 0
     }
 
-    /// The sum of what `body` returns per chunk, added in index order.
+    /// The sum over chunks of what `body` stores as its chunk's partial, added in index order. The partials go through
+    /// the body's arguments: wrapping it in another closure here would allocate once a chunk.
     func reduce<Arguments>(
         _ rows: Int, atLeast smallest: Int, _ arguments: Arguments,
-        _ body: @escaping @Sendable (Arguments, Range<Int>) -> Double
+        _ body: @escaping @Sendable ((values: Arguments, partials: Partials), Range<Int>) -> Void
     ) -> Double {
         let cut = ReductionCut(rows: rows, atLeast: smallest)
-        return withUnsafeTemporaryAllocation(of: Double.self, capacity: ReductionCut.limit) { partials in
-            guard let partials = partials.baseAddress else { return 0 }
-            split(rows, grain: cut.grain, (arguments: arguments, body: body, partials: partials, grain: cut.grain)) {
-                job, range in
-                job.partials[range.lowerBound / job.grain] = job.body(job.arguments, range)
-            }
+        return withUnsafeTemporaryAllocation(of: Double.self, capacity: ReductionCut.limit) { memory in
+            guard let base = memory.baseAddress else { return 0 }
+            split(rows, grain: cut.grain, (values: arguments, partials: Partials(base: base, grain: cut.grain)), body)
             var total = 0.0
-            for chunk in 0..<cut.chunks { total += partials[chunk] }
+            for chunk in 0..<cut.chunks { total += base[chunk] }
             return total
         }
     }
+}
+
+/// One Double per chunk of a reduction.
+struct Partials {
+    let base: UnsafeMutablePointer<Double>
+    let grain: Int
+
+    func store(_ value: Double, _ rows: Range<Int>) { base[rows.lowerBound / grain] = value }
 }

@@ -75,8 +75,11 @@ extension WorkerPool {
             grid.rows, atLeast: 1,
             (kernels: kernels, prediction: prediction.base, target: target.base, mask: mask.base, grid: grid)
         ) { job, range in
-            job.kernels.pointee.pixels.masked_absolute_error(
-                job.prediction, job.target, job.mask, job.grid.raw, range.lowerBound, range.upperBound)
+            let values = job.values
+            job.partials.store(
+                values.kernels.pointee.pixels.masked_absolute_error(
+                    values.prediction, values.target, values.mask, values.grid.raw, range.lowerBound,
+                    range.upperBound), range)
         }
     }
 

@@ -10,9 +10,10 @@ let extents = [(1, 1), (7, 1), (1, 7), (7, 33), (33, 7), (70, 33), (300, 129)]
 /// Normal-like floats, a pure function of `seed`.
 func draws(_ count: Int, seed: UInt64, spread: Double = 1) -> Floats {
     var stream = RandomStream(seed: seed, purpose: .procedural)
-    return Floats((0..<count).map { _ in
-        Float(spread * (stream.uniform() + stream.uniform() + stream.uniform() + stream.uniform() - 2) * 1.7)
-    })
+    return Floats(
+        (0..<count).map { _ in
+            Float(spread * (stream.uniform() + stream.uniform() + stream.uniform() + stream.uniform() - 2) * 1.7)
+        })
 }
 
 func doubles(_ floats: Floats) -> [Double] { floats.array.map(Double.init) }
@@ -34,10 +35,11 @@ func expectClose(
 ) {
     #expect(found.count == plain.count, sourceLocation: sourceLocation)
     let size = max(1, plain.map(abs).max() ?? 0)
-    let worst = zip(found, plain).map { pair in
-        let difference = abs(Double(pair.0) - pair.1)
-        return difference.isNaN ? .infinity : difference
-    }.max() ?? 0
+    let worst =
+        zip(found, plain).map { pair in
+            let difference = abs(Double(pair.0) - pair.1)
+            return difference.isNaN ? .infinity : difference
+        }.max() ?? 0
     #expect(worst <= tolerance * size, "\(what) differs by \(worst)", sourceLocation: sourceLocation)
 }
 

@@ -72,7 +72,8 @@ import Testing
 
     @Test func `frozen parameters need no scratch`() {
         let pool = WorkerPool(threads: 1), x = draws(21, seed: 1), weight = draws(7, seed: 2), dy = draws(21, seed: 3)
-        let y = Floats(zeros: 21), statistics = Floats(zeros: 6), trained = Floats(zeros: 21), frozen = Floats(zeros: 21)
+        let y = Floats(zeros: 21), statistics = Floats(zeros: 6), trained = Floats(zeros: 21),
+            frozen = Floats(zeros: 21)
         pool.layerNorm(
             x, weight: weight, bias: weight, epsilon: 1e-5, into: y, statistics: statistics, rows: 3, channels: 7)
         let scratch = Floats(zeros: WorkerPool.layerNormScratch(rows: 3, channels: 7)), gradient = Floats(zeros: 7)

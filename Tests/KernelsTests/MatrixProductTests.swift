@@ -10,7 +10,8 @@ import Testing
         extents: (Int, Int, Int), transposes: (Bool, Bool)
     ) {
         let (rows, columns, depth) = extents
-        let a = draws(rows * depth, seed: 1), b = draws(depth * columns, seed: 2), start = draws(rows * columns, seed: 3)
+        let a = draws(rows * depth, seed: 1), b = draws(depth * columns, seed: 2),
+            start = draws(rows * columns, seed: 3)
         let aPlain = transposes.0 ? plainTranspose(doubles(a), rows: depth, columns: rows) : doubles(a)
         let bPlain = transposes.1 ? plainTranspose(doubles(b), rows: columns, columns: depth) : doubles(b)
         let plain = plainProduct(aPlain, bPlain, rows: rows, columns: columns, depth: depth)

@@ -12,7 +12,7 @@ import Testing
         #expect(visits.array.prefix(the.0).allSatisfy { $0 == 1 })
     }
 
-    @Test(arguments: [2, 3, 8])
+    @Test(arguments: [2, 3])
     func `a pool serves ten thousand splits`(threads: Int) {
         let pool = WorkerPool(threads: threads), visits = Indices(zeros: 10)
         for _ in 0..<10_000 {

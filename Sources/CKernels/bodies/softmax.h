@@ -73,5 +73,13 @@ static void LEVEL(softmax_backward)(const float *restrict p, float *restrict dp,
     }
 }
 
+static void LEVEL(prefetch_rows)(const float *x, size_t rows, size_t width, size_t stride) {
+    for (size_t r = 0; r < rows; r++, x += stride)
+        for (size_t c = 0; c < width; c += 16) __builtin_prefetch(x + c, 0, 2);
+}
+
 #define CK_SOFTMAX_TABLE                                                                                               \
-    { .exponential = LEVEL(exponential_of), .softmax = LEVEL(softmax), .softmax_backward = LEVEL(softmax_backward) }
+    {                                                                                                                  \
+        .exponential = LEVEL(exponential_of), .softmax = LEVEL(softmax), .softmax_backward = LEVEL(softmax_backward),  \
+        .prefetch_rows = LEVEL(prefetch_rows)                                                                          \
+    }

@@ -14,6 +14,8 @@ typedef struct {
     /// y, dy: `width` channels a row, `y_stride` floats between rows.
     void (*softmax_backward)(const float *p, float *dp, const float *y, const float *dy, size_t width, size_t y_stride,
                              float *_Nullable logit_sums, int adding, size_t rows, size_t columns);
+    /// Asks for rows of `width` floats, `stride` floats apart, ahead of their use.
+    void (*prefetch_rows)(const float *x, size_t rows, size_t width, size_t stride);
 } ck_softmax;
 
 #pragma clang assume_nonnull end
