@@ -74,10 +74,14 @@ let package = Package(
         .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Kernels", "AllocationCounter"]),
         .target(name: "CTestJPEG", dependencies: ["CJPEG"], path: "Tests/CTestJPEG"),
         .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform", "CTestJPEG"]),
-        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform"]),
+        .executableTarget(
+            name: "ClusterProbe", dependencies: ["Cluster", "Kernels", "Platform"], path: "Tests/ClusterProbe"),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform", "ClusterProbe"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
         .testTarget(name: "RecipesTests", dependencies: ["Recipes", "Objectives", "Models"]),
-        .testTarget(name: "LayersTests", dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels"]),
+        .testTarget(
+            name: "LayersTests",
+            dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels", "AllocationCounter"]),
         .testTarget(
             name: "TrainingTests",
             dependencies: ["Training", "Objectives", "Autodiff", "Cluster", "Batches", "Recipes"]),

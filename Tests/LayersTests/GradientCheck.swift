@@ -1,3 +1,4 @@
+import AllocationCounter
 import Autodiff
 import Kernels
 import Layers
@@ -13,7 +14,9 @@ final class GradientCheck {
     private var sources: [Tensor] = []
     private var constants: [(Tensor, [Float])] = []
     private var random = RandomStream(seed: 2024, purpose: .procedural)
-    private let pool = WorkerPool(threads: 2)
+    private let pool: WorkerPool
+
+    init(threads: Int = 1) { pool = WorkerPool(threads: threads) }
 
     var scope: Scope { graph.scope["layer"] }
 
@@ -99,6 +102,10 @@ final class GradientCheck {
                 #expect(abs(second - 2 * first) < 1e-5 * scale, "\(name): adding", sourceLocation: sourceLocation)
             }
         }
+        let allocations = allocations_of_this_thread()
+        plan.forward()
+        plan.backward()
+        #expect(allocations_of_this_thread() == allocations, "a step allocates", sourceLocation: sourceLocation)
         // Without the gradient of one parameter the others stay the same.
         for frozen in names where names.count > 1 && !inputsHaveOtherUses && canFreeze(frozen) {
             let (store, plan) = try setUp(frozen: frozen)

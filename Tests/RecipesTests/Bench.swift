@@ -1,8 +1,8 @@
 import FoundationEssentials
 import Testing
 
-@testable import Objectives
-import Recipes
+import Objectives
+@testable import Recipes
 
 /// The folder of the package, three levels above this file.
 let package = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }

@@ -1,3 +1,5 @@
+import Models
+import Objectives
 import Testing
 
 @testable import Recipes
@@ -9,7 +11,7 @@ import Testing
 
     @Test(arguments: shipped)
     func `a shipped recipe decodes`(path: String) throws {
-        let recipe = try Recipe.load(path, read: readFromDisk)
+        let recipe = try Recipe.load(path, catalogue: .all, read: readFromDisk)
         #expect(recipe.schema == 1)
     }
 
@@ -27,7 +29,8 @@ import Testing
 
     /// The settings of microsoft/SimMIM for ViT-B, at its global batch of 2048.
     @Test func `the published ViT-B recipe has the published numbers`() throws {
-        let recipe = try Recipe.load("Recipes/simmim-vit_base-imagenet_1k-800ep.yaml", read: readFromDisk)
+        let recipe = try Recipe.load(
+            "Recipes/simmim-vit_base-imagenet_1k-800ep.yaml", catalogue: .all, read: readFromDisk)
         #expect(recipe.batch.global == 2048)
         #expect(recipe.optimizer.rule == .adamW(betas: [0.9, 0.999], epsilon: 1e-8))
         #expect(recipe.optimizer.weightDecay == 0.05)
@@ -35,9 +38,9 @@ import Testing
         #expect(recipe.schedule.epochs == 800 && recipe.schedule.warmupEpochs == 10)
         #expect(recipe.schedule.baseRate * recipe.schedule.rateFactor(global: recipe.batch.global) == 4e-4)
         #expect(recipe.clip?.norm == 5)
-        let model = try recipe.model.decode(VisionTransformerSettings.self)
+        let model = try recipe.model.decode(VisionTransformerSection.self).settings
         #expect((model.width, model.depth, model.heads, model.patch) == (768, 12, 12, 16))
-        let objective = try recipe.objective.decode(SimMIMSettings.self)
+        let objective = try recipe.objective.decode(SimMIM.Settings.self)
         #expect(objective.maskRatio == 0.6 && objective.maskPatch == 32)
     }
 }
