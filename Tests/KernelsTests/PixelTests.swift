@@ -55,7 +55,7 @@ import Testing
         let count = grid.rows * grid.rowFloats
         let prediction = draws(count, seed: 1), target = draws(count, seed: 2)
         target[0] = prediction[0]
-        let mask = Floats((0..<grid.maskValues).map { $0 % 3 == 2 ? 0 : 1 })
+        let mask = Floats(draws(grid.maskValues, seed: 3).array.map { $0 > 0.3 ? 0 : 1 })
         let weights = (0..<count).map { PixelTests.weight(mask, grid, $0) }
         let differences = zip(doubles(prediction), doubles(target)).map { $0 - $1 }
         let plain = zip(differences, weights).reduce(0) { $0 + abs($1.0) * $1.1 }
