@@ -77,23 +77,33 @@ CK_INLINE float LEVEL(lamb_direction)(const ck_lamb *c, float w, float first, fl
     return (first * c->first_correction) / root + c->decay * w;
 }
 
+/// At most 16 elements; a constant count lets the compiler unroll whole blocks.
+CK_INLINE void LEVEL(lamb_block)(const ck_lamb *c, const float *restrict w, const float *restrict g, float *restrict m,
+                                 float *restrict v, size_t count, float *restrict weights, float *restrict directions) {
+#pragma clang fp contract(off)
+    for (size_t i = 0; i < count; i++) {
+        float first = c->first_keep * m[i] + c->first_share * g[i];
+        float second = c->second_keep * v[i] + c->second_share * (g[i] * g[i]);
+        m[i] = first;
+        v[i] = second;
+        weights[i] = w[i];
+        directions[i] = LEVEL(lamb_direction)(c, w[i], first, second);
+    }
+}
+
 static void LEVEL(lamb_moments)(ck_lamb c, const float *restrict w, const float *restrict g, float *restrict m,
                                 float *restrict v, size_t count, double *restrict sums) {
-#pragma clang fp contract(off)
     LEVEL(sums) values = {0}, directions = {0};
-    float weights[16], block[16];
-    for (size_t start = 0; start < count; start += 16) {
-        size_t n = count - start < 16 ? count - start : 16;
-        if (n < 16)
-            for (size_t i = 0; i < 16; i++) weights[i] = block[i] = 0;
-        for (size_t i = 0; i < n; i++) {
-            float first = c.first_keep * m[start + i] + c.first_share * g[start + i];
-            float second = c.second_keep * v[start + i] + c.second_share * (g[start + i] * g[start + i]);
-            m[start + i] = first;
-            v[start + i] = second;
-            weights[i] = w[start + i];
-            block[i] = LEVEL(lamb_direction)(&c, w[start + i], first, second);
-        }
+    float weights[16] = {0}, block[16] = {0};
+    size_t start = 0;
+    for (; start + 16 <= count; start += 16) {
+        LEVEL(lamb_block)(&c, w + start, g + start, m + start, v + start, 16, weights, block);
+        LEVEL(add_squares)(&values, weights);
+        LEVEL(add_squares)(&directions, block);
+    }
+    if (start < count) {
+        for (size_t i = 0; i < 16; i++) weights[i] = block[i] = 0;
+        LEVEL(lamb_block)(&c, w + start, g + start, m + start, v + start, count - start, weights, block);
         LEVEL(add_squares)(&values, weights);
         LEVEL(add_squares)(&directions, block);
     }
@@ -107,21 +117,27 @@ static void LEVEL(lamb_apply)(ck_lamb c, float rate, float *restrict w, const fl
     for (size_t i = 0; i < count; i++) w[i] -= rate * LEVEL(lamb_direction)(&c, w[i], m[i], v[i]);
 }
 
+CK_INLINE void LEVEL(square_block)(float decay, const float *w, const float *g, LEVEL(sums) * values,
+                                   LEVEL(sums) * gradients) {
+#pragma clang fp contract(off)
+    float block[16];
+    for (size_t i = 0; i < 16; i++) block[i] = g[i] + decay * w[i];
+    LEVEL(add_squares)(values, w);
+    LEVEL(add_squares)(gradients, block);
+}
+
 static void LEVEL(squares)(float decay, const float *restrict w, const float *restrict g, size_t count,
                            double *restrict sums) {
-#pragma clang fp contract(off)
     LEVEL(sums) values = {0}, gradients = {0};
-    float weights[16], block[16];
-    for (size_t start = 0; start < count; start += 16) {
-        size_t n = count - start < 16 ? count - start : 16;
-        if (n < 16)
-            for (size_t i = 0; i < 16; i++) weights[i] = block[i] = 0;
-        for (size_t i = 0; i < n; i++) {
+    size_t start = 0;
+    for (; start + 16 <= count; start += 16) LEVEL(square_block)(decay, w + start, g + start, &values, &gradients);
+    if (start < count) {
+        float weights[16] = {0}, rest[16] = {0};
+        for (size_t i = 0; start + i < count; i++) {
             weights[i] = w[start + i];
-            block[i] = g[start + i] + decay * w[start + i];
+            rest[i] = g[start + i];
         }
-        LEVEL(add_squares)(&values, weights);
-        LEVEL(add_squares)(&gradients, block);
+        LEVEL(square_block)(decay, weights, rest, &values, &gradients);
     }
     sums[0] = LEVEL(total)(&values);
     sums[1] = LEVEL(total)(&gradients);
