@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct CheckpointVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "checkpoint", abstract: "")
+}

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct DataVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "data", abstract: "")
+}

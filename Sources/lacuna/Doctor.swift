@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "doctor", abstract: "")
+}

@@ -1,0 +1,35 @@
+import Batches
+import Checkpoints
+import Cluster
+import Models
+import Platform
+import Recipes
+import Training
+
+/// Which exit code an error deserves: batch scripts decide by it whether to start again.
+func code(of error: any Error) -> Int32 {
+    switch error {
+    case is RecipeError, is ModelError: return 64
+    case is DataError, is SampleError, is MaskError: return 65
+    case is FileError: return 74
+    case let error as CheckpointError:
+        switch error.reason {
+        case .unreadable, .unwritable, .corrupt: return 74
+        case .mismatched, .locked: return 64
+        }
+    case let error as ClusterError:
+        switch error {
+        case .call: return 76
+        case .singletons, .threadLevel, .recovery, .mismatch: return 78
+        }
+    case let error as TrainingError:
+        switch error {
+        case .batch, .alreadyStarted: return 64
+        case .cannotSave: return 74
+        case .notFinite: return 1
+        case .onRankZero(_, let code): return code
+        }
+    case is EnvironmentError: return 78
+    default: return 1
+    }
+}

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct PlanVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "plan", abstract: "")
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Cluster
+import FoundationEssentials
+import Platform
+import Recipes
+import Training
+
+struct Pretrain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a recipe, alone or as one rank of mpirun.",
+        discussion: """
+            Examples:
+              lacuna pretrain Recipes/simmim-vit_micro-procedural.yaml
+              mpirun -np 2 lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist.yaml --run runs/first
+              lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist.yaml --run runs/first --resume
+
+            SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on
+            from the newest sound checkpoint, bit for bit.
+            """)
+
+    @OptionGroup var file: RecipeFile
+
+    @Option(name: .customLong("run"), help: "The run folder (default: runs/ and the recipe's name).")
+    var folder: String?
+
+    @Flag(help: "Go on from the newest checkpoint of the run folder.")
+    var resume = false
+
+    @Flag(help: "Take the folder from an owner on another host that has been silent for 10 minutes.")
+    var takeover = false
+
+    @Option(help: "With --resume: a recipe key that may differ from before. May be given several times.")
+    var allowChange: [String] = []
+
+    @Option(help: "Compute threads of a rank (default: the recipe's, else what the launcher left to it).")
+    var threads: Int?
+
+    @Option(help: "Seconds without progress after which a hanging job is ended.")
+    var watchdogSeconds = 600.0
+
+    func run() throws {
+        let recipe = try file.load()
+        let session = try Session(threads: threads ?? recipe.threads)
+        var options = TrainingRun.Options(folder: folder ?? "runs/" + name)
+        options.resumes = resume
+        options.takesOver = takeover
+        options.allowedChanges = Set(allowChange)
+        options.watchdogSeconds = watchdogSeconds
+        options.job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? ""
+        options.library = Version.text
+        let outcome = try train(recipe, options, session)
+        try session.communicator.finish()
+        switch outcome {
+        case .finished: session.console.say("done: \(options.folder)")
+        case .wasFinished: session.console.say("\(options.folder): this run is finished already")
+        case .stopped:
+            session.console.say("stopped by a signal and saved; go on with --resume: \(options.folder)")
+            throw ExitCode(75)
+        }
+    }
+
+    private func train(
+        _ recipe: Recipe, _ options: TrainingRun.Options, _ session: Session
+    ) throws -> TrainingRun.Outcome {
+        do {
+            let training = try TrainingRun(
+                recipe, options, communicator: session.communicator, pool: session.pool, stop: session.stop,
+                speaker: session.console)
+            defer { session.console.finish() }
+            return try training.run()
+        } catch {
+            guard session.communicator.size > 1 else { throw error }
+            // Other ranks may wait for this one: the whole job ends, with the code that says why.
+            writeError("lacuna: rank \(session.communicator.rank) on \(session.communicator.host): \(error)")
+            session.communicator.abort(code: code(of: error))
+        }
+    }
+
+    private var name: String {
+        let last = file.recipe.split(separator: "/").last.map(String.init) ?? file.recipe
+        return last.hasSuffix(".yaml") ? String(last.dropLast(5)) : last
+    }
+}

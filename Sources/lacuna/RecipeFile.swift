@@ -1,0 +1,20 @@
+import ArgumentParser
+import Kernels
+import Objectives
+import Platform
+import Recipes
+
+/// The arguments that name a recipe and change it.
+struct RecipeFile: ParsableArguments {
+    @Argument(help: "The recipe, a YAML file.")
+    var recipe: String
+
+    @Option(name: .customLong("set"), help: "Change a key: --set schedule.epochs=10. May be given several times.")
+    var overrides: [String] = []
+
+    func load() throws -> Recipe {
+        try Recipe.load(recipe, overrides: overrides, catalogue: Catalog.kinds) { path, limit in
+            try InputFile.contents(path, limit: limit).array
+        }
+    }
+}

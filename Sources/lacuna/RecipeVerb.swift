@@ -1,0 +1,65 @@
+import ArgumentParser
+import Objectives
+import Platform
+import Recipes
+
+struct RecipeVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recipe", abstract: "Check and show recipes, their schema, a starter.",
+        discussion: """
+            Examples:
+              lacuna recipe check Recipes/simmim-vit_micro-digits.yaml
+              lacuna recipe show Recipes/simmim-vit_micro-digits.yaml --set batch.global=64
+              lacuna recipe new > my.yaml
+            """,
+        subcommands: [Check.self, Show.self, Schema.self, New.self])
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Report every error of recipes, with line and nearest known key.",
+            discussion: "Example: lacuna recipe check Recipes/simmim-vit_micro-digits.yaml")
+
+        enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
+
+        @OptionGroup var file: RecipeFile
+
+        @Option(help: "text, or json for editors.")
+        var format = Format.text
+
+        func run() throws {
+            do {
+                _ = try file.load()
+            } catch let error as RecipeError {
+                if format == .text { throw error }
+                writeOutput(error.json + "\n")
+                throw ExitCode(64)
+            }
+            writeOutput(format == .json ? "[]\n" : "\(file.recipe): sound\n")
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the resolved recipe with the origin of each value.",
+            discussion: "Example: lacuna recipe show Recipes/simmim-vit_micro-digits.yaml --set seed=1")
+
+        @OptionGroup var file: RecipeFile
+
+        func run() throws { writeOutput(try file.load().text(showingOrigins: true)) }
+    }
+
+    struct Schema: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the JSON Schema of recipes, for editors.",
+            discussion: "Example: lacuna recipe schema > recipe.schema.json")
+
+        func run() throws { writeOutput(try RecipeSchema.text(Catalog.kinds)) }
+    }
+
+    struct New: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a starter recipe.", discussion: "Example: lacuna recipe new > my.yaml")
+
+        func run() { writeOutput(Recipe.starter) }
+    }
+}

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Reconstruct: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "reconstruct", abstract: "")
+}
