@@ -114,7 +114,8 @@ import Testing
             #expect(law("blocks.0.gamma_1") == .constant(0.1))
             #expect(law("blocks.1.attn.qkv.weight") == start && law("blocks.1.attn.q_bias") == .zeros)
             #expect(law("blocks.1.attn.proj.weight") == .scaled(start, by: 0.5))
-            #expect(law("blocks.1.mlp.fc2.weight") == .scaled(start, by: 0.5) && law("blocks.1.mlp.fc1.weight") == start)
+            #expect(
+                law("blocks.1.mlp.fc2.weight") == .scaled(start, by: 0.5) && law("blocks.1.mlp.fc1.weight") == start)
             #expect(model.headStart == .scaled(plain, by: 0.001))
         }
     }
