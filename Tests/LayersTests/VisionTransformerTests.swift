@@ -130,13 +130,6 @@ import Testing
         }
         #expect(error?.place == "objective.mask_patch_size")
     }
-
-    @Test func `every method is found by the name that recipes use`() {
-        for objective in Catalog.objectives {
-            #expect(Catalog.objective(objective.kind).map { ObjectIdentifier($0) } == ObjectIdentifier(objective))
-        }
-        #expect(Catalog.objective("simmim") != nil && Catalog.objective("unheard of") == nil)
-    }
 }
 
 /// One SimMIM step over random images, ready to run.
