@@ -26,7 +26,8 @@ public struct Attention: Operation {
         }
         let (B, T, C) = shapes[0].three
         if shapes.count > 1, shapes[1] != [heads, T, T] {
-            throw ShapeError("bias \(shapes[1]) does not fit, \(heads) heads of \(T) tokens want (\(heads), \(T), \(T))")
+            throw ShapeError(
+                "bias \(shapes[1]) does not fit, \(heads) heads of \(T) tokens want (\(heads), \(T), \(T))")
         }
         return [B, T, C / 3]
     }
@@ -34,7 +35,8 @@ public struct Attention: Operation {
     public func extra(for shapes: [Shape]) -> Extra {
         let form = form(shapes[0])
         return Extra(
-            scratch: WorkerPool.attentionScratch(form), backwardScratch: WorkerPool.attentionBackwardScratch(form, withBiasGradient: shapes.count > 1))
+            scratch: WorkerPool.attentionScratch(form),
+            backwardScratch: WorkerPool.attentionBackwardScratch(form, withBiasGradient: shapes.count > 1))
     }
 
     public func flops(for shapes: [Shape]) -> Int {

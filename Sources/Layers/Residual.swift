@@ -21,7 +21,8 @@ public struct Residual: Operation {
     public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
         guard shapes[0] == shapes[1] else { throw ShapeError("branch \(shapes[1]) is added to \(shapes[0])") }
         if let scale, scale.shape.count != shapes[0].channels {
-            throw ShapeError("branch \(shapes[1]) has last extent \(shapes[1].channels), scale wants \(scale.shape.count)")
+            throw ShapeError(
+                "branch \(shapes[1]) has last extent \(shapes[1].channels), scale wants \(scale.shape.count)")
         }
         if shapes.count > 2, shapes[2] != [shapes[0][0]] {
             throw ShapeError("keep factors \(shapes[2]) for \(shapes[0][0]) samples")

@@ -34,11 +34,11 @@ public struct TokenRange: Operation {
     public func backward(_ at: Workspace) {
         guard let dx = at.inputGradients[0] else { return }
         let (B, T, C) = at.shapes[0].three
-        if !at.adds[0] { at.pool.split(B, grain: 1, (dx, T * C)) { $0.0[$1.lowerBound * $0.1..<$1.upperBound * $0.1].fill(0) } }
         at.pool.split(B, grain: 1, (dx, at.outputGradient, T * C, range.lowerBound * C, range.count * C, at.adds[0])) {
             arguments, samples in
             let (dx, dy, whole, skipped, taken, adds) = arguments
             for sample in samples {
+                if !adds { dx[sample * whole..<(sample + 1) * whole].fill(0) }
                 let start = sample * whole + skipped
                 dx[start..<start + taken].take(dy[sample * taken..<(sample + 1) * taken], adding: adds)
             }

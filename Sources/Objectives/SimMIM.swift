@@ -76,7 +76,8 @@ public struct SimMIM: Objective {
         let target = Patchify(patch: encoder.grid.stride)(batch.images)
         return Loss(
             sum: MaskedPixelLoss(channels: channels)(pixels, target, mask: mask),
-            weight: MaskedPixelCount(channels: channels, pixelsPerCell: encoder.settings.patch * encoder.settings.patch)(mask))
+            weight: MaskedPixelCount(
+                channels: channels, pixelsPerCell: encoder.settings.patch * encoder.settings.patch)(mask))
     }
 
     public func layer(of name: String) -> Int {

@@ -81,7 +81,9 @@ import Testing
         plan.set(try #require(batch.targets), Floats(try golden.floats("input/soft_targets")))
         if !others.isEmpty {
             let hot = Floats(zeros: logits.shape.count)
-            for (row, label) in try golden.integers("input/labels").enumerated() { hot[row * logits.shape[1] + label] = 1 }
+            for (row, label) in try golden.integers("input/labels").enumerated() {
+                hot[row * logits.shape[1] + label] = 1
+            }
             plan.set(oneHot, hot)
         }
         plan.forward()

@@ -103,7 +103,8 @@ func parameterGroups(
     for parameter in graph.parameters {
         let decays = decays(parameter, objective)
         let layer = objective.layer(of: parameter.name)
-        let scale = layerDecay.map { decay in (layer..<objective.layerCount - 1).reduce(1) { scale, _ in scale * decay } } ?? 1
+        let scale =
+            layerDecay.map { decay in (layer..<objective.layerCount - 1).reduce(1) { scale, _ in scale * decay } } ?? 1
         if let group = groups.firstIndex(where: { $0.decays == decays && $0.scale == scale }) {
             groups[group].names.append(parameter.name)
         } else {

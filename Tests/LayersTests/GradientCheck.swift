@@ -18,6 +18,9 @@ final class GradientCheck {
 
     init(threads: Int = 1) { pool = WorkerPool(threads: threads) }
 
+    /// Parameters without which the operation's other ones are not trained; see its precondition.
+    var trainsTogether: Set<String> = []
+
     var scope: Scope { graph.scope["layer"] }
 
     /// A tensor with a gradient, named for messages.
@@ -30,101 +33,107 @@ final class GradientCheck {
     /// A graph input.
     func constant(_ shape: Shape, _ values: [Float]) -> Tensor {
         let tensor = graph.input("constant", shape)
-        bind(tensor, values)
+        constants.append((tensor, values))
         return tensor
     }
-
-    func bind(_ input: Tensor, _ values: [Float]) { constants.append((input, values)) }
 
     /// Numbers in -1..<1.
     func numbers(_ count: Int) -> [Float] { (0..<count).map { _ in Float(random.uniform(-1...1)) } }
 
-    /// - Parameters:
-    ///   - inputsHaveOtherUses: the sources enter the loss directly too, so that the operation must add its gradients.
-    ///   - values: start values of a parameter; random where it gives none.
+    /// - Parameter inputsHaveOtherUses: the sources enter the loss directly too, so that the operation must add its
+    ///   gradients to theirs.
     func run(
-        _ output: Tensor, inputsHaveOtherUses: Bool = false, values: (String) -> [Float]? = { _ in nil },
-        sourceLocation: SourceLocation = #_sourceLocation
+        _ output: Tensor, inputsHaveOtherUses: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let terms = (inputsHaveOtherUses ? [output] + sources : [output]).map { ($0, numbers($0.shape.count)) }
         let totals = terms.map { $0.apply(Total(factors: Floats($1))) }
         let loss = totals.dropFirst().reduce(totals[0]) { $1.apply(Add(), $0) }
         let names = graph.parameters.map(\.name)
-        let start = graph.parameters.map { values($0.name) ?? numbers($0.shape.count) }
-        func setUp(frozen: String?) throws -> (ParameterStore, Plan) {
+        let start = graph.parameters.map { numbers($0.shape.count) }
+        func trial(frozen: String? = nil) throws -> Trial {
             let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool, isFrozen: { $0 == frozen })
             for (name, values) in zip(names, start) { try #require(store.value(name)).copy(from: values) }
             let plan = try Plan(graph, minimising: loss, keeping: terms.map(\.0), store: store, pool: pool)
-            return (store, plan)
+            return Trial(store: store, plan: plan, constants: constants, terms: terms)
         }
-        func forward(_ plan: Plan) {
-            for (input, values) in constants { plan.set(input, Floats(values)) }
-            plan.forward()
-        }
-        let (store, plan) = try setUp(frozen: nil)
-        forward(plan)
-        plan.backward()
-        let gradients = try names.map { try #require(store.gradient($0), "\($0) gets no gradient").array }
-        func measuredLoss() -> Double {
-            forward(plan)
-            return terms.reduce(0) { sum, term in sum + dot(plan.value(of: term.0).array, term.1) }
-        }
-        #expect(
-            abs(Double(plan.value(of: loss)[0]) - measuredLoss()) < 1e-4 * max(1, abs(measuredLoss())),
-            sourceLocation: sourceLocation)
-        for (position, name) in names.enumerated() {
-            let floats = try #require(store.value(name))
+        let whole = try trial()
+        let gradients = try whole.gradients(names)
+        for (name, gradient) in zip(names, gradients) {
+            let scale = max(1e-2, dot(gradient, gradient).squareRoot())
             for _ in 0..<3 {
-                let direction = numbers(floats.count)
-                func slope(_ step: Float) -> Double {
-                    let ends = [step, -step].map { step -> Double in
-                        floats.copy(from: zip(start[position], direction).map { $0 + step * $1 })
-                        return measuredLoss()
-                    }
-                    return (ends[0] - ends[1]) / (2 * Double(step))
-                }
-                let (coarse, fine) = (slope(0x1p-6), slope(0x1p-7))
-                let measured = (4 * fine - coarse) / 3
-                let claimed = dot(gradients[position], direction)
-                let scale = max(1e-2, dot(gradients[position], gradients[position]).squareRoot())
+                let direction = numbers(gradient.count)
+                let (measured, claimed) = (try whole.slope(of: name, along: direction), dot(gradient, direction))
                 #expect(
                     abs(measured - claimed) < 5e-4 * scale,
                     "\(name): slope \(measured), gradient \(claimed), scale \(scale)", sourceLocation: sourceLocation)
             }
-            floats.copy(from: start[position])
         }
-        forward(plan)
-        plan.backward(adding: true)
-        for (name, once) in zip(names, gradients) {
-            let twice = try #require(store.gradient(name)).array
-            let scale = once.reduce(1e-6) { max($0, abs($1)) }
-            for (first, second) in zip(once, twice) {
-                #expect(abs(second - 2 * first) < 1e-5 * scale, "\(name): adding", sourceLocation: sourceLocation)
-            }
+        for (twice, once) in zip(try whole.gradients(names, adding: true), gradients) {
+            let largest = once.reduce(1e-6) { max($0, abs($1)) }
+            let worst = zip(once, twice).reduce(Float(0)) { max($0, abs($1.1 - 2 * $1.0)) }
+            #expect(worst < 1e-5 * largest, "adding", sourceLocation: sourceLocation)
         }
-        let allocations = allocations_of_this_thread()
-        plan.forward()
-        plan.backward()
-        #expect(allocations_of_this_thread() == allocations, "a step allocates", sourceLocation: sourceLocation)
+        #expect(whole.allocations() == 0, "a step allocates", sourceLocation: sourceLocation)
         // Without the gradient of one parameter the others stay the same.
-        for frozen in names where names.count > 1 && !inputsHaveOtherUses && canFreeze(frozen) {
-            let (store, plan) = try setUp(frozen: frozen)
-            forward(plan)
-            plan.backward()
-            for (name, expected) in zip(names, gradients) where name != frozen {
-                #expect(
-                    store.gradient(name)?.array == expected, "\(name) without \(frozen)",
-                    sourceLocation: sourceLocation)
-            }
+        for frozen in names where names.count > 1 && !inputsHaveOtherUses && !trainsTogether.contains(frozen) {
+            let others = names.filter { $0 != frozen }
+            let expected = zip(names, gradients).filter { $0.0 != frozen }.map(\.1)
+            let found = try trial(frozen: frozen).gradients(others)
+            #expect(found == expected, "without the gradient of \(frozen)", sourceLocation: sourceLocation)
         }
     }
-
-    /// Names that the operation under test cannot do without; see its precondition.
-    var trainsTogether: Set<String> = []
-    private func canFreeze(_ name: String) -> Bool { !trainsTogether.contains(name) }
-
-    private func dot(_ x: [Float], _ y: [Float]) -> Double { zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
 }
+
+/// One store and plan of a check.
+private struct Trial {
+    let store: ParameterStore
+    let plan: Plan
+    let constants: [(Tensor, [Float])]
+    let terms: [(Tensor, [Float])]
+
+    func forward() {
+        for (input, values) in constants { plan.set(input, Floats(values)) }
+        plan.forward()
+    }
+
+    func gradients(_ names: [String], adding: Bool = false) throws -> [[Float]] {
+        forward()
+        plan.backward(adding: adding)
+        return try names.map { try #require(store.gradient($0), "\($0) gets no gradient").array }
+    }
+
+    /// Σ r·y in Double.
+    func loss() -> Double {
+        forward()
+        return terms.reduce(0) { sum, term in sum + dot(plan.value(of: term.0).array, term.1) }
+    }
+
+    /// The slope of the loss at the present values, from central differences at two steps.
+    func slope(of name: String, along direction: [Float]) throws -> Double {
+        let floats = try #require(store.value(name))
+        let start = floats.array
+        func slope(_ step: Float) -> Double {
+            let ends = [step, -step].map { step -> Double in
+                floats.copy(from: zip(start, direction).map { $0 + step * $1 })
+                return loss()
+            }
+            return (ends[0] - ends[1]) / (2 * Double(step))
+        }
+        let (coarse, fine) = (slope(0x1p-6), slope(0x1p-7))
+        floats.copy(from: start)
+        return (4 * fine - coarse) / 3
+    }
+
+    /// Allocations of this thread in one step.
+    func allocations() -> Int {
+        let before = allocations_of_this_thread()
+        plan.forward()
+        plan.backward()
+        return Int(allocations_of_this_thread() - before)
+    }
+}
+
+private func dot(_ x: [Float], _ y: [Float]) -> Double { zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
 
 /// A parameter as a tensor.
 private struct Source: Operation {

@@ -31,7 +31,7 @@ import Testing
 
     @Test(arguments: [false, true]) func `BiasGELU has the gradient of its output`(otherUses: Bool) throws {
         let check = GradientCheck()
-        
+
         let x = check.source("x", [3, 5, 7])
         let bias = check.scope.parameter("bias", [7], .zeros)
         try check.run(BiasGELU(bias)(x), inputsHaveOtherUses: otherUses)
@@ -40,7 +40,7 @@ import Testing
     @Test func `MLP has the gradient of its output`() throws {
         let check = GradientCheck()
         let x = check.source("x", [2, 3, 5])
-        
+
         try check.run(MLP(check.scope, 5, hidden: 11, start: .zeros, outputStart: .zeros)(x))
     }
 
@@ -72,7 +72,7 @@ import Testing
     func `Residual has the gradient of both branches`(hasScale: Bool, drops: Bool) throws {
         for otherUses in [false, true] {
             let check = GradientCheck()
-            
+
             let x = check.source("x", [3, 5, 7])
             let branch = check.source("f", [3, 5, 7])
             let keep = drops ? check.constant([3], [0, 1.25, 1.25]) : nil
