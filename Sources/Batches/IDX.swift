@@ -40,7 +40,9 @@ public struct IDX: SampleSource {
         self.classes = classes
         self.pixels = pixels
         self.labels = labelBytes
-        let hash = XXHash64.hash(words: [UInt64(height), UInt64(width), XXHash64.hash(pixels), XXHash64.hash(labelBytes)])
+        let hash = XXHash64.hash(words: [
+            UInt64(height), UInt64(width), XXHash64.hash(pixels), XXHash64.hash(labelBytes),
+        ])
         fingerprint = Fingerprint(count: count, classes: classes.count, hash: hash)
     }
 

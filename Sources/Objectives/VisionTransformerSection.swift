@@ -60,7 +60,9 @@ public struct VisionTransformerSection: RecipeSection {
         }
         here.require(patch >= 1, at: "patch", "at least 1 pixel expected, found \(patch)")
         here.require((0..<1).contains(dropPath), at: "drop_path", "0 to below 1 expected, found \(dropPath)")
-        if let initValues { here.require(initValues > 0, at: "init_values", "more than 0 expected, found \(initValues)") }
+        if let initValues {
+            here.require(initValues > 0, at: "init_values", "more than 0 expected, found \(initValues)")
+        }
     }
 
     /// Rules with the picture.

@@ -47,7 +47,8 @@ extension Recipe {
 
     /// Nothing drawn: the short edge to the input's size, the centre cut out.
     public var evaluationTransform: ImageTransform {
-        ImageTransform([Resizing(.shortEdge(images.size), interpolation), CentreCrop(size: images.size)], normalisation)
+        ImageTransform(
+            [Resizing(.shortEdge(images.size), interpolation), CentreCrop(size: images.size)], normalisation)
     }
 
     private var interpolation: Interpolation { images.crop?.interpolation == .bicubic ? .bicubic : .bilinear }
@@ -58,7 +59,8 @@ extension Recipe {
 
     /// Micro-batches and pictures for an objective of this recipe.
     func loaderSettings(_ transform: ImageTransform, hiding: CellHiding?) throws -> Batches.Loader.Settings {
-        var settings = Batches.Loader.Settings(seed: seed, transform: transform, height: images.size, width: images.size)
+        var settings = Batches.Loader.Settings(
+            seed: seed, transform: transform, height: images.size, width: images.size)
         settings.slots = loader.slots
         settings.threads = loader.threads
         if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
@@ -117,7 +119,8 @@ extension Recipe {
         case .linear: return (curve(.linear(end: 0.01)), clock, base)
         case .multistep(let epochs, let gamma):
             return (curve(.multistep(epochs: epochs.map { $0 * perEpoch }, factor: gamma)), clock, base)
-        case .step(let every, let gamma): return (curve(.step(everyEpochs: every * perEpoch, factor: gamma)), clock, base)
+        case .step(let every, let gamma):
+            return (curve(.step(everyEpochs: every * perEpoch, factor: gamma)), clock, base)
         }
     }
 }

@@ -135,7 +135,8 @@ public final class TrainingRun {
             speaker.warnFromAnyRank(
                 "rank \(communicator.rank): step \(report.step): the loss is not finite, first in \(problem)")
         }
-        speaker.warn("step \(report.step): the gradient is not finite; no weight was changed (\(skippedInARow) in a row)")
+        speaker.warn(
+            "step \(report.step): the gradient is not finite; no weight was changed (\(skippedInARow) in a row)")
         folder?.capture(report)
         guard skippedInARow <= trainer.recipe.limits?.skippedUpdates ?? 0 else {
             throw TrainingError.notFinite(

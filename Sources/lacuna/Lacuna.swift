@@ -25,7 +25,7 @@ struct Lacuna: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
-        } catch where isOwn(error) {
+        } catch  where isOwn(error) {
             writeError("lacuna: \(error)")
             exitAtOnce(code(of: error))
         } catch {
