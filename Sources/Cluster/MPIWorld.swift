@@ -306,7 +306,7 @@ import Platform
         let verdict = Doubles([isInPlace ? 0 : 1])
         try unsafe check(lacuna_mpi_maximum(verdict.pointer, 1, group), "MPI_Allreduce (maximum)", rank: Int(rank))
         treesCompose = verdict[0] == 0
-        hosts = try unsafe allTexts(hostName(), group, rank: Int(rank), size: Int(size))
+        hosts = try unsafe allTexts(ProcessIdentity.hostName, group, rank: Int(rank), size: Int(size))
     }
 
     /// One part of `bytes` per local rank, mapped by all ranks of the node; nil on every rank of the job where any
@@ -387,7 +387,9 @@ private func allTexts(_ text: String, _ group: MPI_Comm?, rank: Int, size: Int) 
 }
 
 private func check(_ code: Int32, _ call: String, rank: Int) throws(ClusterError) {
-    if code != 0 { throw .call(call, rank: rank, host: hostName(), bucket: nil, reason: reasonText(code)) }
+    if code != 0 {
+        throw .call(call, rank: rank, host: ProcessIdentity.hostName, bucket: nil, reason: reasonText(code))
+    }
 }
 
 /// The library's own words for an error code.

@@ -11,7 +11,7 @@ public final class SingleProcess: Communicator {
     public let remarks: [String] = []
     public let node = Node(heartbeats: [Heartbeat(at: Buffer(zeros: Heartbeat.words))], memory: nil, news: nil)
 
-    public init() { hosts = [hostName()] }
+    public init() { hosts = [ProcessIdentity.hostName] }
 
     public func sum(_ floats: Floats) {}
     public func sum(_ doubles: Doubles) {}

@@ -63,13 +63,6 @@ public struct Processors: Sendable, Equatable {
     }
 }
 
-/// The name of this machine.
-public func hostName() -> String {
-    var name = [CChar](repeating: 0, count: 256)
-    guard gethostname(&name, name.count - 1) == 0 else { return "unknown" }
-    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-}
-
 private func affinityCount() -> Int {
     // The C function for this needs a feature macro that Swift's importer does not set; the kernel prints the same.
     let line = text("/proc/self/status").split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }

@@ -17,7 +17,14 @@ public struct StopRequest: Sendable {
         }
         // Interrupted reads and waits go on by themselves; nobody below the trainer needs to know of signals.
         action.sa_flags = SA_RESTART
-        for signal in [SIGUSR1, SIGTERM, SIGINT] { sigaction(signal, &action, nil) }
+        // The starter may have left them blocked; threads made later inherit this thread's mask.
+        var open = sigset_t()
+        sigemptyset(&open)
+        for signal in [SIGUSR1, SIGTERM, SIGINT] {
+            sigaction(signal, &action, nil)
+            sigaddset(&open, signal)
+        }
+        pthread_sigmask(SIG_UNBLOCK, &open, nil)
         return StopRequest()
     }
 

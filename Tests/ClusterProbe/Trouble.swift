@@ -51,11 +51,13 @@ extension ClusterProbe {
         let request = StopRequest.handlingSignals()
         let watchdog = Watchdog(group, stop: request)
         let tally = StepTally(group)
+        var mustStop = false
         for step in 0..<3000 {
             if step == 5 && group.rank == 0 { writeError("running") }
             watchdog.enter(.forward, step: step)
             usleep(10_000)
-            if try tally.add(loss: 1, weight: 1, isFinite: true, mustStop: request.isSet).mustStop { break }
+            mustStop = try tally.add(loss: 1, weight: 1, isFinite: true, mustStop: request.isSet).mustStop
+            if mustStop { break }
         }
         watchdog.enter(.checkpoint, step: 0)
         if group.rank == 0 { usleep(1_500_000) }
@@ -63,7 +65,7 @@ extension ClusterProbe {
         if group.rank == 0 { writeError("saved") }
         watchdog.close()
         try group.finish()
-        exitAtOnce(75)
+        exitAtOnce(mustStop ? 75 : 0)
     }
 
     static func slow(_ group: any Communicator) throws {

@@ -12,7 +12,7 @@ import Testing
 
     @Test func `this machine has at least one processor and a name`() {
         #expect(Processors.detected().allowed >= 1)
-        #expect(!hostName().isEmpty)
+        #expect(!ProcessIdentity.hostName.isEmpty)
     }
 
     @Test(arguments: [("0-3,8", 5), (" 1", 1), ("", 0), ("0-127", 128)])
