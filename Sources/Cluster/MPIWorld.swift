@@ -6,8 +6,7 @@ import Platform
 /// all local ranks in a fixed order and writes the result to all of them, between two barriers that sleep. Between
 /// nodes the ranks of equal local number add their slices with MPI. What does not fit this scheme is one MPI call.
 ///
-/// Blocking `MPI_Allreduce` moves about 0.3 GB/s between two ranks of a node and spins while it waits; the window
-/// moves several GB/s.
+/// 88 MB between two ranks of a busy 2-core machine: 15-60 ms here, 130-225 ms in `MPI_Allreduce`, which also spins.
 @safe public final class MPIWorld: Communicator, @unchecked Sendable {
     public let rank: Int
     public let size: Int
@@ -47,8 +46,8 @@ import Platform
         let layout = try unsafe Layout(group: group, ranksPerNode: ranksPerNode)
         unsafe self.group = group
         self.layout = layout
-        (rank, size, hosts) = (layout.rank, layout.size, layout.hosts)
-        (localRank, localSize) = (layout.localRank, layout.localSize)
+        (rank, size, localRank, localSize) = (layout.rank, layout.size, layout.localRank, layout.localSize)
+        hosts = layout.hosts
         self.isCanonical = isCanonical
         self.windows = windows
         if let memory = try layout.share(bytes: Control.bytes) {
