@@ -45,7 +45,7 @@ extension Manifest {
     }
 
     public func changes(in root: String) throws(DataError) -> Changes {
-        let walk = try asDataError { () throws(FileError) in try FolderWalk(Folder(root)) }
+        let walk = try asDataError { () throws(FileError) in try FolderWalk(OpenFolder(root)) }
         let found = Set((0..<walk.count).map { Array(walk.paths[walk.starts[$0]..<walk.starts[$0 + 1]]) })
         let known = Set((0..<sections.faults.count).map { sections.path($0).array })
         func names(_ paths: Set<[UInt8]>) -> [String] {

@@ -72,4 +72,4 @@ enum Checkout {
 }
 
 /// A slow disk or step.
-func pause(seconds: Double) { usleep(UInt32(seconds * 1e6)) }
+func waste(seconds: Double) { usleep(UInt32(seconds * 1e6)) }
