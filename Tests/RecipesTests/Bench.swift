@@ -2,7 +2,7 @@ import FoundationEssentials
 import Testing
 
 import Objectives
-@testable import Recipes
+import Recipes
 
 /// The folder of the package, three levels above this file.
 let package = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }

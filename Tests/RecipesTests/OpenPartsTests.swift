@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Recipes
+import Recipes
 
 @Suite struct OpenPartsTests {
     /// Settings as a method declares them: no knowledge of recipes beyond `Decodable`.

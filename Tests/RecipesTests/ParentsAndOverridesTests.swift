@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Recipes
+import Recipes
 
 @Suite struct ParentsAndOverridesTests {
     @Test func `a child changes what it names and inherits the rest`() throws {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Recipes
+import Recipes
 
 @Suite struct ResolvedTests {
     @Test func `the resolved recipe shows where each value comes from`() throws {
@@ -17,7 +17,7 @@ import Testing
 
     @Test(arguments: shipped)
     func `the resolved text reads back to the same recipe`(path: String) throws {
-        let recipe = try Recipe.load(path, overrides: ["about=\"say: 'x' # \\\"y\\\"\\n-\""], read: readFromDisk)
+        let recipe = try Recipe.load(path, overrides: ["about=\"say: 'x' # \\\"y\\\"\\n-\""], catalogue: .all, read: readFromDisk)
         for origins in [true, false] {
             let again = try load(recipe.text(showingOrigins: origins))
             #expect(again.about == "say: 'x' # \"y\"\n-")

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Recipes
+import Recipes
 
 @Suite struct RuleTests {
     @Test(arguments: [

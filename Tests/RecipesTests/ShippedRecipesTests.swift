@@ -2,7 +2,7 @@ import Models
 import Objectives
 import Testing
 
-@testable import Recipes
+import Recipes
 
 @Suite struct ShippedRecipesTests {
     @Test func `there are recipes to check`() {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Recipes
+import Recipes
 
 @Suite struct TypoTests {
     /// A way to misspell a key.

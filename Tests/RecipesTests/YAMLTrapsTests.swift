@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import Recipes
+import Recipes
 
 @Suite struct YAMLTrapsTests {
     /// Nanoseconds this thread has computed: waiting for a busy machine does not count.
@@ -115,7 +115,7 @@ import Testing
 
     @Test func `bytes that are not UTF-8 are refused with their line`() throws {
         let bytes = Array("schema: 1\nabout: ".utf8) + [0xE9, 0x0A]
-        let error = #expect(throws: RecipeError.self) { try Recipe.load("a.yaml") { _, _ in bytes } }
+        let error = #expect(throws: RecipeError.self) { try Recipe.load("a.yaml", catalogue: .all) { _, _ in bytes } }
         #expect(error?.description == "a.yaml:2: the text is not valid UTF-8; save the file as UTF-8")
     }
 

@@ -57,7 +57,7 @@ public struct Here {
 
 extension String {
     /// This dotted path with one more key.
-    func appending(key: String) -> String { isEmpty ? key : key.isEmpty ? self : "\(self).\(key)" }
+    package func appending(key: String) -> String { isEmpty ? key : key.isEmpty ? self : "\(self).\(key)" }
 
     /// `warmupEpochs` as it is written in a recipe: `warmup_epochs`.
     var inRecipe: String {

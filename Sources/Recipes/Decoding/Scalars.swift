@@ -1,5 +1,5 @@
 /// A type read from the raw text of one scalar. The schema decides the type; quotes make text, never a number.
-protocol Scalar: Sendable {
+package protocol Scalar: Sendable {
     /// What an error says was expected.
     static var expected: String { get }
     /// Name of the type in a JSON Schema.
@@ -11,55 +11,55 @@ protocol Scalar: Sendable {
 }
 
 extension Bool: Scalar {
-    static var expected: String { "true or false" }
-    static var schemaName: String { "boolean" }
-    static var standIn: Bool { false }
+    package static var expected: String { "true or false" }
+    package static var schemaName: String { "boolean" }
+    package static var standIn: Bool { false }
 
-    init?(text: String, isPlain: Bool) {
+    package init?(text: String, isPlain: Bool) {
         guard isPlain, text == "true" || text == "false" else { return nil }
         self = text == "true"
     }
 }
 
 extension String: Scalar {
-    static var expected: String { "text" }
-    static var schemaName: String { "string" }
-    static var standIn: String { "" }
+    package static var expected: String { "text" }
+    package static var schemaName: String { "string" }
+    package static var standIn: String { "" }
 
-    init?(text: String, isPlain: Bool) {
+    package init?(text: String, isPlain: Bool) {
         if isPlain, text.isEmpty { return nil }
         self = text
     }
 }
 
 extension Int: Scalar {
-    static var expected: String { "a whole number" }
-    static var schemaName: String { "integer" }
-    static var standIn: Int { 0 }
+    package static var expected: String { "a whole number" }
+    package static var schemaName: String { "integer" }
+    package static var standIn: Int { 0 }
 
-    init?(text: String, isPlain: Bool) {
+    package init?(text: String, isPlain: Bool) {
         guard isPlain, PlainNumber(text)?.isWhole == true, let value = Int(text) else { return nil }
         self = value
     }
 }
 
 extension UInt64: Scalar {
-    static var expected: String { "a whole number, 0 or more" }
-    static var schemaName: String { "integer" }
-    static var standIn: UInt64 { 0 }
+    package static var expected: String { "a whole number, 0 or more" }
+    package static var schemaName: String { "integer" }
+    package static var standIn: UInt64 { 0 }
 
-    init?(text: String, isPlain: Bool) {
+    package init?(text: String, isPlain: Bool) {
         guard isPlain, PlainNumber(text)?.isWhole == true, let value = UInt64(text) else { return nil }
         self = value
     }
 }
 
 extension Double: Scalar {
-    static var expected: String { "a number" }
-    static var schemaName: String { "number" }
-    static var standIn: Double { 0 }
+    package static var expected: String { "a number" }
+    package static var schemaName: String { "number" }
+    package static var standIn: Double { 0 }
 
-    init?(text: String, isPlain: Bool) {
+    package init?(text: String, isPlain: Bool) {
         guard isPlain, let number = PlainNumber(text), let value = Double(number.swiftText), value.isFinite else {
             return nil
         }
@@ -68,11 +68,11 @@ extension Double: Scalar {
 }
 
 extension Float: Scalar {
-    static var expected: String { "a number" }
-    static var schemaName: String { "number" }
-    static var standIn: Float { 0 }
+    package static var expected: String { "a number" }
+    package static var schemaName: String { "number" }
+    package static var standIn: Float { 0 }
 
-    init?(text: String, isPlain: Bool) {
+    package init?(text: String, isPlain: Bool) {
         guard let value = Double(text: text, isPlain: isPlain), Float(value).isFinite else { return nil }
         self = Float(value)
     }

@@ -5,7 +5,7 @@ public struct Section: Decodable, Sendable, Equatable {
     /// Where it stands in the recipe: `objective`, `model`, `data.train`, …
     public let path: String
 
-    init(kind: String, node: RecipeNode?, path: String) {
+    package init(kind: String, node: RecipeNode?, path: String) {
         self.kind = kind
         self.node = node
         self.path = path

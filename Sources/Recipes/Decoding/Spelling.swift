@@ -1,5 +1,5 @@
 /// The nearest known name to a misspelt one.
-enum Spelling {
+package enum Spelling {
     /// The candidate with the fewest edits, if they are few for the length of the word; ties go to the first.
     static func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
         var best: (name: String, edits: Int)?
@@ -18,7 +18,7 @@ enum Spelling {
     }
 
     /// Edits between two words: insert, delete, replace, swap of neighbours (optimal string alignment).
-    static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    package static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
         if a.isEmpty || b.isEmpty { return max(a.count, b.count) }
         var beforeLast = [Int](repeating: 0, count: b.count + 1)
         var last = Array(0...b.count)

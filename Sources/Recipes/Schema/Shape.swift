@@ -1,12 +1,12 @@
 /// What a type of the recipe looks like from outside: found by decoding it once from nothing and noting its questions.
-indirect enum Shape {
+package indirect enum Shape {
     /// One key of a section.
-    struct Field {
-        let key: String
-        let shape: Shape
-        let isRequired: Bool
-        let standard: String?
-        let meaning: String?
+    package struct Field {
+        package let key: String
+        package let shape: Shape
+        package let isRequired: Bool
+        package let standard: String?
+        package let meaning: String?
     }
 
     case scalar(any Scalar.Type)
@@ -19,7 +19,7 @@ indirect enum Shape {
     case open
 
     /// The shape of a type.
-    static func of<T: Decodable>(_ type: T.Type) throws -> Shape { try described(type).shape }
+    package static func of<T: Decodable>(_ type: T.Type) throws -> Shape { try described(type).shape }
 
     fileprivate static func described<T: Decodable>(_ type: T.Type, kind: String? = nil) throws -> (
         value: T, shape: Shape

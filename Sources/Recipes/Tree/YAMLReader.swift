@@ -1,7 +1,7 @@
 import Yams
 
 /// YAML text to a `RecipeNode`: one document, names as keys, no tags, no merge keys, at most 100 nodes through aliases.
-struct YAMLReader {
+package struct YAMLReader {
     static let mostAliasedNodes = 100
     /// A recipe has about a hundred. The bound keeps a hopeless file from a million errors.
     static let mostNodes = 2_000
@@ -12,7 +12,7 @@ struct YAMLReader {
     private var nodes = 0
 
     /// Reads a text whose values are then said to stand at `place` of their line and column.
-    static func read(_ text: String, place: @escaping (_ line: Int, _ column: Int) -> Place) throws(RecipeError)
+    package static func read(_ text: String, place: @escaping (_ line: Int, _ column: Int) -> Place) throws(RecipeError)
         -> RecipeNode
     {
         let at = { (mark: Mark?) in place(mark?.line ?? 0, mark?.column ?? 0) }
