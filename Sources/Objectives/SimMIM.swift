@@ -26,8 +26,7 @@ public struct SimMIM: Objective {
         ]
 
         public func check(_ here: Here) {
-            here.require(
-                maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "above 0 to below 1 expected, found \(maskRatio)")
+            here.require(maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "between 0 and 1 expected, found \(maskRatio)")
             here.require(maskPatch >= 1, at: "mask_patch", "at least 1 pixel expected, found \(maskPatch)")
         }
     }
@@ -108,5 +107,27 @@ extension SimMIM.Settings {
                 "objective.mask_ratio", found: "\(maskRatio)", expected: "a share in 0...1",
                 hint: "the reference hides 0.6")
         }
+    }
+}
+
+extension SimMIM.Settings {
+    /// Rules with the picture and the model.
+    static func check(_ settings: SimMIM.Settings, _ recipe: Recipe, _ here: Here) {
+        let size = recipe.images.size
+        let all = here.recipe
+        all.require(
+            size % settings.maskPatch == 0, at: "objective.mask_patch", reading: ["images.size"],
+            "\(settings.maskPatch) does not divide images.size \(size)")
+        if let patch = recipe.model.integer("patch"), patch >= 1 {
+            all.require(
+                settings.maskPatch % patch == 0, at: "objective.mask_patch", reading: ["model.patch"],
+                "\(settings.maskPatch) is no multiple of model.patch \(patch)")
+        }
+        // ceil(cells * ratio) cells are hidden: all of them would leave nothing to see.
+        func cells() -> Double { Double((size / settings.maskPatch) * (size / settings.maskPatch)) }
+        all.require(
+            cells() == 0 || (cells() * settings.maskRatio).rounded(.up) < cells(), at: "objective.mask_ratio",
+            reading: ["objective.mask_patch", "images.size"],
+            "\(settings.maskRatio) hides all \(Int(cells())) cells of the picture")
     }
 }

@@ -49,7 +49,7 @@ public struct VisionTransformerSection: RecipeSection {
             if let preset {
                 here.require(value == nil, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
             } else {
-                here.require(value != nil, at: key, reading: ["preset"], "missing key '\(key)', or a preset")
+                here.require(value != nil, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
             }
             if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
         }
@@ -70,27 +70,5 @@ public struct VisionTransformerSection: RecipeSection {
         here.recipe.require(
             section.patch >= 1 && recipe.images.size % section.patch == 0, at: "model.patch", reading: ["images.size"],
             "\(section.patch) does not divide images.size \(recipe.images.size)")
-    }
-}
-
-extension SimMIM.Settings {
-    /// Rules with the picture and the model.
-    static func check(_ settings: SimMIM.Settings, _ recipe: Recipe, _ here: Here) {
-        let size = recipe.images.size
-        let all = here.recipe
-        all.require(
-            size % settings.maskPatch == 0, at: "objective.mask_patch", reading: ["images.size"],
-            "\(settings.maskPatch) does not divide images.size \(size)")
-        if let patch = recipe.model.integer("patch"), patch >= 1 {
-            all.require(
-                settings.maskPatch % patch == 0, at: "objective.mask_patch", reading: ["model.patch"],
-                "\(settings.maskPatch) is no multiple of model.patch \(patch)")
-        }
-        // ceil(cells * ratio) cells are hidden: all of them would leave nothing to see.
-        func cells() -> Double { Double((size / settings.maskPatch) * (size / settings.maskPatch)) }
-        all.require(
-            cells() == 0 || (cells() * settings.maskRatio).rounded(.up) < cells(), at: "objective.mask_ratio",
-            reading: ["objective.mask_patch", "images.size"],
-            "\(settings.maskRatio) hides all \(Int(cells())) cells of the picture")
     }
 }

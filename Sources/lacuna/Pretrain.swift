@@ -11,8 +11,8 @@ struct Pretrain: ParsableCommand {
         discussion: """
             Examples:
               lacuna pretrain Recipes/simmim-vit_micro-procedural.yaml
-              mpirun -np 2 lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist.yaml --run runs/first
-              lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist.yaml --run runs/first --resume
+              mpirun -np 2 lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml --run runs/first
+              lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml --run runs/first --resume
 
             SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on
             from the newest sound checkpoint, bit for bit.
