@@ -61,21 +61,6 @@ struct Binding {
 }
 
 extension Plan {
-    /// Whole parameters in ready order, cut where a bucket has reached its size.
-    static func buckets(of store: ParameterStore, bytes: Int) -> [Range<Int>] {
-        var buckets: [Range<Int>] = []
-        var start = 0
-        let ends = store.trainableSlots.dropFirst().map(\.range.lowerBound) + [store.gradients.count]
-        for end in ends {
-            if (end - start) * MemoryLayout<Float>.stride >= bytes {
-                buckets.append(start..<end)
-                start = end
-            }
-        }
-        if start < store.gradients.count { buckets.append(start..<store.gradients.count) }
-        return buckets
-    }
-
     /// For each call, the buckets whose last gradient it writes.
     static func finishes(
         _ buckets: [Range<Int>], store: ParameterStore, graph: Graph, calls: [Lifetimes.Call]
@@ -97,31 +82,5 @@ extension Plan {
             finishes[latest] = (earlier.isEmpty ? bucket : earlier.lowerBound)..<bucket + 1
         }
         return finishes
-    }
-}
-
-extension PlanReport {
-    init(_ graph: Graph, flow: GradientFlow, lifetimes: Lifetimes, store: ParameterStore, buckets: [Range<Int>]) {
-        let bytes = MemoryLayout<Float>.stride
-        var rows: [Row] = []
-        var flops = 0
-        for (index, node) in graph.nodes.enumerated() where flow.runs[index] {
-            let forward = node.operation.flops(for: node.inputs.map { graph.values[$0].shape })
-            rows.append(
-                Row(
-                    name: node.name, kind: String(describing: type(of: node.operation)),
-                    shape: graph.values[node.output].shape, flops: forward,
-                    parameters: node.operation.parameters.reduce(0) { $0 + $1.shape.count }))
-            flops += forward
-            guard flow.hasGradient[node.output] else { continue }
-            let inputsTrain = node.inputs.contains { flow.hasGradient[$0] }
-            flops += inputsTrain ? 2 * forward : forward
-        }
-        self.init(
-            rows: rows, parameterCount: store.parameterCount, flops: flops,
-            arenaBytes: lifetimes.arena.floats * bytes, unsharedBytes: lifetimes.arena.unsharedFloats * bytes,
-            parameterBytes: store.values.count * bytes, gradientBytes: store.gradients.count * bytes,
-            bucketBytes: buckets.map { $0.count * bytes },
-            recomputedOperations: lifetimes.calls.filter { $0.kind == .replay }.count)
     }
 }

@@ -38,4 +38,12 @@ struct GradientFlow {
         self.hasGradient = hasGradient
         readyOrder = order.reversed()
     }
+
+    /// Multiply-adds times two of a node; backward counts two products per forward product, one where the input needs
+    /// no gradient, none where nothing does.
+    func flops(of node: Graph.Node, in graph: Graph) -> (forward: Int, backward: Int) {
+        let forward = node.operation.flops(for: node.inputs.map { graph.values[$0].shape })
+        guard hasGradient[node.output] else { return (forward, 0) }
+        return (forward, node.inputs.contains { hasGradient[$0] } ? 2 * forward : forward)
+    }
 }

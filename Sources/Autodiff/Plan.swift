@@ -46,7 +46,7 @@ public final class Plan {
         let binding = Binding(
             graph: graph, store: store, lifetimes: lifetimes, arena: arena, tables: tables, pool: pool, options: options
         )
-        let buckets = Self.buckets(of: store, bytes: options.bucketBytes)
+        let buckets = store.layout.buckets(bytes: options.bucketBytes)
         let finishes = Self.finishes(buckets, store: store, graph: graph, calls: lifetimes.calls)
         let calls = lifetimes.calls.enumerated().map { position, call in
             Call(
@@ -69,11 +69,12 @@ public final class Plan {
         self.pool = pool
         self.tables = tables
         self.buckets = buckets
-        report = PlanReport(graph, flow: flow, lifetimes: lifetimes, store: store, buckets: buckets)
+        report = PlanReport(graph, flow: flow, lifetimes: lifetimes, layout: store.layout, buckets: buckets)
         times = graph.nodes.map { node in
-            OperationTiming(
-                name: node.name, kind: String(describing: type(of: node.operation)),
-                flops: node.operation.flops(for: node.inputs.map { graph.values[$0].shape }))
+            let flops = flow.flops(of: node, in: graph)
+            return OperationTiming(
+                name: node.name, kind: String(describing: type(of: node.operation)), flops: flops.forward,
+                backwardFlops: flops.backward)
         }
     }
 

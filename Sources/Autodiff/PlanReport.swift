@@ -9,6 +9,7 @@ public struct PlanReport: Sendable {
         public let shape: Shape
         /// Multiply-adds times two of the forward pass.
         public let flops: Int
+        public let backwardFlops: Int
         public let parameters: Int
     }
 
@@ -30,12 +31,50 @@ public struct PlanReport: Sendable {
     public let recomputedOperations: Int
 }
 
+extension PlanReport {
+    /// What a plan of `graph` over a fresh store would do. Takes none of the memory that it counts.
+    public init(
+        _ graph: Graph, minimising loss: Tensor, keeping wanted: [Tensor] = [], options: PlanOptions = PlanOptions(),
+        isFrozen: (String) -> Bool = { _ in false }
+    ) throws(PlanError) {
+        guard graph.problems.isEmpty else { throw .shapes(graph.problems) }
+        let flow = GradientFlow(graph, loss: loss.id, wanted: wanted.map(\.id), isFrozen: isFrozen)
+        let layout = ParameterLayout(graph, flow: flow)
+        let lifetimes = Lifetimes(
+            graph, flow: flow, loss: loss.id, wanted: wanted.map(\.id), recomputesCheap: options.recomputesCheap)
+        self.init(
+            graph, flow: flow, lifetimes: lifetimes, layout: layout, buckets: layout.buckets(bytes: options.bucketBytes)
+        )
+    }
+
+    init(_ graph: Graph, flow: GradientFlow, lifetimes: Lifetimes, layout: ParameterLayout, buckets: [Range<Int>]) {
+        let bytes = MemoryLayout<Float>.stride
+        var rows: [Row] = []
+        for (index, node) in graph.nodes.enumerated() where flow.runs[index] {
+            let flops = flow.flops(of: node, in: graph)
+            rows.append(
+                Row(
+                    name: node.name, kind: String(describing: type(of: node.operation)),
+                    shape: graph.values[node.output].shape, flops: flops.forward, backwardFlops: flops.backward,
+                    parameters: node.operation.parameters.reduce(0) { $0 + $1.shape.count }))
+        }
+        self.init(
+            rows: rows, parameterCount: layout.parameterCount,
+            flops: rows.reduce(0) { $0 + $1.flops + $1.backwardFlops },
+            arenaBytes: lifetimes.arena.floats * bytes, unsharedBytes: lifetimes.arena.unsharedFloats * bytes,
+            parameterBytes: layout.valueCount * bytes, gradientBytes: layout.gradientCount * bytes,
+            bucketBytes: buckets.map { $0.count * bytes },
+            recomputedOperations: lifetimes.calls.filter { $0.kind == .replay }.count)
+    }
+}
+
 /// Time that one operation took since measuring began.
 public struct OperationTiming: Sendable {
     public let name: String
     public let kind: String
     /// Multiply-adds times two of one forward pass.
     public let flops: Int
+    public let backwardFlops: Int
     public var forwardSeconds = 0.0
     public var backwardSeconds = 0.0
 }

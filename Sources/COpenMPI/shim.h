@@ -64,3 +64,11 @@ static inline int lacuna_mpi_collect(void *bytes, int count, int from, MPI_Comm 
     }
 }
 static inline MPI_Request lacuna_mpi_no_request(void) { return MPI_REQUEST_NULL; }
+
+/// Letters of the library's description of itself; 0 after the last. May be asked before MPI is started.
+static inline unsigned char lacuna_mpi_library_letter(int position) {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length = 0;
+    if (MPI_Get_library_version(text, &length) != MPI_SUCCESS || position >= length) return 0;
+    return (unsigned char)text[position];
+}

@@ -23,6 +23,9 @@ public struct LaunchEnvironment: Sendable, Equatable {
         keepsGoingAfterDeath = environment["OMPI_MCA_orte_enable_recovery"].map { $0 != "0" } ?? false
     }
 
+    /// Ranks of the job as the launcher says; 1 where it does not say.
+    public var ranks: Int { announced?.ranks ?? 1 }
+
     public static func == (a: LaunchEnvironment, b: LaunchEnvironment) -> Bool {
         a.isLaunched == b.isLaunched && a.announced?.ranks == b.announced?.ranks
     }

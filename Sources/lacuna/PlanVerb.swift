@@ -1,5 +1,181 @@
 import ArgumentParser
+import Autodiff
+import Checkpoints
+import FoundationEssentials
+import Kernels
+import Platform
+import Recipes
+import Training
 
 struct PlanVerb: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "plan", abstract: "")
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Show what a recipe computes and what it will cost, without training.",
+        discussion: """
+            Examples:
+              lacuna plan Recipes/simmim-vit_micro-procedural.yaml
+              lacuna plan Recipes/simmim-vit_base-imagenet_1k-800ep.yaml --ranks 32 --threads 16
+
+            The memory that it counts is not taken: a large plan can be made on a small machine. The data need not be
+            there. The time is predicted from this machine's speed, as if each rank had a machine like it.
+            """)
+
+    @OptionGroup var file: RecipeFile
+
+    @Option(help: "Processes of the run.")
+    var ranks = 1
+
+    @Option(help: "Compute threads of a rank (default: the recipe's, else this machine's shared by the ranks).")
+    var threads: Int?
+
+    @Flag(help: "Print one JSON object instead of text.")
+    var json = false
+
+    func validate() throws {
+        guard ranks >= 1, threads ?? 1 >= 1 else { throw ValidationError("--ranks and --threads are at least 1") }
+    }
+
+    func run() throws {
+        let recipe = try file.load()
+        let summary = try PlanSummary(recipe, ranks: ranks)
+        let processors = Processors.detected().usable
+        let threads = threads ?? recipe.threads ?? max(1, processors / ranks)
+        let level = try Session.level(ProcessInfo.processInfo.environment)
+        let pool = WorkerPool(threads: min(threads, processors), level: level)
+        let cost = Cost(summary, threads: threads, rate: ProductRate(measuring: pool))
+        writeOutput(json ? try cost.json.line() : cost.text)
+    }
+}
+
+/// A plan with the speed of this machine, for people and for programs.
+private struct Cost {
+    let summary: PlanSummary
+    let threads: Int
+    let rate: ProductRate
+    let secondsPerUpdate: Double
+    let memory: Memory
+
+    init(_ summary: PlanSummary, threads: Int, rate: ProductRate) {
+        (self.summary, self.threads, self.rate) = (summary, threads, rate)
+        memory = .detected()
+        secondsPerUpdate = summary.secondsPerUpdate(
+            flopsPerSecond: rate.flopsPerSecond / Double(rate.threads), threads: threads, share: PlanSummary.usualShare)
+    }
+
+    var text: String { operations + "\n" + totals.text + remarks }
+
+    private var operations: String {
+        var table = Table(numbers: [3, 4])
+        table.add("operation", "kind", "output", "parameters", "GFLOP")
+        for row in summary.report.rows {
+            table.add(
+                row.name, row.kind, "\(row.shape)", row.parameters > 0 ? grouped(row.parameters) : "",
+                row.flops > 0 ? fixed(Double(row.flops) / 1e9, digits: 3) : "")
+        }
+        return table.text
+    }
+
+    private var totals: Table {
+        let (report, recipe) = (summary.report, summary.recipe)
+        var table = Table()
+        table.add("parameters", grouped(report.parameterCount))
+        table.add("one image", "\(gigaflops(summary.flopsPerImage)) GFLOP, forward and backward")
+        let accumulation = recipe.batch.accumulation
+        table.add(
+            "batch",
+            "\(recipe.batch.global) images an update = \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") x "
+                + "\(accumulation) micro-\(accumulation == 1 ? "batch" : "batches") x \(summary.samples)")
+        table.add("memory of a rank", sizeText(summary.memoryBytes))
+        table.add("  parameters", sizeText(report.parameterBytes))
+        table.add("  gradients", sizeText(report.gradientBytes))
+        table.add("  state of the rule", sizeText(summary.stateBytes))
+        if summary.averageBytes > 0 { table.add("  averaged weights", sizeText(summary.averageBytes)) }
+        table.add(
+            "  values and scratch",
+            "\(sizeText(report.arenaBytes)), \(sizeText(report.unsharedBytes)) if nothing shared memory; "
+                + "\(report.recomputedOperations) operations computed again in backward")
+        table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(recipe.loader.slots) slots")
+        let buckets = "\(report.bucketBytes.count) \(report.bucketBytes.count == 1 ? "bucket" : "buckets")"
+        table.add(
+            "exchange of a step",
+            summary.ranks > 1 ? "\(sizeText(summary.exchangedBytes)) a rank, in \(buckets)" : "none with one rank")
+        table.add("checkpoint", sizeText(summary.checkpointBytes))
+        if let length = summary.length {
+            table.add("data", "\(length.data), \(grouped(length.images)) images")
+            table.add(
+                "length", "\(grouped(length.updates)) updates, \(grouped(length.updatesPerEpoch)) an epoch")
+        } else {
+            table.add("data", "not there: \(summary.dataProblem ?? "")")
+            table.add("length", "known when the data is there")
+        }
+        table.add(
+            "predicted update",
+            "\(fixed(secondsPerUpdate, digits: secondsPerUpdate < 1 ? 3 : 1)) s with \(threads) "
+                + "\(threads == 1 ? "thread" : "threads") a rank, exchange not counted")
+        if let seconds = secondsOfRun { table.add("predicted run", clock(seconds)) }
+        return table
+    }
+
+    private var remarks: String {
+        let product = fixed(rate.flopsPerSecond / 1e9, digits: 0)
+        var text = "\nMeasured here: products at \(product) GFLOP/s with \(rate.threads) "
+        text += "\(rate.threads == 1 ? "thread" : "threads"); a step is taken to reach "
+        text += "\(fixed(PlanSummary.usualShare * 100, digits: 0)) % of it.\n"
+        if summary.memoryBytes > memory.available {
+            text += "warning: a rank needs \(sizeText(summary.memoryBytes)), this machine has "
+            text += "\(sizeText(memory.available)) to give. Use more ranks on more machines, or a larger "
+            text += "batch.accumulation.\n"
+        }
+        return text
+    }
+
+    private var secondsOfRun: Double? { summary.length.map { Double($0.updates) * secondsPerUpdate } }
+
+    private func gigaflops(_ flops: Int) -> String { fixed(Double(flops) / 1e9, digits: flops < 1_000_000_000 ? 4 : 1) }
+
+    var json: JSON {
+        let report = summary.report
+        var values: [String: JSON] = [
+            "parameters": .integer(report.parameterCount), "flops_per_image": .integer(summary.flopsPerImage),
+            "ranks": .integer(summary.ranks), "threads": .integer(threads),
+            "global_batch": .integer(summary.recipe.batch.global),
+            "micro_batches": .integer(summary.recipe.batch.accumulation), "samples": .integer(summary.samples),
+            "memory_bytes": .integer(summary.memoryBytes), "parameter_bytes": .integer(report.parameterBytes),
+            "gradient_bytes": .integer(report.gradientBytes), "state_bytes": .integer(summary.stateBytes),
+            "average_bytes": .integer(summary.averageBytes), "arena_bytes": .integer(report.arenaBytes),
+            "unshared_bytes": .integer(report.unsharedBytes), "loader_bytes": .integer(summary.loaderBytes),
+            "recomputed_operations": .integer(report.recomputedOperations),
+            "bucket_bytes": .array(report.bucketBytes.map(JSON.integer)),
+            "exchanged_bytes": .integer(summary.exchangedBytes), "checkpoint_bytes": .integer(summary.checkpointBytes),
+            "product_flops_per_second": .number(rate.flopsPerSecond.rounded()),
+            "seconds_per_update": .number(secondsPerUpdate),
+        ]
+        values["operations"] = .array(
+            report.rows.map { row in
+                .object([
+                    "name": .string(row.name), "kind": .string(row.kind),
+                    "shape": .array(row.shape.extents.map(JSON.integer)), "parameters": .integer(row.parameters),
+                    "flops": .integer(row.flops), "backward_flops": .integer(row.backwardFlops),
+                ])
+            })
+        if let length = summary.length {
+            values["images"] = .integer(length.images)
+            values["updates_per_epoch"] = .integer(length.updatesPerEpoch)
+            values["updates"] = .integer(length.updates)
+            values["seconds"] = secondsOfRun.map(JSON.number)
+        } else {
+            values["data_problem"] = .string(summary.dataProblem ?? "")
+        }
+        return .object(values)
+    }
+}
+
+/// `22,145,760`
+func grouped(_ number: Int) -> String {
+    var text = ""
+    for (place, digit) in String(abs(number)).reversed().enumerated() {
+        if place > 0 && place % 3 == 0 { text.append(",") }
+        text.append(digit)
+    }
+    return (number < 0 ? "-" : "") + String(text.reversed())
 }

@@ -12,8 +12,11 @@ struct RecipeFile: ParsableArguments {
     @Option(name: .customLong("set"), help: "Change a key: --set schedule.epochs=10. May be given several times.")
     var overrides: [String] = []
 
-    func load() throws -> Recipe {
-        try Recipe.load(recipe, overrides: overrides, catalogue: Catalog.kinds) { path, limit in
+    /// - Parameter changes: made after those of the command line.
+    func load(changes: [String] = []) throws -> Recipe { try Self.load(recipe, overrides: overrides + changes) }
+
+    static func load(_ path: String, overrides: [String]) throws -> Recipe {
+        try Recipe.load(path, overrides: overrides, catalogue: Catalog.kinds) { path, limit in
             try InputFile.contents(path, limit: limit).array
         }
     }

@@ -1,0 +1,20 @@
+import COpenMPI
+
+/// The MPI library that this program has loaded. Asking starts nothing: also right without a launcher.
+public enum MPILibrary {
+    /// What the library says of itself, such as `Open MPI v4.1.4, package: …`.
+    public static var text: String {
+        var letters: [UInt8] = []
+        while case let letter = lacuna_mpi_library_letter(Int32(letters.count)), letter != 0 { letters.append(letter) }
+        return String(decoding: letters, as: UTF8.self)
+    }
+
+    /// The version of the headers that this program was built with.
+    public static var builtWith: String { "\(OMPI_MAJOR_VERSION).\(OMPI_MINOR_VERSION).\(OMPI_RELEASE_VERSION)" }
+
+    /// The number in a text such as `Open MPI v4.1.4, package` or `mpirun (Open MPI) 4.1.4`.
+    public static func version(in text: String) -> String? {
+        text.split { " ,()\n".contains($0) }.map { $0.hasPrefix("v") ? $0.dropFirst() : $0 }
+            .first { word in word.contains(".") && word.allSatisfy { $0.isNumber || $0 == "." } }.map(String.init)
+    }
+}

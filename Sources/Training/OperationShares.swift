@@ -1,0 +1,54 @@
+public import Autodiff
+import Kernels
+
+/// Where the time of a step goes: operations by kind, then what follows backward.
+public struct OperationShares {
+    public struct Row: Sendable, Equatable {
+        public let kind: String
+        /// Milliseconds of one step.
+        public let forward, backward: Double
+        /// Of the whole step, 0...1.
+        public let share: Double
+        /// Rate of the multiply-adds that the kind declares; 0 for kinds that move memory.
+        public let flopsPerSecond: Double
+    }
+
+    /// Largest first.
+    public let rows: [Row]
+    public let secondsPerStep: Double
+
+    /// - Parameters:
+    ///   - after: the timings when the measured steps had run, `before` those at their start.
+    ///   - rest: seconds a step outside the plan, by name.
+    public init(
+        before: [OperationTiming], after: [OperationTiming], steps: Int, secondsPerStep: Double,
+        rest: [(name: String, seconds: Double)]
+    ) {
+        struct Total {
+            var forward = 0.0
+            var backward = 0.0
+            var flops = 0.0
+        }
+        var totals: [String: Total] = [:]
+        for (earlier, later) in zip(before, after) {
+            totals[later.kind, default: Total()].forward += later.forwardSeconds - earlier.forwardSeconds
+            totals[later.kind, default: Total()].backward += later.backwardSeconds - earlier.backwardSeconds
+            totals[later.kind, default: Total()].flops += Double((later.flops + later.backwardFlops) * steps)
+        }
+        var rows = totals.map { kind, total in
+            Row(
+                kind: kind, forward: total.forward / Double(steps) * 1000,
+                backward: total.backward / Double(steps) * 1000,
+                share: (total.forward + total.backward) / Double(steps) / secondsPerStep,
+                flopsPerSecond: total.flops / max(total.forward + total.backward, 1e-9))
+        }
+        for (name, seconds) in rest {
+            rows.append(
+                Row(
+                    kind: name, forward: 0, backward: seconds * 1000, share: seconds / secondsPerStep,
+                    flopsPerSecond: 0))
+        }
+        self.rows = rows.sorted { ($0.share, $1.kind) > ($1.share, $0.kind) }
+        self.secondsPerStep = secondsPerStep
+    }
+}

@@ -1,0 +1,80 @@
+public import Autodiff
+import Batches
+import Kernels
+import Objectives
+public import Recipes
+
+/// What a recipe asks of the machines, found without taking the memory or training anything.
+public struct PlanSummary {
+    /// How long the run is; needs the data.
+    public struct Length: Sendable, Equatable {
+        public let data: String
+        public let images, updatesPerEpoch, updates: Int
+    }
+
+    public let recipe: Recipe
+    public let ranks: Int
+    /// Samples of one micro-batch on one rank.
+    public let samples: Int
+    /// Of one micro-batch on one rank.
+    public let report: PlanReport
+    public let length: Length?
+    /// Why the length is not known.
+    public let dataProblem: String?
+    /// State of the update rule, the averaged weights, the batches held ready: bytes of one rank.
+    public let stateBytes, averageBytes, loaderBytes: Int
+
+    public init(_ recipe: Recipe, ranks: Int) throws {
+        let accumulation = recipe.batch.accumulation
+        guard ranks > 0, recipe.batch.global % (ranks * accumulation) == 0 else {
+            throw TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation)
+        }
+        samples = recipe.batch.global / ranks / accumulation
+        var length: Length?
+        var (classes, problem) = (0, String?.none)
+        do {
+            let source = try recipe.source(recipe.data.train)
+            let sampler = try Sampler(
+                count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
+            classes = source.classes?.count ?? 0
+            length = Length(
+                data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
+                updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
+        } catch { problem = "\(error)" }
+        let experiment = try Experiment(recipe, samples: samples, classes: classes)
+        report = try PlanReport(
+            experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight])
+        stateBytes = recipe.updateRule.stateNames.count * report.gradientBytes
+        averageBytes = recipe.average == nil ? 0 : report.parameterBytes
+        let inputs = experiment.batch
+        let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
+        loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
+        (self.length, dataProblem) = (length, problem)
+        (self.recipe, self.ranks) = (recipe, ranks)
+    }
+
+    /// Multiply-adds times two of one image, forward and backward.
+    public var flopsPerImage: Int { report.flops / samples }
+
+    /// Of one rank.
+    public var memoryBytes: Int {
+        report.parameterBytes + report.gradientBytes + stateBytes + averageBytes + report.arenaBytes + loaderBytes
+    }
+
+    /// Parameters, state of the rule and average of one checkpoint.
+    public var checkpointBytes: Int { report.parameterBytes + stateBytes + averageBytes }
+
+    /// Bytes of gradient that each rank hands in and gets back in a step; none alone.
+    public var exchangedBytes: Int { ranks > 1 ? report.gradientBytes : 0 }
+
+    /// Seconds of one update if the whole step ran at a share of the product rate.
+    /// - Parameters:
+    ///   - rate: of one thread.
+    ///   - share: of that rate which whole steps reach.
+    public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
+        Double(report.flops * recipe.batch.accumulation) / (rate * Double(threads) * share)
+    }
+
+    /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.
+    public static let usualShare = 0.85
+}

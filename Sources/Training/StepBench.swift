@@ -1,0 +1,118 @@
+public import Autodiff
+import Batches
+public import Cluster
+public import Kernels
+import Objectives
+import Platform
+public import Recipes
+
+/// Training steps on made data through the trainer itself, for timing: no files are read or written.
+public final class StepBench {
+    /// What the timed steps showed; of one rank except where it says otherwise.
+    public struct Result: Sendable, Equatable {
+        /// Of all ranks.
+        public let imagesPerSecond: Double
+        /// Median.
+        public let secondsPerStep: Double
+        /// The most memory that a rank held.
+        public let peakBytes: Int
+        public let parameters: Int
+        /// Forward and backward.
+        public let flopsPerImage: Int
+        public let threads: Int
+        public let level: String
+        public let ranks: Int
+        public let batch: Int
+        public let steps: Int
+        /// Of the last step, a sign that the steps computed something.
+        public let loss: Double
+    }
+
+    public let trainer: Trainer
+    private let communicator: any Communicator
+    private let pool: WorkerPool
+    private var reports: (seconds: [Double], loss: Double) = ([], .nan)
+
+    /// Collective. The batch of a rank is the recipe's global batch over the ranks and micro-batches.
+    public init(
+        _ recipe: Recipe, communicator: any Communicator, pool: WorkerPool, options: PlanOptions = PlanOptions()
+    ) throws {
+        let accumulation = recipe.batch.accumulation
+        guard recipe.batch.global % (communicator.size * accumulation) == 0 else {
+            throw TrainingError.batch(
+                global: recipe.batch.global, ranks: communicator.size, accumulation: accumulation)
+        }
+        let samples = recipe.batch.global / communicator.size / accumulation
+        // Ten classes stand in for those of the data; a method without labels does not look at them.
+        let experiment = try Experiment(recipe, samples: samples, classes: 10)
+        let feed = RepeatedBatch(try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank))
+        trainer = try Trainer(
+            experiment, feed: feed, updatesPerEpoch: Self.updatesPerEpoch, communicator: communicator, pool: pool,
+            options: options)
+        (self.communicator, self.pool) = (communicator, pool)
+    }
+
+    /// Long enough for every warm-up that a schedule may ask for.
+    private static let updatesPerEpoch = 1000
+
+    private static func batch(_ recipe: Recipe, _ experiment: Experiment, samples: Int, rank: Int) throws -> Batch {
+        let settings = try recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding)
+        let shape = BatchShape(
+            size: samples, height: recipe.images.size, width: recipe.images.size, maskCount: settings.maskCount,
+            targetClasses: experiment.batch.targets?.shape[1] ?? 0)
+        return Batch(made: shape, seed: recipe.seed, first: rank * samples, mask: settings.mask)
+    }
+
+    /// Collective. One more step.
+    /// - Parameter counts: false for a warm-up, which the result leaves out.
+    /// - Returns: its seconds.
+    @discardableResult
+    public func step(counts: Bool = true) throws -> Double {
+        let start = MonotonicTime.now
+        let report = try trainer.step()
+        let seconds = MonotonicTime.now - start
+        if counts { reports.seconds.append(seconds) }
+        reports.loss = report.loss
+        return seconds
+    }
+
+    /// Collective.
+    public func result() throws -> Result {
+        let sorted = reports.seconds.sorted()
+        precondition(!sorted.isEmpty, "at least one step is timed")
+        let median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        let peak = Doubles([Double(peakResidentBytes())])
+        try communicator.maximum(peak)
+        let images = trainer.samples * trainer.recipe.batch.accumulation
+        return Result(
+            imagesPerSecond: Double(images * communicator.size) / median, secondsPerStep: median,
+            peakBytes: Int(peak[0]), parameters: trainer.store.parameterCount,
+            flopsPerImage: trainer.plan.report.flops / trainer.samples, threads: pool.threads,
+            level: pool.level.rawValue, ranks: communicator.size, batch: images, steps: sorted.count,
+            loss: reports.loss)
+    }
+
+    /// Seconds of what a step does after backward, measured alone, by name.
+    public func timesAfterBackward() -> [(name: String, seconds: Double)] {
+        func timed(_ body: () -> Void) -> Double {
+            let start = MonotonicTime.now
+            body()
+            return MonotonicTime.now - start
+        }
+        let (groups, rule) = (trainer.groups, trainer.rule)
+        let clip = timed {
+            pool.scale(trainer.store.gradients, by: 1)
+            _ = Clip(limit: trainer.recipe.clip?.norm).apply(to: groups.runs, pool: pool)
+        }
+        // A rate of 0: the same passes over memory, and the weights stay.
+        let update = timed {
+            for group in groups.groups {
+                rule.update(group.run, rate: 0, decay: 0, step: trainer.clock.updates + 1, pool: pool)
+            }
+        }
+        return [
+            ("scale and clip", clip), ("update rule", update),
+            ("exchange, waiting", trainer.exchange.waitSeconds / Double(max(trainer.clock.step, 1))),
+        ]
+    }
+}
