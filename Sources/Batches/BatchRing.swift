@@ -7,7 +7,12 @@ public final class BatchRing: Sendable {
     private let state: Monitor<State>
     private let portion: Int
 
-    private enum Phase { case free, opening, filling, ready, taken }
+    private enum Phase {
+        case free, opening, filling
+        /// Every sample is with a thread. Apart from `filling`, so that the next batch of this slot is not taken for open.
+        case handedOut
+        case ready, taken
+    }
 
     private struct State {
         var phases: [Phase]
@@ -63,7 +68,7 @@ public final class BatchRing: Sendable {
             if state.isOver { return true }
             switch state.phases[state.open % slots] {
             case .free, .filling: return true
-            case .opening, .ready, .taken: return false
+            case .opening, .handedOut, .ready, .taken: return false
             }
         }) { state in
             guard !state.isOver else { return .stop }
@@ -76,6 +81,7 @@ public final class BatchRing: Sendable {
             let samples = state.nextSample..<min(state.nextSample + portion, size)
             state.nextSample = samples.upperBound
             if samples.upperBound == size {
+                state.phases[slot] = .handedOut
                 state.open += 1
                 state.nextSample = 0
             }

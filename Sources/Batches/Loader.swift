@@ -29,7 +29,8 @@ public final class Loader: Sendable {
 
     public let bad = BadSamples()
     private let ring: BatchRing
-    private let threads: [Thread]
+    /// Empty once they have been joined.
+    private let threads: Monitor<[Thread]>
 
     /// - Parameter updates: the updates to load for; a resumed run begins in the middle.
     public init(
@@ -49,7 +50,7 @@ public final class Loader: Sendable {
         let work = LoaderWork(
             source: source, settings: settings, ring: ring, schedule: schedule, bad: bad, ranks: cut.ranks)
         self.ring = ring
-        threads = (0..<max(1, settings.threads)).map { number in Thread("loader \(number)") { work.run() } }
+        threads = Monitor((0..<max(1, settings.threads)).map { number in Thread("loader \(number)") { work.run() } })
     }
 
     deinit { stop() }
@@ -64,6 +65,10 @@ public final class Loader: Sendable {
     /// Ends loading and waits for the threads, which finish the sample they are at.
     public func stop() {
         ring.stop()
-        for thread in threads { thread.join() }
+        let running = threads.update { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for thread in running { thread.join() }
     }
 }

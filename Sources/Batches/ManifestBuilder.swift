@@ -114,11 +114,17 @@ private struct FileFacts: Sendable {
             return
         }
         checksums[entry] = XXHash64.hash(file.bytes)
-        faults[entry] = FileFault(FileKind(file.bytes)).rawValue
-        guard faults[entry] == 0 else { return }
+        let kind = FileKind(file.bytes)
         do {
-            let header = try JPEGHeader(file.bytes, path: "")
-            (widths[entry], heights[entry]) = (Int32(header.width), Int32(header.height))
+            if kind == .png && !FileKind.isNamedJPEG(readableName(path.array)) {
+                let header = try PNGFile(file.bytes).header
+                (widths[entry], heights[entry]) = (Int32(clamping: header.width), Int32(clamping: header.height))
+            } else if kind == .jpeg {
+                let header = try JPEGHeader(file.bytes, path: "")
+                (widths[entry], heights[entry]) = (Int32(header.width), Int32(header.height))
+            } else {
+                faults[entry] = FileFault(kind).rawValue
+            }
         } catch {
             faults[entry] = FileFault.brokenHeader.rawValue
         }

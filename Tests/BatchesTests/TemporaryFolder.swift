@@ -70,3 +70,6 @@ enum Checkout {
         try MappedFile("\(root)/Tests/Golden/Fixtures/augmentation/jpeg/\(name)").bytes.array
     }
 }
+
+/// A slow disk or step.
+func waste(seconds: Double) { usleep(UInt32(seconds * 1e6)) }
