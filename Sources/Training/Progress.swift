@@ -33,7 +33,7 @@ public struct Progress: Sendable {
 }
 
 /// `value` with `digits` decimals, rounded half away from zero.
-func fixed(_ value: Double, digits: Int) -> String {
+package func fixed(_ value: Double, digits: Int) -> String {
     let scale = pow(10, Double(digits))
     guard value.isFinite, abs(value) * scale < 1e15 else { return "\(value)" }
     let all = Int((abs(value) * scale).rounded())
@@ -54,7 +54,7 @@ func scientific(_ value: Double) -> String {
 }
 
 /// Hours, minutes and seconds, with days from 24 hours on: `45`, `1:05`, `2:13:05`, `3d 02:10:00`.
-func clock(_ seconds: Double) -> String {
+package func clock(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e12 else { return "-" }
     let all = Int(max(seconds, 0).rounded())
     func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
