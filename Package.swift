@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "Evaluation",
             dependencies: [
-                "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes", "Kernels",
+                "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes", "Kernels",
                 "Platform",
             ],
             swiftSettings: safe),

@@ -1,5 +1,5 @@
 public import Kernels
-import Platform
+public import Platform
 
 /// The index of a folder of pictures: the byte-exact paths, sizes, extents, checksums and labels, good files first,
 /// then the bad ones with their reason. Sample numbers are positions in it, so that they never depend on the order
@@ -22,6 +22,12 @@ public struct Manifest: Sendable {
     public init(_ path: String) throws(DataError) {
         let hint = "build it with 'lacuna data index'"
         try self.init(asDataError(hint: hint) { () throws(FileError) in try MappedFile(path).bytes }, path: path)
+    }
+
+    /// Whether a file begins as an index does.
+    public static func isIndex(_ path: String) throws(FileError) -> Bool {
+        let start = try InputFile(path).read(into: Bytes(zeros: 8))
+        return start.count == 8 && start.viewed(as: UInt64.self)[0] == ManifestLayout.magic
     }
 
     init(_ bytes: Bytes, path: String) throws(DataError) {

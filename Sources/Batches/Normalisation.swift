@@ -21,6 +21,20 @@ public struct Normalisation: Sendable {
         PixelLoops.lookUp(image.bytes, table, into: floats)
     }
 
+    /// The picture that `apply` made these floats from; values beyond black and white are cut off.
+    public func restore(_ floats: Floats, height: Int, width: Int) -> Image {
+        precondition(floats.count == height * width * 3, "as many floats as pixels and channels")
+        var image = Image()
+        image.reshape(height: height, width: width)
+        let bytes = image.bytes
+        for index in 0..<floats.count {
+            let value = (Double(floats[index]) * deviation[index % 3] + mean[index % 3]) * 255
+            // Weights that are not finite predict pixels that are none.
+            bytes[index] = value.isFinite ? UInt8(min(max(value.rounded(), 0), 255)) : 0
+        }
+        return image
+    }
+
     public static let imageNet = Normalisation(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
     public static let cifar10 = Normalisation(mean: [0.4914, 0.4822, 0.4465], deviation: [0.2023, 0.1994, 0.2010])
     public static let cifar100 = Normalisation(mean: [0.5071, 0.4867, 0.4408], deviation: [0.2675, 0.2565, 0.2761])

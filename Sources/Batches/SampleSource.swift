@@ -32,6 +32,13 @@ public struct ReadMemory: Sendable {
 extension SampleSource {
     public func place(_ index: Int) -> String { "\(name), sample \(index)" }
 
+    /// Samples of each class, in the order of the class numbers; empty without labels.
+    public var classCounts: [Int] {
+        var counts = [Int](repeating: 0, count: classes?.count ?? 0)
+        if !counts.isEmpty { for index in 0..<count { if let label = label(index) { counts[label] += 1 } } }
+        return counts
+    }
+
     /// A class number means the same in both sets, or it is an error: numbers follow the sorted names, so that one
     /// missing folder would shift all that come after it.
     public func checkClasses(agreeWith other: any SampleSource) throws(DataError) {

@@ -7,33 +7,16 @@ extension SampleSource {
     public func verify(
         threads: Int = 4, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
     ) -> [SampleError] {
-        let state = Monitor((next: 0, found: [(index: Int, error: SampleError)]()))
-        let portion = 16
-        let (source, count) = (self, count)
-        let readers = (0..<max(1, threads)).map { number in
-            Thread("verify \(number)") {
-                var image = Image()
-                var memory = ReadMemory()
-                while true {
-                    let first = state.update { state in
-                        defer { state.next = min(state.next + portion, count) }
-                        return state.next
-                    }
-                    if first == count { return }
-                    let last = min(first + portion, count)
-                    for index in first..<last {
-                        do throws(SampleError) {
-                            try source.read(index, into: &image, using: &memory)
-                        } catch {
-                            state.update { $0.found.append((index, error)) }
-                        }
-                    }
-                    progress(last, count)
-                }
+        let found = Monitor([(index: Int, error: SampleError)]())
+        let source = self
+        sweep(count, threads: threads, named: "verify", progress: progress) { index, image, memory in
+            do throws(SampleError) {
+                try source.read(index, into: &image, using: &memory)
+            } catch {
+                found.update { $0.append((index, error)) }
             }
         }
-        for reader in readers { reader.join() }
-        return state.update { $0.found.sorted { $0.index < $1.index }.map(\.error) }
+        return found.update { $0.sorted { $0.index < $1.index }.map(\.error) }
     }
 }
 

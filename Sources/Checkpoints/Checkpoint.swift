@@ -54,21 +54,42 @@ public struct Checkpoint: Sendable {
 
     /// Reads every byte and compares it with the manifest; the error names the file, and the tensor where it can.
     public func verify() throws(CheckpointError) {
-        let chunk = Bytes(zeros: SafetensorsWriter.chunkBytes)
-        for (name, file) in manifest.files.sorted(by: { $0.key < $1.key }) {
-            let place = path + "/" + name
-            var checksum = XXHash64()
-            do {
-                let input = try InputFile(place)
-                while true {
-                    let part = try input.read(into: chunk)
-                    if part.count == 0 { break }
-                    checksum.update(part)
-                }
-            } catch { throw CheckpointError(reading: error) }
-            guard hexadecimal(checksum.value) != file.checksum else { continue }
-            throw damage(place, file, found: checksum.value)
+        for name in fileNames { try verify(name) { _ in } }
+    }
+
+    /// The same for every file, also after a damaged one: what is wrong with each, none for a sound checkpoint.
+    /// - Parameter read: told the bytes of each piece that has been read.
+    public func damages(read: (Int) -> Void = { _ in }) -> [CheckpointError] {
+        fileNames.compactMap { name in
+            do throws(CheckpointError) {
+                try verify(name, read: read)
+                return nil
+            } catch { return error }
         }
+    }
+
+    /// Bytes of all files but the manifest.
+    public var totalBytes: Int { manifest.files.values.reduce(0) { $0 + $1.bytes } }
+
+    /// Bytes of one file.
+    public func bytes(of name: String) -> Int? { manifest.files[name]?.bytes }
+
+    private func verify(_ name: String, read: (Int) -> Void) throws(CheckpointError) {
+        guard let file = manifest.files[name] else { return }
+        let place = path + "/" + name
+        let chunk = Bytes(zeros: SafetensorsWriter.chunkBytes)
+        var checksum = XXHash64()
+        do {
+            let input = try InputFile(place)
+            while true {
+                let part = try input.read(into: chunk)
+                if part.count == 0 { break }
+                checksum.update(part)
+                read(part.count)
+            }
+        } catch { throw CheckpointError(reading: error) }
+        guard hexadecimal(checksum.value) != file.checksum else { return }
+        throw damage(place, file, found: checksum.value)
     }
 
     private func damage(_ place: String, _ file: Manifest.File, found: UInt64) -> CheckpointError {

@@ -62,6 +62,9 @@ public struct CheckpointStore: Sendable {
         return steps
     }
 
+    /// The folders of all steps, ascending; whether they are sound is not looked at.
+    public func folders() throws(CheckpointError) -> [String] { try candidates().map { folder.path(of: $0.name) } }
+
     /// The checkpoint of the highest step whose every byte is as it was written; nil in a folder without any.
     /// Damaged ones are passed over and reported in `rejected`; that all are damaged is an error, so that no run starts
     /// again from nothing unasked.

@@ -1,3 +1,4 @@
+public import Batches
 public import Platform
 
 /// A TensorBoard event file: records framed by lengths and masked checksums, each an `Event` message of
@@ -29,11 +30,10 @@ public final class EventFile {
         try append(Self.event(wallSeconds, step: step, Message().message(5, summary)))
     }
 
-    /// - Parameter channels: 1 grey, 3 colour, 4 with opacity.
     public func append(
-        _ picture: PNG, width: Int, height: Int, channels: Int, tag: String, step: Int, wallSeconds: Double
+        _ picture: borrowing Image, tag: String, step: Int, wallSeconds: Double
     ) throws(FileError) {
-        let image = Message().integer(1, height).integer(2, width).integer(3, channels).data(4, picture.bytes)
+        let image = Message().integer(1, picture.height).integer(2, picture.width).integer(3, 3).data(4, picture.png())
         let summary = Message().message(1, Message().text(1, tag).message(4, image))
         try append(Self.event(wallSeconds, step: step, Message().message(5, summary)))
     }

@@ -1,13 +1,14 @@
 public import Batches
 import Kernels
-import Objectives
+public import Objectives
 public import Recipes
 
 // What the sections of a recipe stand for in the modules that know no recipes.
 
 extension Recipe {
     /// Opens a data section.
-    public func source(_ section: Section) throws -> any SampleSource {
+    /// - Parameter tolerance: the bad files of a folder beyond which it is refused.
+    public func source(_ section: Section, tolerance: Tolerance = Tolerance()) throws -> any SampleSource {
         switch section.kind {
         case "procedural":
             let settings = try section.decode(ProceduralSettings.self)
@@ -15,7 +16,7 @@ extension Recipe {
                 seed: settings.seed, count: settings.count, size: settings.size, first: settings.first)
         case "folder":
             let settings = try section.decode(FolderSettings.self)
-            return try ImageFolder(settings.path, manifest: Manifest(settings.index))
+            return try ImageFolder(settings.path, manifest: Manifest(settings.index), tolerance: tolerance)
         default:
             let settings = try section.decode(PartedSettings.self)
             let split: Split = settings.part == .train ? .train : .test
@@ -58,7 +59,7 @@ extension Recipe {
     }
 
     /// Micro-batches and pictures for an objective of this recipe.
-    func loaderSettings(_ transform: ImageTransform, hiding: CellHiding?) throws -> Batches.Loader.Settings {
+    public func loaderSettings(_ transform: ImageTransform, hiding: CellHiding?) throws -> Batches.Loader.Settings {
         var settings = Batches.Loader.Settings(
             seed: seed, transform: transform, height: images.size, width: images.size)
         settings.slots = loader.slots

@@ -1,5 +1,6 @@
 import FoundationEssentials
-public import Platform
+public import Batches
+import Platform
 
 /// What one log interval reports. The first group depends on the recipe alone; the second on the machine.
 public struct StepRecord: Sendable, Equatable {
@@ -137,11 +138,10 @@ public final class RunLog {
     }
 
     /// A picture for TensorBoard.
-    public func write(_ picture: PNG, width: Int, height: Int, channels: Int, tag: String, step: Int) {
+    public func write(_ picture: borrowing Image, tag: String, step: Int) {
         let now = Date().timeIntervalSince1970
-        giveUpOnFailure { () throws(FileError) in
-            try events?.append(
-                picture, width: width, height: height, channels: channels, tag: tag, step: step, wallSeconds: now)
+        do throws(FileError) { try events?.append(picture, tag: tag, step: step, wallSeconds: now) } catch {
+            giveUpEvents(error)
         }
     }
 
@@ -158,9 +158,11 @@ public final class RunLog {
     }
 
     private func giveUpOnFailure(_ write: () throws(FileError) -> Void) {
-        do throws(FileError) { try write() } catch {
-            events = nil
-            warn("TensorBoard events are no longer written: \(error)")
-        }
+        do throws(FileError) { try write() } catch { giveUpEvents(error) }
+    }
+
+    private func giveUpEvents(_ error: FileError) {
+        events = nil
+        warn("TensorBoard events are no longer written: \(error)")
     }
 }

@@ -1,6 +1,7 @@
 import Batches
 import Checkpoints
 import Cluster
+import Evaluation
 import Models
 import Platform
 import Recipes
@@ -9,7 +10,7 @@ import Training
 /// Which exit code an error deserves: batch scripts decide by it whether to start again.
 func code(of error: any Error) -> Int32 {
     switch error {
-    case is RecipeError, is ModelError: return 64
+    case is RecipeError, is ModelError, is EvaluationError: return 64
     case is DataError, is SampleError, is MaskError: return 65
     case is FileError: return 74
     case let error as CheckpointError:

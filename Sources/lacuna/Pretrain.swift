@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import Evaluation
 import FoundationEssentials
 import Platform
 import Recipes
@@ -51,12 +52,21 @@ struct Pretrain: ParsableCommand {
         let outcome = try train(recipe, options, session)
         try session.communicator.finish()
         switch outcome {
-        case .finished: session.console.say("done: \(options.folder)")
+        case .finished:
+            if recipe.checkpoint != nil, session.communicator.rank == 0 { drawEnd(of: options.folder, session) }
+            session.console.say("done: \(options.folder)")
         case .wasFinished: session.console.say("\(options.folder): this run is finished already")
         case .stopped:
             session.console.say("stopped by a signal and saved; go on with --resume: \(options.folder)")
             throw ExitCode(75)
         }
+    }
+
+    /// A picture of what was learned; a run without it is a whole run all the same.
+    private func drawEnd(of folder: String, _ session: Session) {
+        do { try Reconstruct.drawEnd(of: folder, pool: session.pool) } catch is EvaluationError {
+            // The method predicts no pixels.
+        } catch { session.console.warn("no picture of reconstructions: \(error)") }
     }
 
     private func train(

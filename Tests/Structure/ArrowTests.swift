@@ -30,7 +30,8 @@ let arrows: [String: Set<String>] = {
         "Models": ["Layers", "Autodiff", "Kernels"],
         "Objectives": ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
         "Training": all.union(["Logging"]),
-        "Evaluation": all,
+        // For the parts of a recipe, so that they are put together in one place; the training loop stays its own.
+        "Evaluation": all.union(["Training"]),
         "lacuna": all.union(["Training", "Evaluation", "ArgumentParser", "Logging"]),
     ]
 }()

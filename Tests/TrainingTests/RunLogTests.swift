@@ -1,4 +1,6 @@
+import Batches
 import FoundationEssentials
+import Kernels
 import Platform
 import Testing
 import Training
@@ -151,8 +153,7 @@ struct EventFileTests {
     }
 
     @Test func `a picture of one red pixel has the bytes of the PNG specification`() {
-        let picture = PNG([255, 0, 0], width: 1, height: 1, channels: 3)
-        #expect(picture.bytes == redPixel)
+        #expect(Image(height: 1, width: 1, bytes: Bytes([255, 0, 0])).png() == redPixel)
     }
 }
 

@@ -1,0 +1,34 @@
+public import Batches
+import Kernels
+import Objectives
+public import Recipes
+import Training
+
+extension Recipe {
+    /// A sheet with the first samples that a run would see, as its loader gives them to the model: the picture, what the
+    /// augmentations make of it, and that with its hidden parts grey.
+    public func preview(of source: any SampleSource, count: Int) throws -> PictureGrid {
+        let count = min(count, source.count)
+        let hiding = try Experiment(self, samples: 1, classes: source.classes?.count ?? 0).objective.hiding
+        let titles = ["original", "augmented"] + (hiding == nil ? [] : ["masked"])
+        let grid = PictureGrid(samples: count, titles: titles, inputSide: images.size)
+        // The order does not depend on the batch, so a small one begins like the recipe's own.
+        let sampler = try Sampler(count: source.count, globalBatch: count, order: .shuffled(seed: seed))
+        let loader = try Batches.Loader(
+            source, sampler, BatchCut(), loaderSettings(trainingTransform, hiding: hiding), updates: 0..<1)
+        defer { loader.stop() }
+        let batch = try loader.next()
+        var original = Image()
+        var memory = ReadMemory()
+        for slot in 0..<batch.count {
+            try source.read(Int(batch.samples[slot]), into: &original, using: &memory)
+            grid.draw(original, sample: slot, number: 0)
+            let input = trainingTransform.normalisation.restore(
+                batch.image(slot), height: images.size, width: images.size)
+            grid.draw(input, sample: slot, number: 1)
+            if hiding != nil { grid.draw(HiddenParts(batch.mask(slot)).veiled(input), sample: slot, number: 2) }
+        }
+        loader.release(batch)
+        return grid
+    }
+}

@@ -1,0 +1,50 @@
+public import Autodiff
+public import Checkpoints
+import Kernels
+import Objectives
+public import Recipes
+
+extension Recipe {
+    /// The recipe that a checkpoint was trained by.
+    /// - Parameter overrides: `a.b=value`, laid over it.
+    public static func load(from checkpoint: Checkpoints.Checkpoint, overrides: [String] = []) throws -> Recipe {
+        let name = "resolved.yaml"
+        guard let text = try checkpoint.attachment(name) else {
+            throw EvaluationError.noRecipe(checkpoint: checkpoint.path)
+        }
+        return try load(checkpoint.path + "/" + name, overrides: overrides, catalogue: Catalog.kinds) { _, _ in text }
+    }
+}
+
+extension ParameterStore {
+    /// Takes over the weights of a checkpoint, which has exactly those of this model.
+    /// - Parameter averaged: the moving average of the weights instead of the last ones.
+    public func load(_ checkpoint: Checkpoint, averaged: Bool) throws(CheckpointError) {
+        let model = try checkpoint.open(.model)
+        let parameters = slots.map { WantedTensor($0.parameter.name, $0.parameter.shape.extents) }
+        let tables = buffers.map { buffer in
+            WantedTensor(buffer.name, buffer.shape.extents, isInteger: bufferValue(buffer) == nil)
+        }
+        let stored = try model.tensors.fitted(to: parameters + tables, from: model.path)
+        let targets = slots.map { Optional(values[$0.range]) } + buffers.map(bufferValue)
+        for case (let tensor?, let target?) in zip(stored, targets) { try tensor.copy(into: target) }
+        guard averaged else { return }
+        guard checkpoint.holds(.average) else {
+            throw CheckpointError(
+                .mismatched, at: checkpoint.path, found: "no averaged weights", expected: "ema.safetensors",
+                hint: "the run kept no average: leave --average out")
+        }
+        let average = try checkpoint.open(.average)
+        let wanted = parameters.map { WantedTensor("ema/" + $0.name, $0.shape) }
+        for case (let tensor?, let slot) in zip(try average.tensors.fitted(to: wanted, from: average.path), slots) {
+            try tensor.copy(into: values[slot.range])
+        }
+    }
+
+    private func bufferValue(_ buffer: RegisteredBuffer) -> Floats? {
+        switch buffer.content {
+        case .integers: nil
+        case .floats: self.buffer(buffer.name)
+        }
+    }
+}
