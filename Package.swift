@@ -84,7 +84,9 @@ let package = Package(
             dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels", "AllocationCounter"]),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Objectives", "Autodiff", "Cluster", "Batches", "Recipes"]),
+            dependencies: [
+                "Training", "Objectives", "Autodiff", "Cluster", "Batches", "Recipes", "Kernels", "AllocationCounter",
+            ]),
         .testTarget(name: "LacunaTests", dependencies: ["lacuna"]),
         .testTarget(name: "Structure"),
         .testTarget(

@@ -19,6 +19,7 @@ public struct OperationShares {
 
     /// - Parameters:
     ///   - after: the timings when the measured steps had run, `before` those at their start.
+    ///   - secondsPerStep: the mean over those steps.
     ///   - rest: seconds a step outside the plan, by name.
     public init(
         before: [OperationTiming], after: [OperationTiming], steps: Int, secondsPerStep: Double,
@@ -48,6 +49,11 @@ public struct OperationShares {
                     kind: name, forward: 0, backward: seconds * 1000, share: seconds / secondsPerStep,
                     flopsPerSecond: 0))
         }
+        rows.append(
+            Row(
+                kind: "everything else", forward: 0,
+                backward: max(0, secondsPerStep * 1000 - rows.reduce(0) { $0 + $1.forward + $1.backward }),
+                share: max(0, 1 - rows.reduce(0) { $0 + $1.share }), flopsPerSecond: 0))
         self.rows = rows.sorted { ($0.share, $1.kind) > ($1.share, $0.kind) }
         self.secondsPerStep = secondsPerStep
     }

@@ -76,6 +76,9 @@ public final class StepBench {
         return seconds
     }
 
+    /// Of the timed steps; shares of operations refer to it, since they are means too.
+    public var meanSecondsPerStep: Double { reports.seconds.reduce(0, +) / Double(max(reports.seconds.count, 1)) }
+
     /// Collective.
     public func result() throws -> Result {
         let sorted = reports.seconds.sorted()

@@ -38,7 +38,9 @@ struct BenchOperations: ParsableCommand {
             throw ValidationError("operations are measured in one process; start it without mpirun")
         }
         let peak = ProductRate(measuring: session.pool, seconds: 1)
-        let single = ProductRate(measuring: WorkerPool(threads: 1, level: session.pool.level), seconds: 1)
+        let single =
+            peak.threads == 1
+            ? peak : ProductRate(measuring: WorkerPool(threads: 1, level: session.pool.level), seconds: 1)
         var planning = PlanOptions()
         planning.measuresTime = true
         let bench = try StepBench(
@@ -52,7 +54,7 @@ struct BenchOperations: ParsableCommand {
         let result = try bench.result()
         let shares = OperationShares(
             before: before, after: bench.trainer.plan.timings, steps: options.steps,
-            secondsPerStep: result.secondsPerStep, rest: bench.timesAfterBackward())
+            secondsPerStep: bench.meanSecondsPerStep, rest: bench.timesAfterBackward())
         let report = OperationReport(shares: shares, peak: peak, single: single, result: result)
         writeOutput(options.json ? try report.json.line() : report.text)
     }
@@ -78,13 +80,17 @@ private struct OperationReport {
         return """
 
             \(table.text)
-            Products reach \(gigaflops(single.flopsPerSecond)) GFLOP/s with 1 thread, \
-            \(gigaflops(peak.flopsPerSecond)) with \(peak.threads).
+            Products reach \(products).
             A step of \(result.batch) images takes \(fixed(result.secondsPerStep, digits: 4)) s: \
             \(fixed(result.imagesPerSecond, digits: 2)) images/s, \(gigaflops(whole)) GFLOP/s, \
             \(fixed(whole / peak.flopsPerSecond * 100, digits: 0)) % of the peak (\(result.level)).
 
             """
+    }
+
+    private var products: String {
+        let one = "\(gigaflops(single.flopsPerSecond)) GFLOP/s with 1 thread"
+        return peak.threads == 1 ? one : one + ", \(gigaflops(peak.flopsPerSecond)) with \(peak.threads)"
     }
 
     private func gigaflops(_ rate: Double) -> String { fixed(rate / 1e9, digits: 1) }

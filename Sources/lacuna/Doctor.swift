@@ -69,6 +69,8 @@ struct Doctor: ParsableCommand {
         if report.hasProblem { throw ExitCode(78) }
     }
 
+    private func machines(_ count: Int) -> String { "\(count) \(count == 1 ? "machine" : "machines")" }
+
     private var sources: String { "/sys/devices/system/clocksource/clocksource0/" }
 
     /// The group of this process; nil when the launcher and the library do not fit, which is said.
@@ -82,7 +84,7 @@ struct Doctor: ParsableCommand {
                 .library(MPILibrary.text, builtWith: MPILibrary.builtWith, launcher: launcher?.output(["--version"])))
             report.add(
                 launch.isLaunched
-                    ? .ok("ranks", "\(group.size) on \(Set(group.hosts).count) machines")
+                    ? .ok("ranks", "\(group.size) on \(machines(Set(group.hosts).count))")
                     : .ok("ranks", "one process; start this under mpirun to look at what its ranks get"))
             return group
         } catch {

@@ -62,8 +62,8 @@ extension Finding {
         return .warning(
             "binding",
             "\(who)\(more) may use \(places[first].allowed) of \(installed) processors, for \(threads) threads",
-            "mpirun --map-by ppr:1:numa:PE=\(wanted ?? installed) --bind-to core ...; "
-                + "its default for up to two ranks is one core each")
+            "mpirun --map-by ppr:N:numa:PE=\(threads) --bind-to core ... with N ranks a NUMA domain; "
+                + "the default for up to two ranks is one core each")
     }
 
     static func quota(_ processors: Processors) -> Finding {
@@ -166,15 +166,8 @@ extension Finding {
         return .ok("disk", text)
     }
 
-    /// Bridges and tunnels have the same address on every machine: Open MPI takes them for a way to the others.
     static func interfaces(_ names: [String], environment: [String: String]) -> Finding {
-        let traps = names.filter { name in
-            [
-                "docker", "virbr", "br-", "lxc", "lxdbr", "cni", "flannel", "podman", "veth", "cali", "tun", "tap",
-                "vnet",
-            ]
-            .contains { name.hasPrefix($0) }
-        }
+        let traps = strayInterfaces(names)
         let text = names.joined(separator: ", ")
         guard !traps.isEmpty else { return .ok("network", text) }
         let chosen = environment.keys.sorted().filter { $0.hasPrefix("OMPI_MCA_btl_tcp_if_") }

@@ -1,0 +1,78 @@
+import AllocationCounter
+import Autodiff
+import Kernels
+import Recipes
+import Testing
+import Training
+
+@Suite struct StepBenchTests {
+    private static let micro = "Recipes/simmim-vit_micro-digits.yaml"
+
+    /// RELIABILITY C4. Recipes above 30 million parameters take the machine too long.
+    @Test(arguments: shipped) func `a shipped recipe trains two steps on made data`(path: String) throws {
+        guard try PlanSummary(shippedRecipe(path), ranks: 1).report.parameterCount < 30_000_000 else { return }
+        let bench = try bench(path, batch: 2, threads: 2)
+        for _ in 0..<2 { try bench.step() }
+        let result = try bench.result()
+        #expect(result.loss.isFinite && result.loss > 0)
+        #expect(bench.trainer.clock.updates == 2, "a step was skipped")
+        #expect(result.imagesPerSecond > 0 && result.peakBytes > 0)
+    }
+
+    @Test(arguments: [1, 2]) func `a training step allocates nothing after the first two`(threads: Int) throws {
+        let extra = ["model.drop_path=0.1", "average.decay=0.99"]
+        for overrides in [[], extra] {
+            let bench = try bench(Self.micro, batch: 4, threads: threads, overrides)
+            for _ in 0..<2 { _ = try bench.trainer.step() }
+            let before = allocations_of_this_thread()
+            for _ in 0..<3 { _ = try bench.trainer.step() }
+            let after = allocations_of_this_thread()
+            #expect(before > 0, "the counter is not linked in")
+            #expect(after - before == 0, "\(after - before) allocations in 3 steps with \(overrides)")
+        }
+    }
+
+    @Test func `micro-batches are added without allocating`() throws {
+        let recipe = try shippedRecipe(Self.micro, ["batch.global=8", "batch.accumulation=2"])
+        let bench = try StepBench(recipe, communicator: SingleProcess(), pool: WorkerPool(threads: 1))
+        for _ in 0..<2 { _ = try bench.trainer.step() }
+        let before = allocations_of_this_thread()
+        _ = try bench.trainer.step()
+        #expect(allocations_of_this_thread() == before)
+    }
+
+    @Test func `the made batch hides what the recipe hides, and repeats bit for bit`() throws {
+        let losses = try (0..<2).map { _ in
+            let bench = try bench(Self.micro, batch: 4)
+            try bench.step()
+            return try bench.result().loss
+        }
+        #expect(losses[0] == losses[1])
+        // Uniform pixels of deviation 1 against a start near 0: the mean of |x| is sqrt(3) / 2.
+        #expect(abs(losses[0] - 0.87) < 0.2)
+    }
+
+    @Test func `shares of operations and of the rest add up to the step`() throws {
+        var options = PlanOptions()
+        options.measuresTime = true
+        let recipe = try shippedRecipe(Self.micro, ["batch.global=8"])
+        let bench = try StepBench(
+            recipe, communicator: SingleProcess(), pool: WorkerPool(threads: 1), options: options)
+        try bench.step(counts: false)
+        let before = bench.trainer.plan.timings
+        for _ in 0..<3 { try bench.step() }
+        let shares = OperationShares(
+            before: before, after: bench.trainer.plan.timings, steps: 3, secondsPerStep: bench.meanSecondsPerStep,
+            rest: [])
+        #expect(abs(shares.rows.reduce(0) { $0 + $1.share } - 1) < 1e-6)
+        #expect(shares.rows.contains { $0.kind == "Linear" && $0.flopsPerSecond > 0 && $0.backward > $0.forward / 4 })
+    }
+}
+
+extension StepBenchTests {
+    @Test func `a batch that does not divide is refused`() throws {
+        #expect(throws: TrainingError.batch(global: 100, ranks: 3, accumulation: 1)) {
+            try PlanSummary(shippedRecipe(Self.micro), ranks: 3)
+        }
+    }
+}
