@@ -18,7 +18,7 @@ struct Table {
             var line = " "
             for (column, cell) in row.enumerated() {
                 let space = String(repeating: " ", count: widths[column] - cell.count)
-                line += " " + (numbers.contains(column) ? space + cell : cell + space)
+                line += (column == 0 ? " " : "  ") + (numbers.contains(column) ? space + cell : cell + space)
             }
             while line.last == " " { line.removeLast() }
             return line + "\n"
