@@ -56,7 +56,8 @@ let package = Package(
         .target(
             name: "Evaluation",
             dependencies: [
-                "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes", "Kernels",
+                "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints",
+                "Recipes", "Kernels",
                 "Platform",
             ],
             swiftSettings: safe),
@@ -86,6 +87,12 @@ let package = Package(
             name: "TrainingTests",
             dependencies: [
                 "Training", "Objectives", "Autodiff", "Cluster", "Batches", "Recipes", "Kernels", "AllocationCounter",
+            ]),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: [
+                "Evaluation", "Training", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes",
+                "Kernels", "Platform",
             ]),
         .testTarget(name: "LacunaTests", dependencies: ["lacuna"]),
         .testTarget(name: "Structure"),

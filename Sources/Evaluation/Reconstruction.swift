@@ -76,8 +76,8 @@ public final class Reconstruction {
     }
 
     /// The error over at most `images` samples.
-    /// - Parameter progress: called with samples done and samples in all.
-    public func maskedError(images: Int, progress: (Int, Int) -> Void = { _, _ in }) throws -> MaskedError {
+    /// - Parameter progress: called with samples done and samples in all; may throw to end it.
+    public func maskedError(images: Int, progress: (Int, Int) throws -> Void = { _, _ in }) throws -> MaskedError {
         let images = min(images, source.count)
         let shape = experiment.batch.images.shape
         let target = Floats(zeros: shape.count)
@@ -94,7 +94,7 @@ public final class Reconstruction {
             sum += pool.maskedAbsoluteError(plan.value(of: rows.rows), target, mask: batch.masks, grid: grid)
             hiddenPixels += pool.sum(batch.masks) * Double(hiding.patchSide * hiding.patchSide)
             done += batch.count
-            progress(done, images)
+            try progress(done, images)
         }
         return MaskedError(value: sum / (Double(channels) * (hiddenPixels + 1e-5)), images: done)
     }
@@ -105,7 +105,7 @@ public final class Reconstruction {
     }
 
     /// Runs the model on the first `count` samples of the choice; empty slots of the last batch hide nothing.
-    private func forEachBatch(of count: Int, _ body: (Batch) -> Void) throws {
+    private func forEachBatch(of count: Int, _ body: (Batch) throws -> Void) throws {
         let choice = Choice(of: count, from: source, seed: recipe.seed)
         let size = experiment.batch.images.shape[0]
         let sampler = try Sampler(count: choice.count, globalBatch: size, order: .stored)
@@ -121,7 +121,7 @@ public final class Reconstruction {
             plan.set(experiment.batch.images, batch.images)
             if let mask = experiment.batch.mask { plan.set(mask, batch.masks) }
             plan.forward()
-            body(batch)
+            try body(batch)
             loader.release(batch)
         }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Batches
 import Evaluation
+import Glibc
 import Kernels
 import Platform
 import Recipes
@@ -44,6 +45,9 @@ struct DataVerb: ParsableCommand {
 
         func run() throws {
             let root = folder.withoutSlashes
+            let path = output ?? root + ".index"
+            // Before hours of reading, not after them.
+            try requireFolder(of: path)
             let meter = ProgressMeter("index", "files")
             let index = try Manifest.build(root, depth: leavesOutContents ? .names : .contents, threads: threads) {
                 meter.show($0, of: $1)
@@ -56,7 +60,6 @@ struct DataVerb: ParsableCommand {
                 throw DataError(
                     root, found: "no picture that can be read", expected: "class folders with JPEG or PNG files")
             }
-            let path = output ?? root + ".index"
             try index.write(to: path)
             writeOutput("written: \(path)\n")
         }
@@ -248,6 +251,14 @@ private func list(_ lines: [String], as word: String) {
     let shown = 100
     for line in lines.prefix(shown) { writeOutput("\(word): \(line)\n") }
     if lines.count > shown { writeOutput("and \(lines.count - shown) more\n") }
+}
+
+/// Refuses a file whose folder is missing.
+private func requireFolder(of path: String) throws {
+    guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+    let folder = String(path[..<slash])
+    guard FileStatus(folder, followingLinks: true)?.isFolder != true else { return }
+    throw FileError(path: folder, action: "write to the folder", code: ENOENT)
 }
 
 func requirePositive(_ value: Int, _ option: String) throws {

@@ -61,7 +61,10 @@ struct Reconstruct: ParsableCommand {
             "\(output): \(min(count, source.count)) samples of \(source.name), each "
                 + grid.titles.joined(separator: ", "))
         let meter = ProgressMeter("measure", "images")
-        let error = try reconstruction.maskedError(images: images) { meter.show($0, of: $1) }
+        let error = try reconstruction.maskedError(images: images) { done, total in
+            meter.show(done, of: total)
+            if session.stop.isSet { throw ExitCode(75) }
+        }
         meter.finish()
         session.console.say(
             "step \(sound.step): masked L1 \(fixed(error.value, digits: 4)) over \(error.images) images of \(source.name)"

@@ -1,0 +1,42 @@
+import Foundation
+import Kernels
+import Objectives
+import Recipes
+
+/// A folder for one test, removed with it.
+final class Scratch {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("lacuna-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ name: String, _ bytes: [UInt8]) throws {
+        let file = URL(fileURLWithPath: path).appendingPathComponent(name)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: file)
+    }
+
+    func bytes(_ name: String) -> [UInt8] { [UInt8](FileManager.default.contents(atPath: path + "/" + name) ?? Data()) }
+}
+
+/// The procedural recipe with a model of two narrow blocks and pictures of 16 pixels.
+func smallRecipe(_ changes: [String] = []) throws -> Recipe {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    let path = root.appendingPathComponent("Recipes/simmim-vit_micro-digits.yaml").path
+    let small = [
+        "data.train={kind: procedural, seed: 3, count: 40, size: 20, first: 0}",
+        "data.evaluation={kind: procedural, seed: 3, count: 11, size: 20, first: 40}", "model.width=32",
+        "model.depth=2", "batch.global=10", "images.flip=0.5", "schedule.epochs=5",
+    ]
+    return try Recipe.load(path, overrides: small + changes, catalogue: Catalog.kinds) { path, _ in
+        [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+}
+
+let pool = WorkerPool(threads: 2)
