@@ -1,13 +1,32 @@
 public import Batches
 import Kernels
 import Objectives
+import Platform
 public import Recipes
 
 // What the sections of a recipe stand for in the modules that know no recipes.
 
 extension Recipe {
-    /// Opens a data section.
+    /// Opens a data section. Where the data are missing, the error says how to get them.
     public func source(_ section: Section) throws -> any SampleSource {
+        do {
+            return try open(section)
+        } catch let error as DataError {
+            guard let refusal = error.refusal, refusal.isMissing else { throw error }
+            throw DataError(refusal, hint: Self.hint(missing: error.place, error.hint))
+        }
+    }
+
+    private static func hint(missing path: String, _ known: String) -> String {
+        var hint = "paths in a recipe start at the folder where lacuna is started"
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        if let end = parts.indices.dropFirst(2).first(where: { parts[$0] == "data" && parts[$0 - 2] == "Datasets" }) {
+            hint = "run \(parts[..<end].joined(separator: "/"))/prepare, or start where Datasets lies"
+        }
+        return known.isEmpty ? hint : "\(hint); \(known)"
+    }
+
+    private func open(_ section: Section) throws -> any SampleSource {
         switch section.kind {
         case "procedural":
             let settings = try section.decode(ProceduralSettings.self)

@@ -38,43 +38,42 @@ struct Pretrain: ParsableCommand {
     @Option(help: "Seconds without progress after which a hanging job is ended.")
     var watchdogSeconds = 600.0
 
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads \(threads): at least 1") }
+        if watchdogSeconds <= 0 { throw ValidationError("--watchdog-seconds \(watchdogSeconds): more than 0") }
+    }
+
     func run() throws {
-        let recipe = try file.load()
-        let session = try Session(threads: threads ?? recipe.threads)
-        var options = TrainingRun.Options(folder: folder ?? "runs/" + name)
+        let communicator = try Session.join()
+        let (outcome, console) = try amongRanks(of: communicator) { try train(communicator) }
+        try communicator.finish()
+        switch outcome {
+        case .finished: console.say("done: \(runFolder)")
+        case .wasFinished: console.say("\(runFolder): this run is finished already")
+        case .stopped:
+            console.say("stopped by a signal and saved; go on with --resume: \(runFolder)")
+            throw ExitCode(75)
+        }
+    }
+
+    private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
+        let recipe = try communicator.together { try file.load() }
+        let session = try Session(threads: threads ?? recipe.threads, on: communicator)
+        var options = TrainingRun.Options(folder: runFolder)
         options.resumes = resume
         options.takesOver = takeover
         options.allowedChanges = Set(allowChange)
         options.watchdogSeconds = watchdogSeconds
         options.job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? ""
         options.library = Version.text
-        let outcome = try train(recipe, options, session)
-        try session.communicator.finish()
-        switch outcome {
-        case .finished: session.console.say("done: \(options.folder)")
-        case .wasFinished: session.console.say("\(options.folder): this run is finished already")
-        case .stopped:
-            session.console.say("stopped by a signal and saved; go on with --resume: \(options.folder)")
-            throw ExitCode(75)
-        }
+        let training = try TrainingRun(
+            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
+            speaker: session.console)
+        defer { session.console.finish() }
+        return (try training.run(), session.console)
     }
 
-    private func train(
-        _ recipe: Recipe, _ options: TrainingRun.Options, _ session: Session
-    ) throws -> TrainingRun.Outcome {
-        do {
-            let training = try TrainingRun(
-                recipe, options, communicator: session.communicator, pool: session.pool, stop: session.stop,
-                speaker: session.console)
-            defer { session.console.finish() }
-            return try training.run()
-        } catch {
-            guard session.communicator.size > 1 else { throw error }
-            // Other ranks may wait for this one: the whole job ends, with the code that says why.
-            writeError("lacuna: rank \(session.communicator.rank) on \(session.communicator.host): \(error)")
-            session.communicator.abort(code: code(of: error))
-        }
-    }
+    private var runFolder: String { folder ?? "runs/" + name }
 
     private var name: String {
         let last = file.recipe.split(separator: "/").last.map(String.init) ?? file.recipe
