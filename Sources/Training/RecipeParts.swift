@@ -18,12 +18,13 @@ extension Recipe {
     }
 
     private static func hint(missing path: String, _ known: String) -> String {
-        var hint = "paths in a recipe start at the folder where lacuna is started"
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        if let end = parts.indices.dropFirst(2).first(where: { parts[$0] == "data" && parts[$0 - 2] == "Datasets" }) {
-            hint = "run \(parts[..<end].joined(separator: "/"))/prepare, or start where Datasets lies"
+        let data = parts.indices.dropFirst(2).first { parts[$0] == "data" && parts[$0 - 2] == "Datasets" }
+        guard let data else {
+            return known.isEmpty ? "paths in a recipe start at the folder where lacuna is started" : known
         }
-        return known.isEmpty ? hint : "\(hint); \(known)"
+        let hint = "run \(parts[..<data].joined(separator: "/"))/prepare, or start where Datasets lies"
+        return known.contains("prepare") || known.isEmpty ? hint : "\(hint); \(known)"
     }
 
     private func open(_ section: Section) throws -> any SampleSource {

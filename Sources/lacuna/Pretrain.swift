@@ -16,6 +16,9 @@ struct Pretrain: ParsableCommand {
 
             SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on
             from the newest sound checkpoint, bit for bit.
+
+            Under mpirun a signal to any rank stops all of them so. mpirun itself hands on SIGUSR1 only; after SIGTERM
+            or Ctrl-C it gives the ranks one second, in which a small model is saved, and returns 1.
             """)
 
     @OptionGroup var file: RecipeFile

@@ -14,7 +14,14 @@ struct RecipeFile: ParsableArguments {
 
     func load() throws -> Recipe {
         try Recipe.load(recipe, overrides: overrides, catalogue: Catalog.kinds) { path, limit in
-            try InputFile.contents(path, limit: limit).array
+            do {
+                return try InputFile.contents(path, limit: limit).array
+            } catch let error as FileError { throw UnreadableRecipe(description: error.reason) }
         }
     }
+}
+
+/// The decoder names the file itself.
+private struct UnreadableRecipe: Error, CustomStringConvertible {
+    let description: String
 }
