@@ -59,6 +59,7 @@ private final class Patrol: @unchecked Sendable {
     private let act: @Sendable (String) -> Void
     private let tickSeconds: Double
     private let own: Heartbeat
+    private let launcher = ProcessIdentity.parent
     /// The ranks of other nodes by number.
     private var others: [Int: Remote] = [:]
     private let table: Buffer<UInt64>
@@ -99,6 +100,11 @@ private final class Patrol: @unchecked Sendable {
         while !pause.wait(seconds: tickSeconds) {
             let now = monotonicNanoseconds()
             own.alive = now
+            // A killed mpirun takes nobody along by itself, and there is nobody left who would end the others.
+            if communicator.size > 1 && ProcessIdentity.parent != launcher {
+                act("rank \(communicator.rank) on \(communicator.host): the launcher is gone, this rank gives up")
+                break
+            }
             hearOtherNodes(now)
             if let text = trouble(now) {
                 // The first healthy rank speaks; the others give it time, and speak if it does not end the job.

@@ -26,7 +26,8 @@ public struct SimMIM: Objective {
         ]
 
         public func check(_ here: Here) {
-            here.require(maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "between 0 and 1 expected, found \(maskRatio)")
+            here.require(
+                maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "between 0 and 1 expected, found \(maskRatio)")
             here.require(maskPatch >= 1, at: "mask_patch", "at least 1 pixel expected, found \(maskPatch)")
         }
     }

@@ -27,6 +27,9 @@ public struct ProcessIdentity: Sendable, Equatable {
         return Self.startTicks(of: pid) == startTicks
     }
 
+    /// The process that started this one; another number when that has ended.
+    public static var parent: Int { Int(getppid()) }
+
     /// The name of this host, for messages.
     public static var hostName: String {
         var name = [CChar](repeating: 0, count: 256)

@@ -1,14 +1,43 @@
 public import Batches
 import Kernels
+<<<<<<< HEAD
 public import Objectives
+=======
+import Objectives
+import Platform
+>>>>>>> faults
 public import Recipes
 
 // What the sections of a recipe stand for in the modules that know no recipes.
 
 extension Recipe {
+<<<<<<< HEAD
     /// Opens a data section.
     /// - Parameter tolerance: the bad files of a folder beyond which it is refused.
     public func source(_ section: Section, tolerance: Tolerance = Tolerance()) throws -> any SampleSource {
+=======
+    /// Opens a data section. Where the data are missing, the error says how to get them.
+    public func source(_ section: Section) throws -> any SampleSource {
+        do {
+            return try open(section)
+        } catch let error as DataError {
+            guard let refusal = error.refusal, refusal.isMissing else { throw error }
+            throw DataError(refusal, hint: Self.hint(missing: error.place, error.hint))
+        }
+    }
+
+    private static func hint(missing path: String, _ known: String) -> String {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        let data = parts.indices.dropFirst(2).first { parts[$0] == "data" && parts[$0 - 2] == "Datasets" }
+        guard let data else {
+            return known.isEmpty ? "paths in a recipe start at the folder where lacuna is started" : known
+        }
+        let hint = "run \(parts[..<data].joined(separator: "/"))/prepare, or start where Datasets lies"
+        return known.contains("prepare") || known.isEmpty ? hint : "\(hint); \(known)"
+    }
+
+    private func open(_ section: Section) throws -> any SampleSource {
+>>>>>>> faults
         switch section.kind {
         case "procedural":
             let settings = try section.decode(ProceduralSettings.self)

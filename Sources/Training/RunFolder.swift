@@ -29,10 +29,16 @@ final class RunFolder {
         try write(resolved, to: "resolved.yaml")
     }
 
+    /// Gives the folder up, however the run ended.
+    deinit { try? lock.release() }
+
+    /// - Parameter isEnd: no step follows.
     /// - Returns: the reason when the checkpoint could not be written; the older ones stand.
     func save(
-        _ trainer: Trainer, fingerprint: DataFingerprint, library: String, _ speaker: any RunSpeaker
-    ) -> String? {
+        _ trainer: Trainer, fingerprint: DataFingerprint, library: String, isEnd: Bool, _ speaker: any RunSpeaker
+    ) throws(CheckpointError) -> String? {
+        // Nothing is written into a folder that another run has taken over.
+        try checkOwner(speaker)
         let clock = trainer.clock
         let position = log.position
         let state = RunState(
@@ -48,16 +54,23 @@ final class RunFolder {
             return nil
         case .failed(let errors):
             let reason = errors.last.map { "\($0)" } ?? "unknown"
-            speaker.warn("checkpoint of step \(clock.step) not written, training goes on: \(reason)")
+            speaker.warn(
+                "checkpoint of step \(clock.step) not written, \(isEnd ? "" : "training goes on, ")"
+                    + "the older ones stand: \(reason)")
             return reason
         }
     }
 
-    /// Says once a minute that this run lives.
-    func beat(_ speaker: any RunSpeaker) {
+    /// Says once a minute that this run lives. That another run owns the folder is an error; that the disk refuses is
+    /// not, as long as the lock stands.
+    func beat(_ speaker: any RunSpeaker) throws(CheckpointError) {
         guard MonotonicTime.now - lastBeat > 60 else { return }
+        try checkOwner(speaker)
+    }
+
+    private func checkOwner(_ speaker: any RunSpeaker) throws(CheckpointError) {
         lastBeat = MonotonicTime.now
-        do { try lock.beat() } catch { speaker.warn("\(error)") }
+        do { try lock.beat() } catch  where error.reason != .locked { speaker.warn("\(error)") }
     }
 
     /// What was going on when a gradient was not finite.
@@ -112,6 +125,8 @@ struct RunOpening {
         _ recipe: Recipe, _ options: TrainingRun.Options, fingerprint: DataFingerprint, speaker: any RunSpeaker
     ) throws -> (RunFolder, Checkpoint?) {
         let lock = try RunLock(options.folder, job: options.job, takeover: options.takesOver)
+        var isKept = false
+        defer { if !isKept { try? lock.release() } }
         if let previous = lock.previous { speaker.say("\(options.folder): its last owner is gone (\(previous))") }
         let store = CheckpointStore(
             options.folder + "/checkpoints", keepLast: recipe.checkpoint?.keepLast ?? 1,
@@ -123,6 +138,7 @@ struct RunOpening {
             if try !store.steps().isEmpty { throw TrainingError.alreadyStarted(options.folder) }
             let folder = try RunFolder(
                 recipe, lock: lock, checkpoints: store, resumed: nil, speaker: speaker)
+            isKept = true
             return (folder, nil)
         }
         let checkpoint = try store.newestValid { rejected in
@@ -140,6 +156,7 @@ struct RunOpening {
             speaker.say("\(options.folder): no checkpoint yet, starting from the beginning")
         }
         let folder = try RunFolder(recipe, lock: lock, checkpoints: store, resumed: position, speaker: speaker)
+        isKept = true
         return (folder, checkpoint)
     }
 }

@@ -61,21 +61,3 @@ extension Trainer {
         }
     }
 }
-
-extension Communicator {
-    /// Does on rank 0 what concerns the whole run, such as reading a checkpoint. Its error is every rank's error, so
-    /// that no rank waits for one that has gone.
-    public func onRankZero(_ body: () throws -> Void) throws {
-        var text = ""
-        var failure: (any Error)?
-        if rank == 0 {
-            do { try body() } catch {
-                failure = error
-                text = "\(error)"
-            }
-        }
-        let heard = try broadcast(text)
-        if let failure { throw failure }
-        if !heard.isEmpty { throw TrainingError.onRankZero(heard, exitCode: 1) }
-    }
-}

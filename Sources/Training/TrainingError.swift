@@ -2,12 +2,10 @@
 public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Too many updates in a row whose gradient was not finite.
     case notFinite(step: Int, inARow: Int, firstOperation: String?)
-    /// Too many checkpoints in a row that could not be written.
-    case cannotSave(String)
+    /// Too many checkpoints in a row that could not be written, or the last one of the run.
+    case cannotSave(String, inARow: Int)
     /// The batch does not divide into ranks and micro-batches.
     case batch(global: Int, ranks: Int, accumulation: Int)
-    /// Rank 0 met this error in work that it does for all.
-    case onRankZero(String, exitCode: Int32)
     /// The run folder holds a run already.
     case alreadyStarted(String)
 
@@ -17,10 +15,12 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
             let place = operation.map { "; the first value that is not finite comes from \($0)" } ?? ""
             return "step \(step): the gradient was not finite in \(count) updates in a row\(place). Lower "
                 + "schedule.base_rate, clip the gradient, or raise limits.skipped_updates; captures/ has the samples"
-        case .cannotSave(let reason): return "checkpoints cannot be written: \(reason)"
+        case .cannotSave(let reason, let count):
+            return
+                "\(count) \(count == 1 ? "checkpoint" : "checkpoints in a row") could not be written, the older ones "
+                + "stand: \(reason). Make room, then go on with --resume"
         case .batch(let global, let ranks, let accumulation):
             return "batch.global \(global) does not divide into \(ranks) ranks x \(accumulation) micro-batches"
-        case .onRankZero(let text, _): return text
         case .alreadyStarted(let folder):
             return "\(folder): holds a run already; continue it with --resume, or name another folder with --run"
         }

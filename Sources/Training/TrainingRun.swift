@@ -55,19 +55,22 @@ public final class TrainingRun {
     ) throws {
         let (ranks, accumulation) = (communicator.size, recipe.batch.accumulation)
         guard recipe.batch.global % (ranks * accumulation) == 0 else {
-            throw TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation)
+            throw SharedError(
+                TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation))
         }
         watchdog = Watchdog(communicator, deadlineSeconds: options.watchdogSeconds, stop: stop)
-        let source = try recipe.source(recipe.data.train)
+        let source = try communicator.together { try recipe.source(recipe.data.train) }
         fingerprint = DataFingerprint(source.fingerprint)
-        try Preflight(communicator).check(
-            ["recipe": String(recipe.fingerprint, radix: 16), "data": source.fingerprint.description])
+        try communicator.agree(
+            on: ["recipe": String(recipe.fingerprint, radix: 16), "data": source.fingerprint.description])
         let sampler = try Sampler(
             count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
         total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
-        let experiment = try Experiment(
-            recipe, samples: recipe.batch.global / ranks / accumulation, classes: source.classes?.count ?? 0)
+        let experiment = try communicator.together {
+            try Experiment(
+                recipe, samples: recipe.batch.global / ranks / accumulation, classes: source.classes?.count ?? 0)
+        }
         let start = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
@@ -107,21 +110,26 @@ public final class TrainingRun {
             if let rank = try slow.note(seconds: own) { speaker.warn("\(rank)") }
             try note(report)
             let isLast = trainer.clock.step == total
-            if interval.isDue(report.step, isLast: isLast || report.mustStop) {
-                log(report, &interval)
+            if interval.isDue(report.step, isLast: isLast) {
+                try log(report, &interval)
+            } else if report.mustStop {
+                // Shown and not written: the resumed run's file shall hold what an uninterrupted one's holds.
+                speaker.show(interval.progress(interval.record(report, trainer, loader), total: total))
             }
-            if isLast || report.mustStop || every.map({ report.step % $0 == 0 }) == true { try save() }
+            let isEnd = isLast || report.mustStop
+            if isEnd || every.map({ report.step % $0 == 0 }) == true { try save(isEnd: isEnd) }
             if report.mustStop && !isLast { return .stopped }
         }
         return .finished
     }
 
-    private func log(_ report: StepReport, _ interval: inout LogInterval) {
+    private func log(_ report: StepReport, _ interval: inout LogInterval) throws {
+        // First of all: after a long halt the folder may be another run's.
+        try folder?.beat(speaker)
         let record = interval.record(report, trainer, loader)
         folder?.log.write(record)
         speaker.show(interval.progress(record, total: total))
         for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }
-        folder?.beat(speaker)
     }
 
     /// Counts skipped updates and keeps what is needed to find out why.
@@ -139,24 +147,28 @@ public final class TrainingRun {
             "step \(report.step): the gradient is not finite; no weight was changed (\(skippedInARow) in a row)")
         folder?.capture(report)
         guard skippedInARow <= trainer.recipe.limits?.skippedUpdates ?? 0 else {
-            throw TrainingError.notFinite(
-                step: report.step, inARow: skippedInARow, firstOperation: report.problem)
+            throw SharedError(
+                TrainingError.notFinite(
+                    step: report.step, inARow: skippedInARow, firstOperation: report.problem))
         }
     }
 
-    /// Writes a checkpoint on rank 0. A failed save does not end the run until too many in a row have failed.
-    private func save() throws {
+    /// Writes a checkpoint on rank 0. A failed save does not end the run until too many in a row have failed, or until
+    /// there is no later one.
+    private func save(isEnd: Bool) throws {
         guard lastSaved != trainer.clock.step, trainer.recipe.checkpoint != nil else { return }
         watchdog.enter(.checkpoint, step: trainer.clock.step, deadlineSeconds: max(options.watchdogSeconds, 1800))
         var failure: String?
-        if let folder {
-            failure = folder.save(trainer, fingerprint: fingerprint, library: options.library, speaker)
+        try communicator.onRankZero {
+            failure = try folder?.save(
+                trainer, fingerprint: fingerprint, library: options.library, isEnd: isEnd, speaker)
         }
         // The verdict travels to every rank, so that all of them go on or none does.
         let heard = try communicator.broadcast(failure ?? "")
         failedSaves = heard.isEmpty ? 0 : failedSaves + 1
         lastSaved = heard.isEmpty ? trainer.clock.step : lastSaved
-        if failedSaves > trainer.recipe.limits?.failedSaves ?? 0 { throw TrainingError.cannotSave(heard) }
+        let isTooMuch = isEnd || failedSaves > trainer.recipe.limits?.failedSaves ?? 0
+        if !heard.isEmpty && isTooMuch { throw SharedError(TrainingError.cannotSave(heard, inARow: failedSaves)) }
     }
 }
 

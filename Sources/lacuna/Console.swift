@@ -4,7 +4,13 @@ import Training
 /// Speaks to the person at the terminal, or to the log file that stands there instead.
 struct Console: RunSpeaker {
     let isHeard: Bool
-    private let isTerminal = isTerminalOutput()
+    private let isTerminal: Bool
+
+    /// - Parameter isLaunched: mpirun gives its ranks a terminal of their own, whatever its own output is.
+    init(isHeard: Bool, isLaunched: Bool) {
+        self.isHeard = isHeard
+        isTerminal = isTerminalOutput() && !isLaunched
+    }
 
     func say(_ line: String) {
         guard isHeard else { return }

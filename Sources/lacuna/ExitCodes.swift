@@ -28,9 +28,10 @@ func code(of error: any Error) -> Int32 {
         case .batch, .alreadyStarted: return 64
         case .cannotSave: return 74
         case .notFinite: return 1
-        case .onRankZero(_, let code): return code
         }
     case is EnvironmentError: return 78
+    // Other ranks met it and know its code.
+    case let error as SharedError: return error.own.map(code(of:)) ?? 0
     default: return 1
     }
 }

@@ -17,6 +17,9 @@ struct Pretrain: ParsableCommand {
 
             SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on
             from the newest sound checkpoint, bit for bit.
+
+            Under mpirun a signal to any rank stops all of them so. mpirun itself hands on SIGUSR1 only; after SIGTERM
+            or Ctrl-C it gives the ranks one second, in which a small model is saved, and returns 1.
             """)
 
     @OptionGroup var file: RecipeFile
@@ -39,16 +42,35 @@ struct Pretrain: ParsableCommand {
     @Option(help: "Seconds without progress after which a hanging job is ended.")
     var watchdogSeconds = 600.0
 
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads \(threads): at least 1") }
+        if watchdogSeconds <= 0 { throw ValidationError("--watchdog-seconds \(watchdogSeconds): more than 0") }
+    }
+
     func run() throws {
-        let recipe = try file.load()
-        let session = try Session(threads: threads ?? recipe.threads)
-        var options = TrainingRun.Options(folder: folder ?? "runs/" + name)
+        let communicator = try Session.join()
+        let (outcome, console) = try amongRanks(of: communicator) { try train(communicator) }
+        try communicator.finish()
+        switch outcome {
+        case .finished: console.say("done: \(runFolder)")
+        case .wasFinished: console.say("\(runFolder): this run is finished already")
+        case .stopped:
+            console.say("stopped by a signal and saved; go on with --resume: \(runFolder)")
+            throw ExitCode(75)
+        }
+    }
+
+    private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
+        let recipe = try communicator.together { try file.load() }
+        let session = try Session(threads: threads ?? recipe.threads, on: communicator)
+        var options = TrainingRun.Options(folder: runFolder)
         options.resumes = resume
         options.takesOver = takeover
         options.allowedChanges = Set(allowChange)
         options.watchdogSeconds = watchdogSeconds
         options.job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? ""
         options.library = Version.text
+<<<<<<< HEAD
         let outcome = try train(recipe, options, session)
         try session.communicator.finish()
         switch outcome {
@@ -85,6 +107,16 @@ struct Pretrain: ParsableCommand {
             session.communicator.abort(code: code(of: error))
         }
     }
+=======
+        let training = try TrainingRun(
+            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
+            speaker: session.console)
+        defer { session.console.finish() }
+        return (try training.run(), session.console)
+    }
+
+    private var runFolder: String { folder ?? "runs/" + name }
+>>>>>>> faults
 
     private var name: String {
         let last = file.recipe.split(separator: "/").last.map(String.init) ?? file.recipe

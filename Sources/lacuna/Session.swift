@@ -1,7 +1,9 @@
+import ArgumentParser
 import Cluster
 import FoundationEssentials
 import Kernels
 import Platform
+import Training
 
 /// What a process starts with: its place among the ranks, its compute threads and its wish to stop.
 struct Session {
@@ -10,12 +12,19 @@ struct Session {
     let stop: StopRequest
     let console: Console
 
-    /// - Parameter threads: compute threads; nil takes what the launcher left to this process.
-    init(threads: Int?) throws {
-        let environment = ProcessInfo.processInfo.environment
+    /// Joins the ranks of the job; alone without a launcher. From here on signals ask to stop.
+    static func join() throws -> any Communicator {
+        _ = StopRequest.handlingSignals()
+        return try LaunchEnvironment(ProcessInfo.processInfo.environment).join()
+    }
+
+    /// - Parameters:
+    ///   - threads: compute threads; nil takes what the launcher left to this process.
+    ///   - communicator: from `join`.
+    init(threads: Int?, on communicator: any Communicator) throws {
         stop = StopRequest.handlingSignals()
-        communicator = try LaunchEnvironment(environment).join()
-        console = Console(isHeard: communicator.rank == 0)
+        self.communicator = communicator
+        console = Console(isHeard: communicator.rank == 0, isLaunched: communicator.size > 1)
         let processors = Processors.detected()
         // Ranks that may run on the same processors share them; a rank bound to its own has them alone.
         let share = max(1, processors.usable / max(1, Self.ranksOnTheseProcessors(communicator, processors)))
@@ -23,8 +32,11 @@ struct Session {
         if wanted > processors.usable {
             console.warn("\(wanted) threads asked for, \(processors.usable) processors to run on: taking those")
         }
-        pool = WorkerPool(threads: min(wanted, processors.usable), level: try Self.level(environment))
+        pool = WorkerPool(
+            threads: min(wanted, processors.usable), level: try Self.level(ProcessInfo.processInfo.environment))
     }
+
+    init(threads: Int?) throws { try self.init(threads: threads, on: Self.join()) }
 
     private static func ranksOnTheseProcessors(_ communicator: any Communicator, _ processors: Processors) -> Int {
         let all = ProcessInfo.processInfo.activeProcessorCount
@@ -39,6 +51,24 @@ struct Session {
                 "LACUNA_LEVEL=\(name): this processor runs \(InstructionLevel.allCases.filter { $0 <= .detected })")
         }
         return level
+    }
+}
+
+/// Runs `body` so that the error of one rank ends all of them, with one text and the code that says why.
+func amongRanks<Value>(of communicator: any Communicator, _ body: () throws -> Value) throws -> Value {
+    do {
+        return try body()
+    } catch let error as SharedError {
+        // Every rank is here.
+        let codes = Doubles([Double(code(of: error))])
+        try communicator.maximum(codes)
+        if communicator.rank == 0 { writeError("lacuna: \(error)") }
+        try communicator.finish()
+        throw ExitCode(Int32(codes[0]))
+    } catch  where communicator.size > 1 {
+        // Other ranks may wait for this one: the whole job ends.
+        writeError("lacuna: rank \(communicator.rank) on \(communicator.host): \(error)")
+        communicator.abort(code: code(of: error))
     }
 }
 

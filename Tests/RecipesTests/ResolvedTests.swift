@@ -17,7 +17,8 @@ import Recipes
 
     @Test(arguments: shipped)
     func `the resolved text reads back to the same recipe`(path: String) throws {
-        let recipe = try Recipe.load(path, overrides: ["about=\"say: 'x' # \\\"y\\\"\\n-\""], catalogue: .all, read: readFromDisk)
+        let recipe = try Recipe.load(
+            path, overrides: ["about=\"say: 'x' # \\\"y\\\"\\n-\""], catalogue: .all, read: readFromDisk)
         for origins in [true, false] {
             let again = try load(recipe.text(showingOrigins: origins))
             #expect(again.about == "say: 'x' # \"y\"\n-")
