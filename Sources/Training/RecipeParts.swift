@@ -1,25 +1,17 @@
 public import Batches
 import Kernels
-<<<<<<< HEAD
 public import Objectives
-=======
-import Objectives
 import Platform
->>>>>>> faults
 public import Recipes
 
 // What the sections of a recipe stand for in the modules that know no recipes.
 
 extension Recipe {
-<<<<<<< HEAD
-    /// Opens a data section.
+    /// Opens a data section. Where the data are missing, the error says how to get them.
     /// - Parameter tolerance: the bad files of a folder beyond which it is refused.
     public func source(_ section: Section, tolerance: Tolerance = Tolerance()) throws -> any SampleSource {
-=======
-    /// Opens a data section. Where the data are missing, the error says how to get them.
-    public func source(_ section: Section) throws -> any SampleSource {
         do {
-            return try open(section)
+            return try open(section, tolerance)
         } catch let error as DataError {
             guard let refusal = error.refusal, refusal.isMissing else { throw error }
             throw DataError(refusal, hint: Self.hint(missing: error.place, error.hint))
@@ -36,8 +28,7 @@ extension Recipe {
         return known.contains("prepare") || known.isEmpty ? hint : "\(hint); \(known)"
     }
 
-    private func open(_ section: Section) throws -> any SampleSource {
->>>>>>> faults
+    private func open(_ section: Section, _ tolerance: Tolerance) throws -> any SampleSource {
         switch section.kind {
         case "procedural":
             let settings = try section.decode(ProceduralSettings.self)

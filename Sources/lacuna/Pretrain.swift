@@ -70,53 +70,23 @@ struct Pretrain: ParsableCommand {
         options.watchdogSeconds = watchdogSeconds
         options.job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? ""
         options.library = Version.text
-<<<<<<< HEAD
-        let outcome = try train(recipe, options, session)
-        try session.communicator.finish()
-        switch outcome {
-        case .finished:
-            if recipe.checkpoint != nil, session.communicator.rank == 0 { drawEnd(of: options.folder, session) }
-            session.console.say("done: \(options.folder)")
-        case .wasFinished: session.console.say("\(options.folder): this run is finished already")
-        case .stopped:
-            session.console.say("stopped by a signal and saved; go on with --resume: \(options.folder)")
-            throw ExitCode(75)
-        }
+        let training = try TrainingRun(
+            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
+            speaker: session.console)
+        let outcome = try training.run()
+        session.console.finish()
+        if outcome == .finished, recipe.checkpoint != nil, communicator.rank == 0 { drawEnd(session) }
+        return (outcome, session.console)
     }
 
     /// A picture of what was learned; a run without it is a whole run all the same.
-    private func drawEnd(of folder: String, _ session: Session) {
-        do { try Reconstruct.drawEnd(of: folder, pool: session.pool) } catch is EvaluationError {
+    private func drawEnd(_ session: Session) {
+        do { try Reconstruct.drawEnd(of: runFolder, pool: session.pool) } catch is EvaluationError {
             // The method predicts no pixels.
         } catch { session.console.warn("no picture of reconstructions: \(error)") }
     }
 
-    private func train(
-        _ recipe: Recipe, _ options: TrainingRun.Options, _ session: Session
-    ) throws -> TrainingRun.Outcome {
-        do {
-            let training = try TrainingRun(
-                recipe, options, communicator: session.communicator, pool: session.pool, stop: session.stop,
-                speaker: session.console)
-            defer { session.console.finish() }
-            return try training.run()
-        } catch {
-            guard session.communicator.size > 1 else { throw error }
-            // Other ranks may wait for this one: the whole job ends, with the code that says why.
-            writeError("lacuna: rank \(session.communicator.rank) on \(session.communicator.host): \(error)")
-            session.communicator.abort(code: code(of: error))
-        }
-    }
-=======
-        let training = try TrainingRun(
-            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
-            speaker: session.console)
-        defer { session.console.finish() }
-        return (try training.run(), session.console)
-    }
-
     private var runFolder: String { folder ?? "runs/" + name }
->>>>>>> faults
 
     private var name: String {
         let last = file.recipe.split(separator: "/").last.map(String.init) ?? file.recipe

@@ -12,20 +12,14 @@ struct RecipeFile: ParsableArguments {
     @Option(name: .customLong("set"), help: "Change a key: --set schedule.epochs=10. May be given several times.")
     var overrides: [String] = []
 
-<<<<<<< HEAD
     /// - Parameter changes: made after those of the command line.
     func load(changes: [String] = []) throws -> Recipe { try Self.load(recipe, overrides: overrides + changes) }
 
     static func load(_ path: String, overrides: [String]) throws -> Recipe {
         try Recipe.load(path, overrides: overrides, catalogue: Catalog.kinds) { path, limit in
-            try InputFile.contents(path, limit: limit).array
-=======
-    func load() throws -> Recipe {
-        try Recipe.load(recipe, overrides: overrides, catalogue: Catalog.kinds) { path, limit in
             do {
                 return try InputFile.contents(path, limit: limit).array
             } catch let error as FileError { throw UnreadableRecipe(description: error.reason) }
->>>>>>> faults
         }
     }
 }
