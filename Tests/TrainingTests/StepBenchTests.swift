@@ -1,5 +1,6 @@
 import AllocationCounter
 import Autodiff
+import Cluster
 import Kernels
 import Recipes
 import Testing
@@ -64,12 +65,12 @@ import Training
         let shares = OperationShares(
             before: before, after: bench.trainer.plan.timings, steps: 3, secondsPerStep: bench.meanSecondsPerStep,
             rest: [])
-        #expect(abs(shares.rows.reduce(0) { $0 + $1.share } - 1) < 1e-6)
-        #expect(shares.rows.contains { $0.kind == "Linear" && $0.flopsPerSecond > 0 && $0.backward > $0.forward / 4 })
+        let whole = shares.rows.map(\.share).reduce(0, +)
+        #expect(abs(whole - 1) < 1e-6)
+        let linear = try #require(shares.rows.first { $0.kind == "Linear" })
+        #expect(linear.flopsPerSecond > 0 && linear.forward > 0 && linear.backward > 0)
     }
-}
 
-extension StepBenchTests {
     @Test func `a batch that does not divide is refused`() throws {
         #expect(throws: TrainingError.batch(global: 100, ranks: 3, accumulation: 1)) {
             try PlanSummary(shippedRecipe(Self.micro), ranks: 3)
