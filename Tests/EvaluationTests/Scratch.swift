@@ -28,11 +28,12 @@ final class Scratch {
 func smallRecipe(_ changes: [String] = []) throws -> Recipe {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
-    let path = root.appendingPathComponent("Recipes/simmim-vit_micro-digits.yaml").path
+    let path = root.appendingPathComponent("Recipes/simmim-vit_micro-procedural.yaml").path
     let small = [
-        "data.train={kind: procedural, seed: 3, count: 40, size: 20, first: 0}",
-        "data.evaluation={kind: procedural, seed: 3, count: 11, size: 20, first: 40}", "model.width=32",
-        "model.depth=2", "batch.global=10", "images.flip=0.5", "schedule.epochs=5",
+        "data.train={seed: 3, count: 40, size: 20, first: 0}",
+        "data.evaluation={seed: 3, count: 11, size: 20, first: 40}",
+        "images.size=16", "objective.mask_patch=4", "model.preset=null", "model.width=32", "model.depth=2",
+        "model.heads=2", "batch.global=10", "schedule.epochs=5", "schedule.base_rate=0.05",
     ]
     return try Recipe.load(path, overrides: small + changes, catalogue: Catalog.kinds) { path, _ in
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))

@@ -53,7 +53,8 @@ import Training
             source, Sampler(count: 40, globalBatch: 10, order: .shuffled(seed: recipe.seed)), BatchCut(),
             recipe.loaderSettings(recipe.trainingTransform, hiding: hiding), updates: 0..<1)
         let batch = try loader.next()
-        let (grid, again) = (try recipe.preview(of: source, count: 4), try recipe.preview(of: source, count: 4))
+        let grid = try recipe.preview(of: source, count: 4)
+        let again = try recipe.preview(of: source, count: 4)
         #expect(grid.sheet.bytes.array == again.sheet.bytes.array)
         let drawn = PictureGrid(samples: 4, titles: ["original", "augmented", "masked"], inputSide: 16)
         for slot in 0..<4 {

@@ -12,7 +12,8 @@ func train(_ recipe: Recipe, in folder: String) throws {
         func show(_ progress: Progress) {}
     }
     _ = try TrainingRun(
-        recipe, TrainingRun.Options(folder: folder), communicator: SingleProcess(), pool: pool, stop: StopRequest(),
+        recipe, TrainingRun.Options(folder: folder), communicator: SingleProcess(), pool: pool,
+        stop: .handlingSignals(),
         speaker: Nobody()
     ).run()
 }
