@@ -94,7 +94,9 @@ let package = Package(
                 "Evaluation", "Training", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes",
                 "Kernels", "Platform",
             ]),
-        .testTarget(name: "LacunaTests", dependencies: ["lacuna"]),
+        .testTarget(
+            name: "LacunaTests",
+            dependencies: ["lacuna", "Training", "Objectives", "Autodiff", "Batches", "Cluster", "Recipes", "Kernels"]),
         .testTarget(name: "Structure"),
         .testTarget(
             name: "Golden",

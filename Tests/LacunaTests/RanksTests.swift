@@ -52,18 +52,6 @@ private let obstacle: Comment = "mpirun is not installed"
         bench.expectSameBytes("run", "whole", step: 40)
     }
 
-    @Test func `one, two and three threads give the same bytes`() throws {
-        let bench = try Bench()
-        bench.train(run: "one")
-        for threads in [2, 3] {
-            // More threads than this process may use would be taken back: the pool's size is set for the test.
-            let ending = Program.shell(
-                bench.pretrain(run: "many-\(threads)").replacing("--threads 1", with: "--threads \(threads)"))
-            #expect(ending.code == 0)
-            bench.expectSameBytes("one", "many-\(threads)")
-        }
-    }
-
     @Test func `one, two and four ranks see the same losses within 1e-5`() throws {
         let bench = try Bench(updates: 20, every: 100)
         var losses: [Int: [Double]] = [:]
