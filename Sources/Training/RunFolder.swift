@@ -1,6 +1,7 @@
 import Autodiff
 import Checkpoints
 import Cluster
+import FoundationEssentials
 import Kernels
 import Platform
 import Recipes
@@ -27,6 +28,20 @@ final class RunFolder {
         recipeKeys = recipe.keys
         log = RunLog(folder: path, resumed: resumed) { speaker.warn($0) }
         try write(resolved, to: "resolved.yaml")
+    }
+
+    /// Writes down where and how the run was started last.
+    func describe(_ options: TrainingRun.Options, _ communicator: any Communicator, _ pool: WorkerPool) throws {
+        if !options.recipeText.isEmpty { try write(options.recipeText, to: "recipe.yaml") }
+        let environment: [String: JSON] = [
+            "version": .string(options.library), "command": .array(options.command.map(JSON.string)),
+            "ranks": .integer(communicator.size), "hosts": .array(communicator.hosts.map(JSON.string)),
+            "threads": .integer(pool.threads), "level": .string("\(pool.level)"), "job": .string(options.job),
+            "process": .integer(ProcessIdentity.current.pid), "resumes": .bool(options.resumes),
+        ]
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try write(Array(try encoder.encode(JSON.object(environment))) + [0x0A], to: "environment.json")
     }
 
     /// Gives the folder up, however the run ended.

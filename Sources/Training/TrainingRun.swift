@@ -22,6 +22,9 @@ public final class TrainingRun {
         /// Number of the batch job, for the lock.
         public var job = ""
         public var library = ""
+        /// The recipe file as it was written, and the words that started the program: kept in the run folder.
+        public var recipeText: [UInt8] = []
+        public var command: [String] = []
 
         public init(folder: String) { self.folder = folder }
     }
@@ -81,6 +84,7 @@ public final class TrainingRun {
             shouldStop: { stop.isSet })
         if let state = opened.state { try trainer.restore(opened.checkpoint, state, over: communicator) }
         folder = opened.folder
+        try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool) }
         lastSaved = start
         (self.options, self.communicator, self.speaker) = (options, communicator, speaker)
         speaker.say(

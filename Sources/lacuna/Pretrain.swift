@@ -2,6 +2,7 @@ import ArgumentParser
 import Cluster
 import Evaluation
 import FoundationEssentials
+import Kernels
 import Platform
 import Recipes
 import Training
@@ -70,6 +71,8 @@ struct Pretrain: ParsableCommand {
         options.watchdogSeconds = watchdogSeconds
         options.job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? ""
         options.library = Version.text
+        options.recipeText = (try? InputFile.contents(file.recipe, limit: 1 << 20).array) ?? []
+        options.command = CommandLine.arguments
         let training = try TrainingRun(
             recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
             speaker: session.console)

@@ -66,8 +66,10 @@ final class Bench {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         var text = try String(contentsOfFile: Program.root + "/Recipes/simmim-vit_micro-digits.yaml", encoding: .utf8)
         let short = [
-            "  epochs: 10\n": "  updates: \(updates)\n", "  every_epochs: 5\n": "  every_updates: \(min(every, updates))\n",
-            "  every_updates: 5\n": "  every_updates: 1\n", "  warmup_epochs: 1\n": "  warmup_updates: \(min(2, updates))\n",
+            "  epochs: 10\n": "  updates: \(updates)\n",
+            "  every_epochs: 5\n": "  every_updates: \(min(every, updates))\n",
+            "  every_updates: 5\n": "  every_updates: 1\n",
+            "  warmup_epochs: 1\n": "  warmup_updates: \(min(2, updates))\n",
         ]
         // In a fixed order: one replacement must not undo another.
         for key in ["  every_updates: 5\n"] + short.keys.filter({ $0 != "  every_updates: 5\n" }) {

@@ -26,7 +26,9 @@ private let obstacle: Comment = "mpirun is not installed"
         let started = Program.shell(onRanks(2, bench.pretrain()))
         #expect(started.output.components(separatedBy: "holds a run already").count == 2, "\(started.output)")
         #expect(started.code == 64)
-        let full = Program.shell("ulimit -f 500; " + onRanks(2, bench.pretrain(run: "full")))
+        // mpirun itself hangs under a limit of file sizes, so a file stands where the checkpoints belong.
+        Program.shell("mkdir \(bench.folder)/full && touch \(bench.folder)/full/checkpoints")
+        let full = Program.shell(onRanks(2, bench.pretrain(run: "full")))
         #expect(full.code == 74, "\(full.output)")
     }
 
@@ -41,7 +43,8 @@ private let obstacle: Comment = "mpirun is not installed"
     func `a signal stops all ranks after the same step with 75, and the resumed run has the same bytes`(
         _ target: String
     ) throws {
-        let bench = try Bench(updates: 40, every: 100)
+        // mpirun hands signals on after up to a second.
+        let bench = try Bench(updates: 250, every: 250)
         Program.shell(onRanks(2, bench.pretrain(run: "whole")))
         let signal = target == "mpirun" ? "kill -USR1 $job" : "kill -TERM $(pgrep -P $job | tail -n 1)"
         // mpirun becomes the job itself, so that its number is known.
@@ -49,7 +52,7 @@ private let obstacle: Comment = "mpirun is not installed"
         let stopped = bench.during(command, steps: 3, signal)
         #expect(stopped.code == 75, "\(stopped.output)")
         #expect(Program.shell(onRanks(2, bench.pretrain("--resume"))).code == 0)
-        bench.expectSameBytes("run", "whole", step: 40)
+        bench.expectSameBytes("run", "whole", step: 250)
     }
 
     @Test func `one, two and four ranks see the same losses within 1e-5`() throws {

@@ -7,6 +7,8 @@ import Testing
         let bench = try Bench(updates: 4, every: 2)
         #expect(bench.train().code == 0)
         #expect(!bench.exists("run/LOCK"))
+        for file in ["recipe.yaml", "resolved.yaml", "environment.json"] { #expect(bench.exists("run/" + file)) }
+        #expect(bench.bytes("run/recipe.yaml") == bench.bytes("recipe.yaml"))
         let before = bench.bytes("run/metrics.jsonl")
         let again = bench.train("--resume")
         #expect(again.output.contains("finished already"), "\(again.output)")
