@@ -42,6 +42,11 @@ enum Program {
         process.standardOutput = pipe
         process.standardError = pipe
         let start = ContinuousClock.now
+        // Threads of the test library hold signals back, and a child would inherit that.
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         do { try process.run() } catch { return Ending(output: "\(error)", code: -1, seconds: 0) }
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
