@@ -21,7 +21,6 @@ import Recipes
         ("  preset: micro ", "  width: 64\n  depth: 2\n  heads: 3 ", "model.heads: 3 heads do not divide the width 64"),
         ("  preset: micro ", "  width: 64\n  depth: 2 ", "model: missing key 'heads', or a preset"),
         ("minimum_area: 0.67", "minimum_area: 1.5", "images.crop.minimum_area: 1.5 is more than maximum_area 1.0"),
-        ("every_epochs: 1\n", "every_epochs: 6\n", "checkpoint.every_epochs: 6 epochs is more than the run's 5"),
         ("[0.9, 0.999]", "[0.9, 1]", "optimizer.betas: numbers from 0 to below 1 expected"),
         ("[0.25, 0.25, 0.25]", "[0.25, 0.25]", "images.normalize.std: 3 numbers expected, found 2"),
         ("schema: 1", "schema: 2", "schema: this version reads schema 1, found 2"),

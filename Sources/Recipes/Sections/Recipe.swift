@@ -68,15 +68,5 @@ public struct Recipe: RecipeSection {
     public func check(_ here: Here) {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.require((threads ?? 1) >= 1, at: "threads", "at least 1 expected")
-        if let epochs = schedule.epochs, let rhythm = checkpoint?.everyEpochs {
-            here.require(
-                rhythm <= epochs, at: "checkpoint.every_epochs", reading: ["schedule.epochs"],
-                "\(rhythm) epochs is more than the run's \(epochs): nothing would be saved")
-        }
-        if let updates = schedule.updates, let rhythm = checkpoint?.everyUpdates {
-            here.require(
-                rhythm <= updates, at: "checkpoint.every_updates", reading: ["schedule.updates"],
-                "\(rhythm) updates is more than the run's \(updates): nothing would be saved")
-        }
     }
 }
