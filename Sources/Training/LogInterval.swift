@@ -25,6 +25,9 @@ struct LogInterval {
     /// The first step speaks too: a person wants to see a sign of life.
     func isDue(_ step: Int, isLast: Bool) -> Bool { step % every == 0 || step == 1 || isLast }
 
+    /// Between two due steps a person still wants to see that it goes on.
+    var isOverdue: Bool { MonotonicTime.now - start > 10 }
+
     mutating func record(_ report: StepReport, _ trainer: Trainer, _ loader: Loader) -> StepRecord {
         let now = MonotonicTime.now
         let seconds = max(now - start, 1e-9)

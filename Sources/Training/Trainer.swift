@@ -28,11 +28,14 @@ public final class Trainer {
     private let clip: Clip
     private let rates: (schedule: Schedule, clock: EpochClock, base: Double)
     private let shouldStop: @Sendable () -> Bool
+    private let announce: @Sendable (Phase, _ step: Int) -> Void
 
     /// Collective over the ranks.
+    /// - Parameter announce: told what a step does next, for the watchdog.
     public init(
         _ experiment: Experiment, feed: any BatchFeed, updatesPerEpoch: Int, communicator: any Communicator,
-        pool: WorkerPool, options: PlanOptions = PlanOptions(), shouldStop: @escaping @Sendable () -> Bool = { false }
+        pool: WorkerPool, options: PlanOptions = PlanOptions(), shouldStop: @escaping @Sendable () -> Bool = { false },
+        announce: @escaping @Sendable (Phase, _ step: Int) -> Void = { _, _ in }
     ) throws {
         let recipe = experiment.recipe
         store = try ParameterStore(
@@ -53,7 +56,8 @@ public final class Trainer {
         samples = experiment.batch.images.shape[0]
         dropPaths = DropPathFactors(experiment.graph, seed: recipe.seed, samples: samples)
         (inputs, loss, objective) = (experiment.batch, experiment.loss, experiment.objective)
-        (self.recipe, self.feed, self.pool, self.shouldStop) = (recipe, feed, pool, shouldStop)
+        (self.recipe, self.feed, self.pool) = (recipe, feed, pool)
+        (self.shouldStop, self.announce) = (shouldStop, announce)
     }
 
     /// One update: a global batch, its gradients added over micro-batches and ranks, the weights moved.
@@ -62,7 +66,9 @@ public final class Trainer {
         var (lossSum, weight) = (0.0, 0.0)
         var problem: String?
         for micro in 0..<recipe.batch.accumulation {
+            announce(.reading, clock.step)
             let batch = try feed.next()
+            announce(.forward, clock.step)
             bind(batch)
             plan.forward()
             plan.backward(adding: micro > 0) { bucket in
@@ -73,8 +79,10 @@ public final class Trainer {
             if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch) }
             feed.release(batch)
         }
+        announce(.exchange, clock.step)
         let total = try tally.add(loss: lossSum, weight: weight, isFinite: lossSum.isFinite, mustStop: shouldStop())
         try exchange.finish()
+        announce(.update, clock.step)
         var norm: Double?
         if total.ranksWithoutNumber == 0 {
             pool.scale(store.gradients, by: Float(1 / total.weight))

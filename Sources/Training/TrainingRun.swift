@@ -81,7 +81,7 @@ public final class TrainingRun {
             updates: min(start, total)..<total)
         trainer = try Trainer(
             experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
-            shouldStop: { stop.isSet })
+            shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
         if let state = opened.state { try trainer.restore(opened.checkpoint, state, over: communicator) }
         folder = opened.folder
         try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool) }
@@ -106,7 +106,6 @@ public final class TrainingRun {
         var interval = LogInterval(trainer, loader)
         let slow = StepTimes(communicator)
         while trainer.clock.step < total {
-            watchdog.enter(.forward, step: trainer.clock.step)
             let waited = loader.waitSeconds + trainer.exchange.waitSeconds
             let begun = MonotonicTime.now
             let report = try trainer.step()
@@ -116,7 +115,7 @@ public final class TrainingRun {
             let isLast = trainer.clock.step == total
             if interval.isDue(report.step, isLast: isLast) {
                 try log(report, &interval)
-            } else if report.mustStop {
+            } else if report.mustStop || interval.isOverdue {
                 // Shown and not written: the resumed run's file shall hold what an uninterrupted one's holds.
                 speaker.show(interval.progress(interval.record(report, trainer, loader), total: total))
             }
