@@ -9,7 +9,7 @@ import Training
 /// A trained method that predicts hidden pixels, looked at from outside: pictures of what it predicts, and how far off
 /// that is. Pictures are cut as in evaluation, and the same are hidden in every call: each by its place in the choice.
 public final class Reconstruction {
-    private static let titles = ["original", "masked", "reconstruction", "prediction"]
+    private static let titles = ["original", "masked", "reconstruction"]
 
     /// Mean |x − x̂| of normalised pixels over all that was hidden.
     public struct MaskedError: Sendable, Equatable {
@@ -68,7 +68,6 @@ public final class Reconstruction {
                 grid.draw(original, sample: drawn, number: 0)
                 grid.draw(hidden.veiled(original), sample: drawn, number: 1)
                 grid.draw(hidden.pasted(prediction, into: original), sample: drawn, number: 2)
-                grid.draw(prediction, sample: drawn, number: 3)
                 drawn += 1
             }
         }

@@ -22,6 +22,8 @@ public final class TrainingRun {
         /// Number of the batch job, for the lock.
         public var job = ""
         public var library = ""
+        /// Checksum of the running program: every rank must run the same.
+        public var program = ""
         /// The recipe file as it was written, and the words that started the program: kept in the run folder.
         public var recipeText: [UInt8] = []
         public var command: [String] = []
@@ -65,7 +67,10 @@ public final class TrainingRun {
         let source = try communicator.together { try recipe.source(recipe.data.train) }
         fingerprint = DataFingerprint(source.fingerprint)
         try communicator.agree(
-            on: ["recipe": String(recipe.fingerprint, radix: 16), "data": source.fingerprint.description])
+            on: [
+                "program": options.program, "recipe": String(recipe.fingerprint, radix: 16),
+                "data": source.fingerprint.description,
+            ])
         let sampler = try Sampler(
             count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
         total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)

@@ -71,6 +71,7 @@ struct Pretrain: ParsableCommand {
         options.watchdogSeconds = watchdogSeconds
         options.job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? ""
         options.library = Version.text
+        options.program = try String(XXHash64.hash(MappedFile("/proc/self/exe").bytes), radix: 16)
         options.recipeText = (try? InputFile.contents(file.recipe, limit: 1 << 20).array) ?? []
         options.command = CommandLine.arguments
         let training = try TrainingRun(

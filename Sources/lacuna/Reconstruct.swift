@@ -12,8 +12,8 @@ struct Reconstruct: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Draw what a trained model makes of hidden parts, and measure how far off it is.",
         discussion: """
-            For each sample: the picture, what the model is shown, its prediction pasted into the hidden part, and its
-            whole prediction. The masked L1 is the mean error of normalised pixels over all hidden ones. Samples come from
+            For each sample: the picture, what the model is shown, and its prediction pasted into the
+            hidden part. The masked L1 is the mean error of normalised pixels over all hidden ones. Samples come from
             data.evaluation of the recipe in the checkpoint, or from data.train if it has none.
 
             Example: lacuna reconstruct runs/simmim-vit_micro-digits --count 8

@@ -14,7 +14,20 @@ struct SamplingFixture: Decodable, Sendable {
     struct Geometry: Decodable, Sendable {
         let W, H, resize_short, resized_W, resized_H, crop, top, left: Int
     }
+    struct Erasing: Decodable, Sendable {
+        let W, H: Int
+        let probability, u_prob, u_top, u_left: Double
+        let u_area_ratio: [Double]
+        let erased: Bool
+        let top, left, height, width: Int?
+    }
+    struct CutMix: Decodable, Sendable {
+        let H, W, center_y, center_x, yl, yh, xl, xh: Int
+        let lam, lam_corrected: Double
+    }
     let random_resized_crop: [Crop]?
+    let random_erasing: [Erasing]?
+    let cutmix_box: [CutMix]?
     let eval_geometry: [Geometry]?
 
     static func all() -> [SamplingFixture] {
@@ -44,4 +57,38 @@ func `evaluation geometry equals the reference`(_ sample: SamplingFixture.Geomet
     let crop = CentreCrop(size: sample.crop)
     #expect(crop.offset(size.height) == sample.top)
     #expect(crop.offset(size.width) == sample.left)
+}
+
+@Test(arguments: SamplingFixture.all().flatMap { $0.random_erasing ?? [] })
+func `erased boxes from given draws equal the reference`(_ sample: SamplingFixture.Erasing) {
+    // Area and ratio of every attempt are given; top and left follow the accepted one.
+    for attempts in 0...sample.u_area_ratio.count / 2 {
+        var draws = [sample.u_prob] + sample.u_area_ratio.prefix(2 * attempts) + [sample.u_top, sample.u_left]
+        let exhausted = attempts == sample.u_area_ratio.count / 2
+        var wasShort = false
+        let box = ErasingBox(probability: sample.probability).box(height: sample.H, width: sample.W) {
+            wasShort = wasShort || draws.isEmpty
+            return draws.isEmpty ? 0 : draws.removeFirst()
+        }
+        guard !wasShort, draws.isEmpty || exhausted || sample.u_prob > sample.probability else { continue }
+        #expect((box != nil) == sample.erased)
+        if let box {
+            #expect(
+                box
+                    == Box(
+                        top: sample.top ?? -1, left: sample.left ?? -1, height: sample.height ?? -1,
+                        width: sample.width ?? -1))
+        }
+        return
+    }
+    Issue.record("no number of attempts uses the draws up")
+}
+
+@Test(arguments: SamplingFixture.all().flatMap { $0.cutmix_box ?? [] })
+func `CutMix boxes equal the reference`(_ sample: SamplingFixture.CutMix) {
+    let mix = CutMixBox(
+        share: sample.lam, centre: (sample.center_y, sample.center_x), height: sample.H, width: sample.W)
+    #expect(
+        mix.box == Box(top: sample.yl, left: sample.xl, height: sample.yh - sample.yl, width: sample.xh - sample.xl))
+    #expect(abs(mix.kept - sample.lam_corrected) < 1e-12)
 }
