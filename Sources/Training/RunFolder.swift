@@ -89,11 +89,12 @@ final class RunFolder {
     }
 
     /// What was going on when a gradient was not finite.
-    func capture(_ report: StepReport) {
+    /// - Parameter samples: the global batch, in its order.
+    func capture(_ report: StepReport, samples: [Int]) {
         let folder = Folder(path + "/captures")
         let text = """
             {"step": \(report.step), "epoch": \(report.epoch), "loss": "\(report.loss)", \
-            "operation": "\(report.problem ?? "on another rank, or in backward")"}
+            "operation": "\(report.problem ?? "on another rank, or in backward")", "samples": \(samples)}
 
             """
         do {

@@ -6,6 +6,8 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case cannotSave(String, inARow: Int)
     /// The batch does not divide into ranks and micro-batches.
     case batch(global: Int, ranks: Int, accumulation: Int)
+    /// A recipe of another kind than the verb trains.
+    case kind(String, found: String, expected: String)
     /// The run folder holds a run already.
     case alreadyStarted(String)
 
@@ -21,6 +23,8 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "stand: \(reason). Make room, then go on with --resume"
         case .batch(let global, let ranks, let accumulation):
             return "batch.global \(global) does not divide into \(ranks) ranks x \(accumulation) micro-batches"
+        case .kind(let recipe, let found, let expected):
+            return "\(recipe): kind '\(expected)' expected, found '\(found)'"
         case .alreadyStarted(let folder):
             return "\(folder): holds a run already; continue it with --resume, or name another folder with --run"
         }

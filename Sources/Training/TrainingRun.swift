@@ -42,6 +42,7 @@ public final class TrainingRun {
 
     private let trainer: Trainer
     private let loader: Loader
+    private let sampler: Sampler
     private let communicator: any Communicator
     private let options: Options
     private let watchdog: Watchdog
@@ -71,7 +72,7 @@ public final class TrainingRun {
                 "program": options.program, "recipe": String(recipe.fingerprint, radix: 16),
                 "data": source.fingerprint.description,
             ])
-        let sampler = try Sampler(
+        sampler = try Sampler(
             count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
         total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
@@ -153,7 +154,7 @@ public final class TrainingRun {
         }
         speaker.warn(
             "step \(report.step): the gradient is not finite; no weight was changed (\(skippedInARow) in a row)")
-        folder?.capture(report)
+        folder?.capture(report, samples: sampler.draws(update: report.step - 1).map(\.sample))
         guard skippedInARow <= trainer.recipe.limits?.skippedUpdates ?? 0 else {
             throw SharedError(
                 TrainingError.notFinite(

@@ -25,7 +25,7 @@ func code(of error: any Error) -> Int32 {
         }
     case let error as TrainingError:
         switch error {
-        case .batch, .alreadyStarted: return 64
+        case .batch, .kind, .alreadyStarted: return 64
         case .cannotSave: return 74
         case .notFinite: return 1
         }

@@ -62,7 +62,13 @@ struct Pretrain: ParsableCommand {
     }
 
     private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
-        let recipe = try communicator.together { try file.load() }
+        let recipe = try communicator.together {
+            let recipe = try file.load()
+            guard recipe.kind == .pretrain else {
+                throw TrainingError.kind(file.recipe, found: recipe.kind.rawValue, expected: "pretrain")
+            }
+            return recipe
+        }
         let session = try Session(threads: threads ?? recipe.threads, on: communicator)
         var options = TrainingRun.Options(folder: runFolder)
         options.resumes = resume
