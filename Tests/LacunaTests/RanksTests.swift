@@ -32,6 +32,21 @@ private let obstacle: Comment = "mpirun is not installed"
         #expect(full.code == 74, "\(full.output)")
     }
 
+    @Test func `a gradient that is not finite is skipped on all ranks alike and its samples are captured`() throws {
+        let bench = try Bench(
+            updates: 20, every: 1, ["base_rate: 1e-2": "base_rate: 1e30", "skipped_updates: 10": "skipped_updates: 3"])
+        let ending = Program.shell(onRanks(2, bench.pretrain()))
+        #expect(ending.code == 1, "\(ending.output)")
+        #expect(ending.output.components(separatedBy: "in 4 updates in a row").count == 2, "\(ending.output)")
+        let captures = Program.shell("cat \(bench.folder)/run/captures/*.json").output.split(separator: "\n")
+        #expect(captures.count == 4)
+        struct Capture: Decodable { let samples: [Int] }
+        for line in captures {
+            let capture = try JSONDecoder().decode(Capture.self, from: Data(line.utf8))
+            #expect(Set(capture.samples).count == 100)
+        }
+    }
+
     @Test func `lines under mpirun are whole lines, not a line written over`() throws {
         let bench = try Bench(updates: 2)
         let ending = Program.shell(onRanks(2, bench.pretrain()))
