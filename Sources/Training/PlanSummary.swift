@@ -76,5 +76,5 @@ public struct PlanSummary {
     }
 
     /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.
-    public static let usualShare = 0.85
+    public static let usualShare = 0.81
 }
