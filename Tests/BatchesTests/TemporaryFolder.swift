@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import Kernels
 import Platform
@@ -7,7 +8,7 @@ final class TemporaryFolder {
     let path: String
 
     init() {
-        var template = Array("/tmp/lacuna-test-XXXXXX".utf8CString)
+        var template = Array((FileManager.default.temporaryDirectory.path + "/lacuna-test-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { preconditionFailure("no temporary folder") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
