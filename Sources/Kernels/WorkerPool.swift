@@ -89,7 +89,7 @@ private final class Shared: @unchecked Sendable {
     private let busy = Atomic<Int>(0)
     private let round = Atomic<Int>(0)
     private let sleepers = Monitor<Int>(0)
-    /// About 20 µs of waiting before a helper sleeps: longer than the gap between two operations of a step.
+    /// Looks before a helper sleeps: waking it costs more than a short wait, and operations follow each other closely.
     private let spins = 4_000
 
     func run(_ job: UnsafeRawPointer, _ kind: any AnyJob.Type, chunks: Int, helpers: Int) {

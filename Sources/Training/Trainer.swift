@@ -49,7 +49,7 @@ public final class Trainer {
         groups = ParameterGroups(store, rule: rule, decays: { decay.decays($0, rank: $1) })
         exchange = try GradientExchange(communicator, gradients: store.gradients, buckets: plan.buckets)
         tally = StepTally(communicator)
-        clip = Clip(limit: recipe.clip?.norm)
+        clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
         average = recipe.average == nil ? nil : WeightAverage(copying: store.values)
         rates = recipe.rates(perEpoch: updatesPerEpoch)
         clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
