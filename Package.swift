@@ -41,7 +41,7 @@ let package = Package(
         .target(name: "Checkpoints", dependencies: ["Kernels", "Platform"], swiftSettings: safe),
         // Layers 3 to 5
         .target(name: "Layers", dependencies: ["Autodiff", "Kernels"], swiftSettings: safe),
-        .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels"], swiftSettings: safe),
+        .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         .target(
             name: "Objectives", dependencies: ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
             swiftSettings: safe),
@@ -86,7 +86,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Objectives", "Autodiff", "Cluster", "Batches", "Recipes", "Kernels", "AllocationCounter",
+                "Training", "Objectives", "Models", "Autodiff", "Cluster", "Batches", "Recipes", "Kernels",
+                "AllocationCounter",
             ]),
         .testTarget(
             name: "EvaluationTests",

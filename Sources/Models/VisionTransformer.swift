@@ -4,10 +4,7 @@ import Layers
 
 /// A ViT in the form of BEiT: no key bias, relative position bias with a class token, layer scale.
 /// Names, order of declaration and start values are those of microsoft/SimMIM. Source: arXiv 2106.08254.
-public struct VisionTransformer {
-    /// What the network is built for: start values and the parameters around the blocks differ.
-    public enum Use: Sendable { case pretraining, classification }
-
+public struct VisionTransformer: MaskedEncoder {
     /// The values on the way through the network that something outside may want to read.
     public struct Encoding {
         /// Patches before masking, (B, N, E).
@@ -33,7 +30,7 @@ public struct VisionTransformer {
     private let norm: LayerNorm?
     private let poolingNorm: LayerNorm?
 
-    public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: Use) throws(ModelError) {
+    public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {
         try settings.check(image)
         let (width, side) = (settings.width, image.side / settings.patch)
         let start = Self.start(for: use)
@@ -87,17 +84,30 @@ public struct VisionTransformer {
         TokenRange(1..<grid.side * grid.side + 1)(encoding.output)
     }
 
-    /// One feature vector per image, (B, E).
-    public func pooled(_ encoding: Encoding) -> Tensor {
+    public var patch: Int { settings.patch }
+
+    public func features(_ images: Tensor, hiding mask: Tensor) -> Tensor { features(of: encode(images, mask: mask)) }
+
+    public func outputs(_ images: Tensor) -> [FeatureMap] {
+        let encoding = encode(images)
+        let names = encoding.blocks.indices.dropLast().map { "blocks.\($0)" } + ["output"]
+        return zip(names, encoding.blocks.dropLast() + [encoding.output]).map { name, tokens in
+            FeatureMap(
+                name, patches: TokenRange(1..<grid.side * grid.side + 1)(tokens), classToken: MeanPooling(0..<1)(tokens)
+            )
+        }
+    }
+
+    public func pooled(_ images: Tensor) -> Tensor {
+        let encoding = encode(images)
         guard settings.usesMeanPooling else { return MeanPooling(0..<1)(encoding.output) }
         let mean = MeanPooling(1..<grid.side * grid.side + 1)(encoding.output)
         return poolingNorm?(mean) ?? mean
     }
 
-    /// The start of a classifier's weight over `pooled`.
     public var headStart: Initializer { .scaled(.normal(deviation: 0.02), by: 0.001) }
 
-    private static func start(for use: Use) -> Initializer {
+    private static func start(for use: EncoderUse) -> Initializer {
         switch use {
         // Cut at one deviation: the reference passes the deviation as the bound.
         case .pretraining: .truncatedNormal(deviation: 0.02, cut: 0.02)
@@ -108,21 +118,13 @@ public struct VisionTransformer {
 }
 
 extension VisionTransformer {
-    /// Layers for layer-wise rate decay: the embedding is 0, what follows the blocks is the last.
-    public var layerCount: Int { settings.depth + 2 }
+    public var layers: LayerScale { .simMIMViT(depth: settings.depth) }
 
-    /// The layer of a parameter.
-    /// - Parameter name: its name inside the encoder, such as `blocks.3.attn.qkv.weight`.
-    public func layer(of name: String) -> Int {
-        let parts = name.split(separator: ".")
-        switch parts.first {
-        case "cls_token", "mask_token", "pos_embed", "patch_embed": return 0
-        case "blocks": return (parts.count > 1 ? Int(parts[1]) : nil).map { $0 + 1 } ?? layerCount - 1
-        // The shared position bias counts as last in the reference, though every block reads it.
-        default: return layerCount - 1
-        }
+    public func decay(for use: EncoderUse) -> DecayRule { .simMIMViT }
+}
+
+extension VisionTransformer.Settings: EncoderSettings {
+    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+        try VisionTransformer(scope, self, image: image, for: use)
     }
-
-    /// Parameters that weight decay leaves alone besides vectors and biases. The mask token is not among them.
-    public static var undecayed: Set<String> { ["pos_embed", "cls_token"] }
 }

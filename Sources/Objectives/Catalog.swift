@@ -1,31 +1,53 @@
 public import Autodiff
-import Models
+public import Models
 public import Recipes
 
 /// Every method and model that a recipe can name: one entry each.
 public enum Catalog {
+    private static var objectives: [any Objective.Type] { [SimMIM.self] }
+    private static var models: [any EncoderSection.Type] { [VisionTransformerSection.self] }
+
     /// What `recipe check` needs to know of each kind.
     public static var kinds: Catalogue {
         var kinds = Catalogue.sources
-        kinds.objectives = [SimMIM.kind: .init(SimMIM.Settings.self, rules: SimMIM.Settings.check)]
-        kinds.models = ["vit": .init(VisionTransformerSection.self, rules: VisionTransformerSection.check)]
+        for method in objectives { kinds.objectives[method.kind] = entry(method) }
+        for model in models { kinds.models[model.kind] = entry(model) }
         return kinds
     }
 
-    private static var objectives: [any Objective.Type] { [SimMIM.self] }
-
     /// The method of a checked recipe with its model, declared in `scope`.
     public static func objective(_ recipe: Recipe, _ scope: Scope, _ input: InputSpec) throws -> any Objective {
-        let model = ModelSettings.visionTransformer(try recipe.model.decode(VisionTransformerSection.self).settings)
-        guard let method = objectives.first(where: { $0.kind == recipe.objective.kind }) else {
-            preconditionFailure("a checked recipe names no method '\(recipe.objective.kind)'")
+        let kind = recipe.objective.kind
+        guard let method = objectives.first(where: { $0.kind == kind }) else {
+            preconditionFailure("a checked recipe names no method '\(kind)'")
         }
-        return try make(method, recipe, model, scope, input)
+        return try make(method, recipe, encoder(of: recipe), scope, input)
+    }
+
+    /// The shape of the encoder in a checked recipe.
+    public static func encoder(of recipe: Recipe) throws -> any EncoderSettings {
+        let kind = recipe.model.kind
+        guard let model = models.first(where: { $0.kind == kind }) else {
+            preconditionFailure("a checked recipe names no model '\(kind)'")
+        }
+        return try decode(model, recipe.model)
     }
 
     private static func make<Method: Objective>(
-        _ method: Method.Type, _ recipe: Recipe, _ model: ModelSettings, _ scope: Scope, _ input: InputSpec
+        _ method: Method.Type, _ recipe: Recipe, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec
     ) throws -> any Objective {
         try Method(recipe.objective.decode(Method.Settings.self), model, scope, input)
+    }
+
+    private static func decode<Model: EncoderSection>(_ model: Model.Type, _ section: Section) throws
+        -> any EncoderSettings
+    { try section.decode(Model.self).encoder }
+
+    private static func entry<Method: Objective>(_ method: Method.Type) -> Catalogue.Kind {
+        .init(Method.Settings.self, rules: Method.check)
+    }
+
+    private static func entry<Model: EncoderSection>(_ model: Model.Type) -> Catalogue.Kind {
+        .init(Model.self, rules: Model.check)
     }
 }

@@ -20,12 +20,13 @@ public struct Classification: Objective {
     }
 
     public let settings: Settings
-    public let encoder: VisionTransformer
+    public static let encoderPrefix = ""
+    public let encoder: any Encoder
     public let input: InputSpec
     private let head: Linear
 
     public init(
-        _ settings: Settings, _ model: ModelSettings, _ scope: Scope, _ input: InputSpec
+        _ settings: Settings, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec
     ) throws(ModelError) {
         guard input.classes > 1 else {
             throw ModelError(
@@ -46,7 +47,7 @@ public struct Classification: Objective {
 
     /// One feature vector per image, (B, F), and the class scores before softmax, (B, K).
     public func predict(_ images: Tensor) -> (features: Tensor, logits: Tensor) {
-        let features = encoder.pooled(encoder.encode(images))
+        let features = encoder.pooled(images)
         return (features, head(features))
     }
 
@@ -60,7 +61,6 @@ public struct Classification: Objective {
             weight: Constant(Double(logits.shape[0]))(in: logits.graph))
     }
 
-    public func layer(of name: String) -> Int { encoder.layer(of: name) }
-    public var layerCount: Int { encoder.layerCount }
-    public var undecayed: Set<String> { VisionTransformer.undecayed }
+    public var layers: LayerScale? { encoder.layers }
+    public var decay: DecayRule { encoder.decay(for: .classification) }
 }

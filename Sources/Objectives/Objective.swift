@@ -1,23 +1,28 @@
 public import Autodiff
 import Kernels
 public import Models
+public import Recipes
 
 /// A method of training: which inputs a step brings along and what number it makes smaller.
-public protocol Objective {
+public protocol Objective: SendableMetatype {
     /// The part of a recipe that belongs to the method.
     associatedtype Settings: Decodable & Sendable
     /// The method's name in a recipe.
     static var kind: String { get }
+    /// Rules of the settings with the rest of the recipe.
+    static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here)
     /// Declares the parameters in `scope`.
-    init(_ settings: Settings, _ model: ModelSettings, _ scope: Scope, _ input: InputSpec) throws(ModelError)
+    init(_ settings: Settings, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec) throws(ModelError)
     /// Records the inputs of a step of `batch` samples.
     func inputs(_ graph: Graph, batch: Int) -> BatchTensors
     func loss(_ batch: BatchTensors) -> Loss
-    /// The layer of a parameter for layer-wise rate decay, 0..<`layerCount`.
-    func layer(of name: String) -> Int
-    var layerCount: Int { get }
-    /// Parameters that weight decay leaves alone besides vectors and biases.
-    var undecayed: Set<String> { get }
+    var encoder: any Encoder { get }
+    /// What stands before a parameter's name inside the encoder.
+    static var encoderPrefix: String { get }
+    /// The layer of each parameter, for layer-wise rates; nil where the method has none.
+    var layers: LayerScale? { get }
+    /// Which parameters decay.
+    var decay: DecayRule { get }
     /// What part of a picture is hidden; nil where nothing is.
     var hiding: CellHiding? { get }
     /// The pixels predicted for a batch, for pictures; nil where the method predicts none.
@@ -25,6 +30,8 @@ public protocol Objective {
 }
 
 extension Objective {
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {}
+    public var layers: LayerScale? { nil }
     public var hiding: CellHiding? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
 }

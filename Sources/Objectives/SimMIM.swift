@@ -33,15 +33,21 @@ public struct SimMIM: Objective {
     }
 
     public let settings: Settings
-    public let encoder: VisionTransformer
+    public static let encoderPrefix = "encoder."
+    private let masked: any MaskedEncoder
     public let input: InputSpec
     private let decoder: Linear
 
     public init(
-        _ settings: Settings, _ model: ModelSettings, _ scope: Scope, _ input: InputSpec
+        _ settings: Settings, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec
     ) throws(ModelError) {
         let encoder = try model.encoder(scope["encoder"], image: input.image, for: .pretraining)
-        try settings.check(input.image, patch: encoder.settings.patch)
+        guard let encoder = encoder as? any MaskedEncoder else {
+            throw ModelError(
+                "model", found: "an encoder without a mask token", expected: "vit or swin",
+                hint: "SimMIM hides patches behind a learned vector")
+        }
+        try settings.check(input.image, patch: encoder.patch)
         let (grid, channels) = (encoder.grid, input.image.channels)
         // A 1×1 convolution and a pixel shuffle: outputs in the order (c, i, j) under each feature.
         let outputs = channels * grid.stride * grid.stride
@@ -50,49 +56,48 @@ public struct SimMIM: Objective {
             weight: scope["decoder"][0].parameter("weight", [outputs, grid.width, 1, 1], start),
             bias: .full(scope["decoder"][0].parameter("bias", [outputs], start)))
         self.settings = settings
-        self.encoder = encoder
+        masked = encoder
         self.input = input
     }
 
     public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
-        let (image, cells) = (input.image, input.image.side / encoder.settings.patch)
+        let (image, cells) = (input.image, input.image.side / masked.patch)
         return BatchTensors(
             images: graph.input("images", [batch, image.side, image.side, image.channels]),
             mask: graph.input("mask", [batch, cells, cells]))
     }
 
-    /// The encoder's values and the predicted pixels, (B, N, C·σ·σ) with one row per feature in the order (c, i, j).
-    public func predict(_ batch: BatchTensors) -> (encoding: VisionTransformer.Encoding, pixels: Tensor) {
+    public var encoder: any Encoder { masked }
+
+    /// The predicted pixels, (B, N, C·σ·σ) with one row per feature in the order (c, i, j).
+    public func predict(_ batch: BatchTensors) -> Tensor {
         guard let mask = batch.mask else { preconditionFailure("SimMIM takes a mask with every batch") }
-        let encoding = encoder.encode(batch.images, mask: mask)
-        return (encoding, decoder(encoder.features(of: encoding)))
+        return predict(from: masked.features(batch.images, hiding: mask))
     }
 
-    public func loss(_ batch: BatchTensors) -> Loss { loss(of: predict(batch).pixels, batch) }
+    /// - Parameter features: the encoder's last ones, (B, N, F).
+    public func predict(from features: Tensor) -> Tensor { decoder(features) }
+
+    public func loss(_ batch: BatchTensors) -> Loss { loss(of: predict(batch), batch) }
 
     /// - Parameter pixels: what `predict` gave for this batch.
     public func loss(of pixels: Tensor, _ batch: BatchTensors) -> Loss {
         guard let mask = batch.mask else { preconditionFailure("SimMIM takes a mask with every batch") }
         let channels = input.image.channels
-        let target = Patchify(patch: encoder.grid.stride)(batch.images)
+        let target = Patchify(patch: masked.grid.stride)(batch.images)
         return Loss(
             sum: MaskedPixelLoss(channels: channels)(pixels, target, mask: mask),
             weight: MaskedPixelCount(
-                channels: channels, pixelsPerCell: encoder.settings.patch * encoder.settings.patch)(mask))
+                channels: channels, pixelsPerCell: masked.patch * masked.patch)(mask))
     }
 
-    public func layer(of name: String) -> Int {
-        let prefix = "encoder."
-        return name.hasPrefix(prefix) ? encoder.layer(of: String(name.dropFirst(prefix.count))) : layerCount - 1
-    }
-    public var layerCount: Int { encoder.layerCount }
     public var hiding: CellHiding? {
-        CellHiding(cellSide: settings.maskPatch, patchSide: encoder.settings.patch, ratio: settings.maskRatio)
+        CellHiding(cellSide: settings.maskPatch, patchSide: masked.patch, ratio: settings.maskRatio)
     }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? {
-        PixelRows(rows: predict(batch).pixels, side: encoder.grid.stride)
+        PixelRows(rows: predict(batch), side: masked.grid.stride)
     }
-    public var undecayed: Set<String> { Set(VisionTransformer.undecayed.map { "encoder." + $0 }) }
+    public var decay: DecayRule { masked.decay(for: .pretraining).inside(Self.encoderPrefix) }
 }
 
 extension SimMIM.Settings {
@@ -111,9 +116,9 @@ extension SimMIM.Settings {
     }
 }
 
-extension SimMIM.Settings {
+extension SimMIM {
     /// Rules with the picture and the model.
-    static func check(_ settings: SimMIM.Settings, _ recipe: Recipe, _ here: Here) {
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let size = recipe.images.size
         let all = here.recipe
         all.require(

@@ -2,6 +2,7 @@ public import Autodiff
 import Batches
 public import Cluster
 public import Kernels
+import Models
 public import Objectives
 public import Recipes
 
@@ -45,7 +46,7 @@ public final class Trainer {
             experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight], store: store,
             pool: pool, options: options)
         rule = recipe.updateRule
-        let decay = DecayRule(sparesVectors: true, sparesBiases: true, names: experiment.objective.undecayed.sorted())
+        let decay = experiment.objective.decay
         groups = ParameterGroups(store, rule: rule, decays: { decay.decays($0, rank: $1) })
         exchange = try GradientExchange(communicator, gradients: store.gradients, buckets: plan.buckets)
         tally = StepTally(communicator)

@@ -1,6 +1,7 @@
 import Checkpoints
 import FoundationEssentials
 import Testing
+import Models
 import Training
 
 struct GroupSettings: Decodable, Sendable {

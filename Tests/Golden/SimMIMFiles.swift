@@ -40,7 +40,7 @@ struct SimMIMFile: Sendable, CustomTestStringConvertible {
     let name: String
     let file: Safetensors
     let config: SimMIMConfig
-    let model: ModelSettings
+    let model: any EncoderSettings
 
     var testDescription: String { name }
 
@@ -66,7 +66,7 @@ struct SimMIMFile: Sendable, CustomTestStringConvertible {
                 let config = try? JSONDecoder().decode(SimMIMConfig.self, from: text), config.type == "vit",
                 let model = try? JSONDecoder().decode(VisionTransformer.Settings.self, from: text)
             else { return nil }
-            return SimMIMFile(name: name, file: file, config: config, model: .visionTransformer(model))
+            return SimMIMFile(name: name, file: file, config: config, model: model)
         }
     }
 

@@ -52,7 +52,7 @@ struct SimMIMKeys: Decodable, Sendable, CustomTestStringConvertible {
         let (graph, config) = (Graph(), keys.pretrain_config.config)
         let objective = try SimMIM(
             .init(maskRatio: 0.6, maskPatch: config.mask_patch_size ?? keys.pretrain_config.settings.patch),
-            .visionTransformer(keys.pretrain_config.settings), graph.scope, config.input)
+            keys.pretrain_config.settings, graph.scope, config.input)
         compareKeys(graph, keys.pretrain)
         for (parameter, entry) in zip(graph.parameters, keys.pretrain.parameters) {
             #expect(decays(parameter, objective) == ((entry.weight_decay ?? 0) > 0), "\(entry.name)")
@@ -63,12 +63,12 @@ struct SimMIMKeys: Decodable, Sendable, CustomTestStringConvertible {
     func `a classifier has the reference's keys, layers and groups`(_ keys: SimMIMKeys) throws {
         let graph = Graph()
         let objective = try Classification(
-            .init(labelSmoothing: 0.1), .visionTransformer(keys.finetune_config.settings), graph.scope,
+            .init(labelSmoothing: 0.1), keys.finetune_config.settings, graph.scope,
             keys.finetune_config.config.input)
         compareKeys(graph, keys.finetune)
-        #expect(objective.layerCount == keys.num_layer_ids)
+        #expect(objective.layers.map { $0.last + 1 } == keys.num_layer_ids)
         for (parameter, entry) in zip(graph.parameters, keys.finetune.parameters) {
-            #expect(objective.layer(of: parameter.name) == entry.layer_id, "\(entry.name)")
+            #expect(objective.layers?.layer(of: parameter.name) == entry.layer_id, "\(entry.name)")
             #expect(decays(parameter, objective) == ((entry.weight_decay ?? 0) > 0), "\(entry.name)")
         }
         let groups = parameterGroups(graph, objective, layerDecay: keys.layer_decay)
@@ -89,9 +89,8 @@ struct SimMIMKeys: Decodable, Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The reference's rule: vectors, biases and named tokens do not decay.
 func decays(_ parameter: Parameter, _ objective: some Objective) -> Bool {
-    parameter.shape.rank > 1 && !parameter.name.hasSuffix(".bias") && !objective.undecayed.contains(parameter.name)
+    objective.decay.decays(parameter.name, rank: parameter.shape.rank)
 }
 
 /// Groups by layer and decay in order of first appearance; without layer decay the decayed and the others.
@@ -102,9 +101,7 @@ func parameterGroups(
     if layerDecay == nil { groups = [([], true, 1), ([], false, 1)] }
     for parameter in graph.parameters {
         let decays = decays(parameter, objective)
-        let layer = objective.layer(of: parameter.name)
-        let scale =
-            layerDecay.map { decay in (layer..<objective.layerCount - 1).reduce(1) { scale, _ in scale * decay } } ?? 1
+        let scale = layerDecay.flatMap { objective.layers?.scale(of: parameter.name, decay: $0) } ?? 1
         if let group = groups.firstIndex(where: { $0.decays == decays && $0.scale == scale }) {
             groups[group].names.append(parameter.name)
         } else {

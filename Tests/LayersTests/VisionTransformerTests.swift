@@ -18,13 +18,13 @@ import Testing
         settings.usesSharedPositionBias = true
         let input = InputSpec(image: ImageSpec(side: 224), classes: 1000)
         let graph = Graph()
-        _ = try SimMIM(.init(maskRatio: 0.6, maskPatch: 32), .visionTransformer(settings), graph.scope, input)
+        _ = try SimMIM(.init(maskRatio: 0.6, maskPatch: 32), settings, graph.scope, input)
         #expect(graph.parameters.reduce(0) { $0 + $1.shape.count } == pretraining)
         settings.usesSharedPositionBias = false
         settings.usesBlockPositionBias = true
         settings.usesMeanPooling = true
         let classifier = Graph()
-        _ = try Classification(.init(labelSmoothing: 0.1), .visionTransformer(settings), classifier.scope, input)
+        _ = try Classification(.init(labelSmoothing: 0.1), settings, classifier.scope, input)
         #expect(classifier.parameters.reduce(0) { $0 + $1.shape.count } == classification)
     }
 
@@ -104,7 +104,7 @@ import Testing
     @Test func `start values follow the table of the specification`() throws {
         let settings = VisionTransformer.Settings(width: 8, depth: 2, heads: 2, patch: 4)
         let cut = Initializer.truncatedNormal(deviation: 0.02, cut: 0.02), plain = Initializer.normal(deviation: 0.02)
-        for (use, start) in [(VisionTransformer.Use.pretraining, cut), (.classification, plain)] {
+        for (use, start) in [(EncoderUse.pretraining, cut), (.classification, plain)] {
             let graph = Graph()
             let model = try VisionTransformer(graph.scope, settings, image: ImageSpec(side: 8), for: use)
             func law(_ name: String) -> Initializer? { graph.parameters.first { $0.name == name }?.start }
@@ -122,11 +122,11 @@ import Testing
 
     @Test func `extents that do not divide are refused with the setting's name`() throws {
         let input = InputSpec(image: ImageSpec(side: 30), classes: 10)
-        let odd = ModelSettings.visionTransformer(.init(.micro, patch: 16))
+        let odd = VisionTransformer.Settings(.micro, patch: 16)
         #expect(throws: ModelError.self) { try odd.encoder(Graph().scope, image: input.image, for: .pretraining) }
         let error = #expect(throws: ModelError.self) {
             let settings = SimMIM.Settings(maskRatio: 0.6, maskPatch: 8)
-            return try SimMIM(settings, .visionTransformer(.init(.micro, patch: 5)), Graph().scope, input)
+            return try SimMIM(settings, VisionTransformer.Settings(.micro, patch: 5), Graph().scope, input)
         }
         #expect(error?.place == "objective.mask_patch_size")
     }
@@ -148,10 +148,10 @@ private struct Step {
         settings.usesAbsolutePositions = size == .micro
         let graph = Graph()
         let objective = try SimMIM(
-            .init(maskRatio: 0.5, maskPatch: patch), .visionTransformer(settings), graph.scope["model"],
+            .init(maskRatio: 0.5, maskPatch: patch), settings, graph.scope["model"],
             InputSpec(image: ImageSpec(side: side)))
         batch = objective.inputs(graph, batch: samples)
-        pixels = objective.predict(batch).pixels
+        pixels = objective.predict(batch)
         total = objective.loss(of: pixels, batch)
         store = ParameterStore(graph, minimising: total.sum, seed: 3, pool: pool)
         plan = try Plan(

@@ -27,7 +27,7 @@ let arrows: [String: Set<String>] = {
         "Cluster": compute.union(["COpenMPI"]),
         "Checkpoints": compute,
         "Layers": ["Autodiff", "Kernels"],
-        "Models": ["Layers", "Autodiff", "Kernels"],
+        "Models": ["Layers", "Autodiff", "Kernels", "Recipes"],
         "Objectives": ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
         "Training": all.union(["Logging"]),
         // For the parts of a recipe, so that they are put together in one place; the training loop stays its own.

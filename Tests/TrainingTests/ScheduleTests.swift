@@ -1,4 +1,5 @@
 import Testing
+import Models
 import Training
 
 struct ScheduleTests {

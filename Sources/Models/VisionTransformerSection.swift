@@ -1,8 +1,9 @@
-public import Models
 public import Recipes
 
 /// The model section of a recipe with `kind: vit`: a named size, or width, depth and heads.
-public struct VisionTransformerSection: RecipeSection {
+public struct VisionTransformerSection: EncoderSection {
+    public static let kind = "vit"
+
     private let preset: VisionTransformer.Size?
     private let ownWidth, ownDepth, ownHeads: Int?
     private let patch: Int
@@ -18,7 +19,9 @@ public struct VisionTransformerSection: RecipeSection {
         case patch, initValues, dropPath, absolutePositions, relativePositions, sharedRelativePositions
     }
 
-    public var settings: VisionTransformer.Settings {
+    public var encoder: any EncoderSettings { settings }
+
+    var settings: VisionTransformer.Settings {
         var settings = VisionTransformer.Settings(
             width: preset?.width ?? ownWidth ?? 0, depth: preset?.depth ?? ownDepth ?? 0,
             heads: preset?.heads ?? ownHeads ?? 0, patch: patch)
@@ -66,7 +69,7 @@ public struct VisionTransformerSection: RecipeSection {
     }
 
     /// Rules with the picture.
-    static func check(_ section: VisionTransformerSection, _ recipe: Recipe, _ here: Here) {
+    public static func check(_ section: VisionTransformerSection, _ recipe: Recipe, _ here: Here) {
         here.recipe.require(
             section.patch >= 1 && recipe.images.size % section.patch == 0, at: "model.patch", reading: ["images.size"],
             "\(section.patch) does not divide images.size \(recipe.images.size)")

@@ -1,0 +1,71 @@
+public import Autodiff
+
+/// A network that turns images into features: what methods, fine-tuning and probes need to know of it.
+public protocol Encoder {
+    /// The last feature map: `side` × `side` vectors over the image.
+    var grid: FeatureGrid { get }
+    /// What each block gives for images (B, H, W, C), in order; the last one is the encoder's output, after its final
+    /// norm where there is one.
+    func outputs(_ images: Tensor) -> [FeatureMap]
+    /// One vector per image, (B, F): what the head of a classifier reads.
+    func pooled(_ images: Tensor) -> Tensor
+    /// Start of the weight of such a head.
+    var headStart: Initializer { get }
+    /// The layer of each parameter, for layer-wise rates.
+    var layers: LayerScale { get }
+    /// Which parameters decay. The published recipes differ between the phases.
+    func decay(for use: EncoderUse) -> DecayRule
+    /// Weights of such an encoder of another phase, resolution or window, turned into this one's: names inside the
+    /// encoder as keys. What needs no change stays as it is; what has no place here may stay too.
+    func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights]
+}
+
+extension Encoder {
+    public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] { stored }
+}
+
+/// The values of a stored tensor.
+public struct StoredWeights: Sendable, Equatable {
+    public var shape: [Int]
+    /// Row-major.
+    public var values: [Float]
+
+    public init(shape: [Int], values: [Float]) {
+        self.shape = shape
+        self.values = values
+    }
+}
+
+/// An encoder that puts a learned vector in the place of hidden patches and keeps the whole grid, as SimMIM wants it.
+public protocol MaskedEncoder: Encoder {
+    /// Side of a patch in pixels: of one element of the mask.
+    var patch: Int { get }
+    /// The last features, (B, side·side, F), row-major.
+    /// - Parameter mask: (B, H/p, W/p), 1 = hidden.
+    func features(_ images: Tensor, hiding mask: Tensor) -> Tensor
+}
+
+/// What an encoder is built for: start values and the parameters around the blocks differ.
+public enum EncoderUse: Sendable { case pretraining, classification }
+
+/// Features on the way through an encoder.
+public struct FeatureMap {
+    /// Such as `blocks.3`; `output` for the last one.
+    public let name: String
+    /// (B, N, F), one vector per square of the image in row-major order.
+    public let patches: Tensor
+    /// (B, F), where the encoder has a class token.
+    public let classToken: Tensor?
+
+    public init(_ name: String, patches: Tensor, classToken: Tensor? = nil) {
+        self.name = name
+        self.patches = patches
+        self.classToken = classToken
+    }
+}
+
+/// The shape of an encoder, from a recipe's model section.
+public protocol EncoderSettings: Sendable {
+    /// Declares the parameters in `scope`.
+    func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder
+}

@@ -1,0 +1,110 @@
+import Glibc
+
+/// Layer-wise rates: a parameter's layer number from its name, and the scale `decay^(last - number)`. Deep layers learn
+/// at the full rate, the first ones slower.
+public struct LayerScale: Sendable {
+    /// The number of the last layer, the head's.
+    public let last: Int
+    private let number: @Sendable (String) -> Int
+
+    /// - Parameter number: the layer of a parameter from its name inside the encoder, 0...`last`.
+    public init(last: Int, number: @escaping @Sendable (String) -> Int) {
+        self.last = last
+        self.number = number
+    }
+
+    /// The layer number of a parameter, 0...last.
+    public func layer(of name: String) -> Int { number(name) }
+
+    /// The scale on the rate of a parameter.
+    public func scale(of name: String, decay: Double) -> Double { pow(decay, Double(last - layer(of: name))) }
+
+    /// SimMIM's ViT: tokens, position and patch embedding 0, block i i + 1, the rest last; so is a position bias that
+    /// all blocks share.
+    public static func simMIMViT(depth: Int) -> LayerScale {
+        .init(last: depth + 1) { $0 == "mask_token" ? 0 : viT($0, depth: depth) }
+    }
+
+    /// MAE, SeiT++ and CRATE's classifier: as SimMIM's ViT, but a mask token is last.
+    public static func maeViT(depth: Int) -> LayerScale { .init(last: depth + 1) { viT($0, depth: depth) } }
+
+    /// SimMIM's Swin: mask token and patch embedding 0, block b of stage s 1 + b + earlier depths, a stage's downsampling
+    /// with its last block, the rest last; so is the position table, by a slip of the reference, kept.
+    public static func simMIMSwin(depths: [Int]) -> LayerScale {
+        let last = depths.reduce(0, +) + 1
+        return .init(last: last) { name in
+            if name == "mask_token" || name.hasPrefix("patch_embed") { return 0 }
+            let parts = NameParts(name)
+            guard parts[0] == "layers" else { return last }
+            let earlier = depths.prefix(parts.number(1)).reduce(0, +)
+            if parts[2] == "blocks" { return 1 + earlier + parts.number(3) }
+            return parts[2] == "downsample" ? earlier + depths[parts.number(1)] : last
+        }
+    }
+
+    /// SparK's ResNet; depths of the four stages.
+    public static func sparKResNet(depths: [Int]) -> LayerScale {
+        let layers = ResNetLayers(depths)
+        return .init(last: layers.last + 1) { name in
+            let parts = NameParts(name)
+            return layers.layer(parts[0], block: parts.number(1))
+        }
+    }
+
+    /// SparK's ConvNeXt; depths of the four stages.
+    public static func sparKConvNeXt(depths: [Int]) -> LayerScale {
+        let last = (depths[2] > 9 ? 12 : 6) + 1
+        return .init(last: last) { name in
+            let parts = NameParts(name)
+            let stage = min(parts.number(1), 3)
+            if parts[0] == "downsample_layers" { return [0, 2, 3, last - 1][stage] }
+            if parts[0] == "stages" { return [1, 2, 3 + parts.number(2) / 3, last - 1][stage] }
+            return last
+        }
+    }
+
+    private static func viT(_ name: String, depth: Int) -> Int {
+        if ["cls_token", "pos_embed"].contains(name) || name.hasPrefix("patch_embed") { return 0 }
+        let parts = NameParts(name)
+        return parts[0] == "blocks" ? parts.number(1) + 1 : depth + 1
+    }
+}
+
+/// The parts between the dots of a parameter's name.
+private struct NameParts {
+    private let parts: [Substring]
+
+    init(_ name: String) { parts = name.split(separator: ".") }
+
+    /// Empty beyond the end.
+    subscript(_ index: Int) -> String { index < parts.count ? String(parts[index]) : "" }
+
+    func number(_ index: Int) -> Int { Int(self[index]) ?? 0 }
+}
+
+/// SparK's grouping of ResNet blocks: deep stages count several blocks as one layer.
+private struct ResNetLayers {
+    let second, third: Int
+    let secondLayers, thirdLayers: Int
+
+    init(_ depths: [Int]) {
+        // ResNet-152 and 200 have stages of 8 blocks and more and group by four.
+        (second, third) = depths[1] >= 8 ? (4, 4) : (2, 3)
+        secondLayers = (depths[1] + second - 1) / second
+        thirdLayers = (depths[2] + third - 1) / third
+    }
+
+    /// The number of the last stage; the head follows.
+    var last: Int { 2 + secondLayers + thirdLayers }
+
+    func layer(_ part: String, block: Int) -> Int {
+        switch part {
+        case "conv1", "bn1": 0
+        case "layer1": 1
+        case "layer2": 2 + block / second
+        case "layer3": 2 + secondLayers + block / third
+        case "layer4": last
+        default: last + 1
+        }
+    }
+}
