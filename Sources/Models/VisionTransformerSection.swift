@@ -21,7 +21,7 @@ public struct VisionTransformerSection: EncoderSection {
 
     public var encoder: any EncoderSettings { settings }
 
-    var settings: VisionTransformer.Settings {
+    public var settings: VisionTransformer.Settings {
         var settings = VisionTransformer.Settings(
             width: preset?.width ?? ownWidth ?? 0, depth: preset?.depth ?? ownDepth ?? 0,
             heads: preset?.heads ?? ownHeads ?? 0, patch: patch)
