@@ -43,13 +43,16 @@ struct Axis {
     /// Multiples of 1, 2 or 5 times a power of ten.
     private static func even(_ low: Double, _ high: Double, count: Int) -> [Tick] {
         let rough = (high - low) / Double(count)
+        guard rough.isNormal else { return [] }
         let power = pow(10, floor(log10(rough)))
         let step = ([1, 2, 5].map { $0 * power }.first { $0 >= rough * 0.999 }) ?? 10 * power
         let digits = max(0, -Int(floor(log10(step * 1.001))))
+        let hasExponent = step < 1e-4 || max(abs(low), abs(high)) >= 1e6
         let (first, last) = ((low / step).rounded(.up), (high / step).rounded(.down))
-        guard first.magnitude < 1e15, last >= first, last - first < 100 else { return [] }
-        return (Int(first)...Int(last)).map {
-            Tick(value: Double($0) * step, label: shortText(Double($0) * step, digits: digits))
+        guard max(abs(first), abs(last)) < 1e15, last >= first, last - first < 100 else { return [] }
+        return (Int(first)...Int(last)).map { number in
+            let value = Double(number) * step
+            return Tick(value: value, label: shortText(value, digits: digits, hasExponent: hasExponent))
         }
     }
 
@@ -58,10 +61,11 @@ struct Axis {
         let (first, last) = (Int(floor(log10(low))), Int(ceil(log10(high))))
         let span = log10(high / low)
         let factors: [Double] = span < 2.5 ? [1, 2, 5] : [1]
+        let hasExponent = low < 1e-4 || high >= 1e6
         let every = max(1, Int((span / Double(count + 1)).rounded(.up)))
         return (first...last).filter { $0 % every == 0 }.flatMap { exponent in
             factors.map { $0 * pow(10, Double(exponent)) }.filter { $0 >= low && $0 <= high }
-                .map { Tick(value: $0, label: shortText($0, digits: max(0, -exponent))) }
+                .map { Tick(value: $0, label: shortText($0, digits: max(0, -exponent), hasExponent: hasExponent)) }
         }
     }
 }

@@ -7,7 +7,7 @@ struct CheckpointSection: ReportSection {
 
     func content(_ runs: [ReportedRun]) -> HTML {
         each(runs) { run in
-            var table = HTMLTable(head: ["", "epoch", "size", "", ""], numbers: [1, 2])
+            var table = HTMLTable(head: ["step", "epoch", "size", "", ""], numbers: [1, 2])
             for step in run.savedSteps.reversed() {
                 let state: HTML =
                     step.problem != nil
@@ -18,17 +18,17 @@ struct CheckpointSection: ReportSection {
                     "\(step.bytes.map(sizeText) ?? "–")", state, "\(step.problem ?? "")",
                 ])
             }
-            let isVerified = run.savedSteps.allSatisfy { $0.isVerified || $0.problem != nil }
-            let note: HTML =
-                isVerified
-                ? ""
-                : """
-                <p class="note">Complete: every file has its size. With <code>--verify</code> every byte is compared with \
-                its checksum.</p>
+            return table.html
+        } + note(runs.flatMap(\.savedSteps))
+    }
 
-                """
-            return table.html + note
-        }
+    private func note(_ steps: [ReportedRun.SavedStep]) -> HTML {
+        guard steps.contains(where: { !$0.isVerified && $0.problem == nil }) else { return "" }
+        return """
+            <p class="note">Complete: every file has its size. With <code>--verify</code> every byte is compared with its \
+            checksum.</p>
+
+            """
     }
 }
 

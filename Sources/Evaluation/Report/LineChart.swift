@@ -15,8 +15,8 @@ struct LineChart {
         let label: String
     }
 
-    static let (width, height) = (640.0, 250.0)
-    private static let (left, right, top, bottom) = (58.0, 10.0, 10.0, 30.0)
+    static let (width, height) = (640.0, 246.0)
+    private static let (left, right, top, bottom) = (62.0, 24.0, 10.0, 26.0)
     private static let bandCount = 96
 
     let title: String
@@ -37,7 +37,8 @@ struct LineChart {
         (self.title, self.curves, self.marks, self.isSmoothed) = (title, curves, marks, isSmoothed)
         across = first == last ? Axis(first - 1...last + 1, count: 2) : Axis(first...last, count: 8)
         switch spread {
-        case .automatic where low > 0 && high / low > 30: up = Axis(low...high, .logarithmic, padding: 0.04)
+        case .automatic where low > 1e-100 && high < 1e100 && high / low > 30:
+            up = Axis(low...high, .logarithmic, padding: 0.04)
         case .fromZero where low > 0: up = Axis(0...high * 1.05)
         case .automatic, .linear, .fromZero: up = Axis(low...high, padding: 0.05)
         }

@@ -25,15 +25,18 @@ func valueText(_ value: Double, digits: Int = 4) -> String {
     return fixed(value, digits: max(0, digits - 1 - exponent))
 }
 
-/// At most `digits` decimals, none that is a last zero: `2`, `0.25`, `1e-5`.
-func shortText(_ value: Double, digits: Int) -> String {
+/// At most `digits` decimals, none that is a last zero: `2`, `0.25`; with an exponent `2e-5`, `1.25e6`.
+func shortText(_ value: Double, digits: Int, hasExponent: Bool = false) -> String {
     guard value != 0 else { return "0" }
-    let exponent = decimalExponent(value)
-    if exponent < -3 || exponent >= 6 {
-        return trimmed(fixed(value / pow(10, Double(exponent)), digits: 2)) + "e\(exponent)"
+    if hasExponent {
+        let exponent = decimalExponent(value)
+        return trimmed(fixed(value / pow(10, Double(exponent)), digits: 3)) + "e\(exponent)"
     }
     return abs(value) >= 1000 && digits == 0 ? countText(Int(value.rounded())) : trimmed(fixed(value, digits: digits))
 }
+
+/// `45 s`, `1:05`, `2:13:05`
+func durationText(_ seconds: Double) -> String { clock(seconds) + (seconds < 59.5 ? " s" : "") }
 
 /// A share, 0...1, in percent.
 func percentText(_ share: Double) -> String { fixed(100 * share, digits: 1) + " %" }

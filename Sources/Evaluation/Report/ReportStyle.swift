@@ -22,7 +22,7 @@ enum ReportStyle {
         .wide { overflow-x: auto; }
         table { border-collapse: collapse; margin: .5rem 0 1rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
         th, td { padding: .3rem 1.2rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
-        th { color: var(--soft); font-weight: 500; } td b { color: var(--soft); font-weight: 500; }
+        th { color: var(--soft); font-weight: 500; } td b { color: var(--soft); font-weight: 500; white-space: nowrap; }
         .number { text-align: right; white-space: nowrap; }
         code, pre { font: .88em/1.45 ui-monospace, "SF Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; }
         code { overflow-wrap: anywhere; }

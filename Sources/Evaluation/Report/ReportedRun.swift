@@ -66,7 +66,10 @@ struct ReportedRun: Sendable {
         readRecipe()
         metrics = attempt("metrics.jsonl", else: metrics) { try MetricsLog($0) }
         if metrics.foreignLines > 0 {
-            remarks.append("metrics.jsonl: \(metrics.foreignLines) lines are no records and were passed over")
+            let lines =
+                metrics.foreignLines == 1
+                ? "1 line is no record and was" : "\(metrics.foreignLines) lines are no records and were"
+            remarks.append("\(path)/metrics.jsonl: \(lines) passed over")
         }
         environment = attempt("environment.json", else: [:]) { try Self.json($0).object ?? [:] }
         savedSteps = attempt("checkpoints", else: []) { try Self.savedSteps($0, verifying) }
@@ -155,7 +158,9 @@ struct ReportedRun: Sendable {
     private mutating func readEvents() {
         let folder = Folder(path)
         let names = ((try? folder.names()) ?? []).filter { $0.hasPrefix("events.out.tfevents.") }
-        startSeconds = names.compactMap { Int($0.split(separator: ".").dropFirst(3).first ?? "") }.min()
+        let starts = names.compactMap { Int($0.split(separator: ".").dropFirst(3).first ?? "") }
+        // A time beyond the year 5000 is no time.
+        startSeconds = starts.filter { (0..<100_000_000_000).contains($0) }.min()
         resumedAfter = Set(names.compactMap { EventFile.resumedStep(folder.path(of: $0)).map { $0 - 1 } }).sorted()
     }
 

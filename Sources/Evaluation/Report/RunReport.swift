@@ -71,7 +71,7 @@ public struct RunReport: Sendable {
     }
 
     private var title: String {
-        guard runs.count == 1, let run = runs.first else { return "\(runs.count) runs side by side" }
+        guard runs.count == 1, let run = runs.first else { return "\(runs.count) runs compared" }
         return run.recipeName ?? run.name
     }
 

@@ -37,7 +37,7 @@ struct RunStanding: Sendable {
             secondsLeft = nil
             return
         }
-        secondsLeft = pace * Double(max(0, total - step))
+        secondsLeft = pace * (Double(total) - Double(step))
     }
 
     var text: String {
@@ -58,7 +58,8 @@ struct RunStanding: Sendable {
             let batch = run.setting("batch.global").flatMap({ Int($0) }), batch > 0,
             let samples = run.newestState?.data.counts["samples"]
         else { return nil }
-        return epochs * max(1, samples / batch)
+        let (total, isTooLarge) = epochs.multipliedReportingOverflow(by: max(1, samples / batch))
+        return isTooLarge ? nil : total
     }
 
     private static func state(_ folder: String, now: Double) -> State {

@@ -7,7 +7,10 @@ struct EnvironmentSection: ReportSection {
     func content(_ runs: [ReportedRun]) -> HTML {
         let keys = Set(runs.flatMap(\.environment.keys)).sorted()
         var table = HTMLTable(head: runs.count > 1 ? [""] + runs.map { "\($0.name)" } : [])
-        table.rows = keys.map { key in ["\(key)"] + runs.map { value(key, $0.environment[key]) } }
+        for key in keys {
+            let values = runs.map { value(key, $0.environment[key]) }
+            if values.contains(where: { !$0.isEmpty }) { table.rows.append(["<b>\(key)</b>"] + values) }
+        }
         return table.html
     }
 

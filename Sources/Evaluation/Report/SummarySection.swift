@@ -81,21 +81,23 @@ struct SummarySection: ReportSection {
     private func progress(_ run: ReportedRun) -> HTML? {
         let standing = run.standing
         guard standing.step > 0 else { return "no step yet" }
-        guard let total = standing.total, total > 0 else { return "step \(countText(standing.step))" }
-        let share = min(1, Double(standing.step) / Double(total))
-        let left = standing.secondsLeft.map { ", about \(clock($0)) left" } ?? ""
-        let resumed =
-            run.resumedAfter.isEmpty ? "" : ", resumed after " + run.resumedAfter.map(countText).joined(separator: ", ")
-        return """
-            <progress value="\(pixels(100 * share))" max="100"></progress> step \(countText(standing.step)) of \
-            \(countText(total))\(left)\(resumed)
-            """
+        let resumed = run.resumedAfter.map(countText).joined(separator: ", ")
+        let rest = [
+            standing.total.map { " of \(countText($0))" },
+            standing.secondsLeft.map { ", about \(durationText($0)) left" },
+            resumed.isEmpty ? nil : ", resumed after \(resumed)",
+        ].compactMap { $0 }.joined()
+        let bar = standing.total.map { total -> HTML in
+            let share = min(1, Double(standing.step) / Double(max(1, total)))
+            return "<progress value=\"\(pixels(100 * share))\" max=\"100\"></progress> "
+        }
+        return "\(bar ?? "")step \(countText(standing.step))\(rest)"
     }
 
     private func time(_ run: ReportedRun) -> HTML? {
         let start = run.startSeconds.map { "started " + Date(timeIntervalSince1970: Double($0)).formatted(.iso8601) }
         let parts = [
-            run.standing.seconds.map { clock($0) + " of training" },
+            run.standing.seconds.map { durationText($0) + " of training" },
             run.metrics.intervals.last?["images_per_second"].map { valueText($0) + " images/s at last" }, start,
         ].compactMap { $0 }
         return parts.isEmpty ? nil : "\(parts.joined(separator: ", "))"

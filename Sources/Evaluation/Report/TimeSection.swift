@@ -13,10 +13,10 @@ struct TimeSection: ReportSection {
         table.numbers = Set(1...TimeSplit.names.count + 1)
         for (run, intervals) in splits {
             let sum = TimeSplit.sum(intervals)
-            let cells = zip(sum.seconds, sum.shares).map { "\(clock($0)) (\(percentText($1)))" as HTML }
-            table.rows.append(["\(run.name)"] + cells + ["\(clock(sum.total))", bar(sum)])
+            let cells = zip(sum.seconds, sum.shares).map { "\(durationText($0)) (\(percentText($1)))" as HTML }
+            table.rows.append(["\(run.name)"] + cells + ["\(durationText(sum.total))", bar(sum)])
         }
-        let charts = splits.map { run, intervals in chart(intervals, name: runs.count > 1 ? run.name : "") }
+        let charts = splits.map { run, intervals in chart(intervals, name: runs.count > 1 ? run.name + ": " : "") }
         return "\(legend)\(table.html)<div class=\"charts\">\n\(charts)</div>\n"
     }
 
@@ -46,12 +46,12 @@ struct TimeSection: ReportSection {
 
     /// The shares over the steps, columns of equally many intervals.
     private func chart(_ intervals: [TimeSplit], name: String) -> HTML {
-        let (width, height, left, bottom) = (LineChart.width, 150.0, 58.0, 24.0)
+        let (width, height, left, bottom) = (LineChart.width, 150.0, 62.0, 24.0)
         let bins = TimeSplit.binned(intervals, count: Self.binCount)
         let first = Double(bins.first?.steps.lowerBound ?? 0)
         let last = Double(max(bins.last?.steps.upperBound ?? 1, (bins.first?.steps.lowerBound ?? 0) + 1))
         let axis = Axis(first...last, count: 8)
-        func x(_ step: Double) -> Double { left + axis.position(step) * (width - left - 10) }
+        func x(_ step: Double) -> Double { left + axis.position(step) * (width - left - 24) }
         func y(_ share: Double) -> Double { height - bottom - share * (height - bottom - 10) }
         let columns = bins.map { bin in
             let from = x(Double(bin.steps.lowerBound) - (bin.steps.lowerBound > Int(first) ? 1 : 0))
@@ -59,7 +59,7 @@ struct TimeSection: ReportSection {
         }
         let rows = [0.0, 0.5, 1].map { share in
             """
-            <path class="grid" d="M\(pixels(left)) \(pixels(y(share)))H\(pixels(width - 10))"/>\
+            <path class="grid" d="M\(pixels(left)) \(pixels(y(share)))H\(pixels(width - 24))"/>\
             <text x="\(pixels(left - 6))" y="\(pixels(y(share)))" dy="0.35em" text-anchor="end">\
             \(shortText(100 * share, digits: 0)) %</text>
 
@@ -72,7 +72,7 @@ struct TimeSection: ReportSection {
             """ as HTML
         }
         return """
-            <figure class="chart"><figcaption>Time split over steps \(name)</figcaption>
+            <figure class="chart"><figcaption>\(name)Time split over steps</figcaption>
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(pixels(width)) \(pixels(height))" role="img" \
             aria-label="time split over steps">
             \(rows)\(columns)\(labels)</svg></figure>
