@@ -15,13 +15,14 @@ struct Axis {
 
     /// - Parameters:
     ///   - values: the least and the greatest; above 0 on a logarithmic axis.
+    ///   - count: about how many ticks.
     ///   - padding: what is left free at both ends, as a share of the range.
     init(_ values: ClosedRange<Double>, _ scale: Scale = .linear, padding: Double = 0, count: Int = 5) {
         self.scale = scale
         switch scale {
         case .linear:
             var (low, high) = (values.lowerBound, values.upperBound)
-            if low == high { (low, high) = (low - max(abs(low) / 10, 1e-12), high + max(abs(high) / 10, 1e-12)) }
+            if low == high { (low, high) = (low - max(abs(low) / 50, 1e-12), high + max(abs(high) / 50, 1e-12)) }
             let space = (high - low) * padding
             (self.low, self.high) = (low - space, high + space)
             ticks = Self.even(self.low, self.high, count: count)
@@ -45,7 +46,7 @@ struct Axis {
         let rough = (high - low) / Double(count)
         guard rough.isNormal else { return [] }
         let power = pow(10, floor(log10(rough)))
-        let step = ([1, 2, 5].map { $0 * power }.first { $0 >= rough * 0.999 }) ?? 10 * power
+        let step = ([1, 2, 5].map { $0 * power }.first { $0 >= 0.7 * rough }) ?? 10 * power
         let digits = max(0, -Int(floor(log10(step * 1.001))))
         let hasExponent = step < 1e-4 || max(abs(low), abs(high)) >= 1e6
         let (first, last) = ((low / step).rounded(.up), (high / step).rounded(.down))

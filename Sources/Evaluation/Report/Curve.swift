@@ -19,17 +19,21 @@ struct Curve: Sendable {
     /// Ascending in x.
     let points: [Point]
 
-    /// Exponential moving average over about a twentieth of the points, free of the pull towards its start; empty for a
-    /// short curve, which needs none.
+    /// The mean over about a thirtieth of the points around each, as many before as after it so that it does not lag;
+    /// at the ends over those that there are. Empty for a short curve, which needs none.
     var smoothed: [Point] {
         guard points.count >= 60 else { return [] }
-        let keep = 1 - 2 / (Double(points.count) / 20 + 1)
-        var (sum, weight) = (0.0, 0.0)
-        return points.map { point in
-            guard let y = point.y else { return point }
-            sum = keep * sum + (1 - keep) * y
-            weight = keep * weight + (1 - keep)
-            return Point(point.x, sum / weight)
+        // Sums and counts of the finite values before each point.
+        var (sums, counts) = ([0.0], [0])
+        for point in points {
+            sums.append(sums[sums.count - 1] + (point.y ?? 0))
+            counts.append(counts[counts.count - 1] + (point.y == nil ? 0 : 1))
+        }
+        let reach = points.count / 60
+        return points.indices.map { index in
+            let (start, end) = (max(0, index - reach), min(points.count, index + reach + 1))
+            let mean = (sums[end] - sums[start]) / Double(max(1, counts[end] - counts[start]))
+            return Point(points[index].x, points[index].y == nil ? nil : mean)
         }
     }
 }

@@ -35,7 +35,7 @@ struct LineChart {
             let last = points.map(\.x).max()
         else { return nil }
         (self.title, self.curves, self.marks, self.isSmoothed) = (title, curves, marks, isSmoothed)
-        across = first == last ? Axis(first - 1...last + 1, count: 2) : Axis(first...last, count: 8)
+        across = first == last ? Axis(first - 1...last + 1, count: 2) : Axis(first...last, count: 6)
         switch spread {
         case .automatic where low > 1e-100 && high < 1e100 && high / low > 30:
             up = Axis(low...high, .logarithmic, padding: 0.04)

@@ -50,7 +50,7 @@ struct TimeSection: ReportSection {
         let bins = TimeSplit.binned(intervals, count: Self.binCount)
         let first = Double(bins.first?.steps.lowerBound ?? 0)
         let last = Double(max(bins.last?.steps.upperBound ?? 1, (bins.first?.steps.lowerBound ?? 0) + 1))
-        let axis = Axis(first...last, count: 8)
+        let axis = Axis(first...last, count: 6)
         func x(_ step: Double) -> Double { left + axis.position(step) * (width - left - 24) }
         func y(_ share: Double) -> Double { height - bottom - share * (height - bottom - 10) }
         let columns = bins.map { bin in
