@@ -18,7 +18,8 @@ public final class RunLock: Sendable {
             "host \(host), process \(pid)" + (job.isEmpty ? "" : ", job \(job)")
         }
 
-        var isAlive: Bool? { ProcessIdentity(pid: pid, startTicks: startTicks, machine: machine).isAlive }
+        /// Whether the process lives; nil where this machine cannot know.
+        public var isAlive: Bool? { ProcessIdentity(pid: pid, startTicks: startTicks, machine: machine).isAlive }
     }
 
     /// Silence after which an owner on another machine may be called dead. `beat` is due several times in it.
@@ -75,6 +76,12 @@ public final class RunLock: Sendable {
         guard Self.readOwner(file.path)?.token == owner.token else { return }
         do { try file.remove() } catch { throw CheckpointError(writing: error) }
     }
+
+    /// For onlookers: who holds a run folder, or held it last without giving it up; nil for nobody.
+    public static func owner(of folder: String) -> Owner? { readOwner(Folder(folder).path(of: name)) }
+
+    /// For onlookers: nanoseconds since 1970 at the last heartbeat, on the clock of the file system.
+    public static func lastBeat(of folder: String) -> Int? { FileStatus(Folder(folder).path(of: name))?.modified }
 
     /// Nil for an empty or unreadable text: its writer was killed between making the file and writing it.
     private static func readOwner(_ path: String) -> Owner? {

@@ -9,7 +9,8 @@ import Training
 /// A trained method that predicts hidden pixels, looked at from outside: pictures of what it predicts, and how far off
 /// that is. Pictures are cut as in evaluation, and the same are hidden in every call: each by its place in the choice.
 public final class Reconstruction {
-    private static let titles = ["original", "masked", "reconstruction"]
+    /// What the pictures of a sample are, from left to right.
+    static let titles = ["original", "masked", "reconstruction"]
 
     /// Mean |x − x̂| of normalised pixels over all that was hidden.
     public struct MaskedError: Sendable, Equatable {

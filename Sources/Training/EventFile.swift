@@ -1,4 +1,5 @@
 public import Batches
+import Kernels
 public import Platform
 
 /// A TensorBoard event file: records framed by lengths and masked checksums, each an `Event` message of
@@ -20,6 +21,22 @@ public final class EventFile {
     public static func name(wallSeconds: Double) -> String {
         let digits = String(Int(wallSeconds))
         return "events.out.tfevents." + String(repeating: "0", count: max(0, 10 - digits.count)) + digits + ".lacuna"
+    }
+
+    /// The step at which the part in the file went on with a run; nil for a part that began one, and for files that this
+    /// program did not write.
+    public static func resumedStep(_ path: String) -> Int? {
+        guard let file = try? InputFile(path), let read = try? file.read(into: Bytes(zeros: 256)) else { return nil }
+        func number(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reversed().reduce(0) { $0 << 8 | Int($1) } }
+        // Each record: its length in 8 bytes, a checksum, an event of a double and a step first, a checksum.
+        var left = read.array[...]
+        guard left.count > 16, left[1..<8].allSatisfy({ $0 == 0 }) else { return nil }
+        left = left.dropFirst(12 + number(left.prefix(8)) + 4)
+        guard left.count > 12 + 10 else { return nil }
+        let event = left.dropFirst(12).prefix(number(left.prefix(2))).dropFirst(10)
+        let digits = event.prefix { $0 > 127 }.count + 1
+        let step = event.prefix(digits).reversed().reduce(0) { $0 << 7 | Int($1 & 127) }
+        return event.count == digits + 4 && Array(event.suffix(4)) == [0x3A, 2, 8, 1] ? step : nil
     }
 
     public func append(_ scalars: [(tag: String, value: Double)], step: Int, wallSeconds: Double) throws(FileError) {

@@ -63,3 +63,14 @@ package func clock(_ seconds: Double) -> String {
     if hours > 0 { return "\(hours):\(two(minutes)):\(two(rest))" }
     return minutes > 0 ? "\(minutes):\(two(rest))" : "\(rest)"
 }
+
+/// `512 B`, `3.4 KiB`, `12.0 MiB`, `1.5 GiB`.
+package func sizeText(_ bytes: Int) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"]
+    var (value, unit) = (Double(bytes), "B")
+    for next in units where value >= 1024 {
+        value /= 1024
+        unit = next
+    }
+    return unit == "B" ? "\(bytes) B" : fixed(value, digits: 1) + " " + unit
+}

@@ -31,13 +31,17 @@ final class RunFolder {
     }
 
     /// Writes down where and how the run was started last.
-    func describe(_ options: TrainingRun.Options, _ communicator: any Communicator, _ pool: WorkerPool) throws {
+    /// - Parameter total: updates of the whole run.
+    func describe(
+        _ options: TrainingRun.Options, _ communicator: any Communicator, _ pool: WorkerPool, total: Int
+    ) throws {
         if !options.recipeText.isEmpty { try write(options.recipeText, to: "recipe.yaml") }
         let environment: [String: JSON] = [
             "version": .string(options.library), "command": .array(options.command.map(JSON.string)),
             "ranks": .integer(communicator.size), "hosts": .array(communicator.hosts.map(JSON.string)),
             "threads": .integer(pool.threads), "level": .string("\(pool.level)"), "job": .string(options.job),
             "process": .integer(ProcessIdentity.current.pid), "resumes": .bool(options.resumes),
+            "updates": .integer(total),
         ]
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -74,7 +74,8 @@ public final class TrainingRun {
             ])
         sampler = try Sampler(
             count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
-        total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
+        let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
+        self.total = total
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
         let experiment = try communicator.together {
             try Experiment(
@@ -90,7 +91,7 @@ public final class TrainingRun {
             shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
         if let state = opened.state { try trainer.restore(opened.checkpoint, state, over: communicator) }
         folder = opened.folder
-        try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool) }
+        try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
         lastSaved = start
         (self.options, self.communicator, self.speaker) = (options, communicator, speaker)
         speaker.say(

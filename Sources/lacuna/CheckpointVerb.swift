@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import FoundationEssentials
 import Platform
+import Training
 
 struct CheckpointVerb: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -17,6 +17,7 @@ struct Lacuna: ParsableCommand {
         version: Version.text,
         subcommands: [
             Pretrain.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self, Reconstruct.self,
+            ReportVerb.self,
             Bench.self, Doctor.self,
         ])
 

@@ -1,5 +1,3 @@
-import Training
-
 /// Lines of text whose columns stand under each other.
 struct Table {
     private var rows: [[String]] = []
@@ -24,15 +22,4 @@ struct Table {
             return line + "\n"
         }.joined()
     }
-}
-
-/// `512 B`, `3.4 KiB`, `12.0 MiB`, `1.5 GiB`.
-func sizeText(_ bytes: Int) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB"]
-    var (value, unit) = (Double(bytes), "B")
-    for next in units where value >= 1024 {
-        value /= 1024
-        unit = next
-    }
-    return unit == "B" ? "\(bytes) B" : fixed(value, digits: 1) + " " + unit
 }
