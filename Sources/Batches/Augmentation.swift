@@ -25,15 +25,23 @@ public struct SampleKey: Equatable, Sendable {
     }
 }
 
-/// What happens to a decoded picture until the model sees it: the steps in their order, then normalised floats.
-/// The order of a training chain is crop and resize, flip, policy or colour jitter, normalisation.
+/// What happens to a decoded picture until the model sees it: the steps in their order, normalised floats, boxes erased
+/// in them; then complete batches are mixed.
+/// The order of a training chain is crop and resize, flip, policy or colour jitter, normalisation, erasing, mixing.
 public struct ImageTransform: Sendable {
     public let steps: [any Augmentation]
     public let normalisation: Normalisation
+    public let erasing: RandomErasing?
+    public let mixing: Mixing?
 
-    public init(_ steps: [any Augmentation], _ normalisation: Normalisation) {
+    public init(
+        _ steps: [any Augmentation], _ normalisation: Normalisation, erasing: RandomErasing? = nil,
+        mixing: Mixing? = nil
+    ) {
         self.steps = steps
         self.normalisation = normalisation
+        self.erasing = erasing
+        self.mixing = mixing
     }
 
     /// Applies the steps with the draws of `key`.
@@ -45,9 +53,17 @@ public struct ImageTransform: Sendable {
         }
     }
 
-    /// Applies the steps and writes the picture as floats, (H, W, 3).
+    /// Writes an augmented picture as floats, (H, W, 3), with its boxes erased.
+    public func write(_ image: borrowing Image, _ key: SampleKey, into floats: Floats) {
+        normalisation.apply(image, into: floats)
+        guard let erasing else { return }
+        var random = key.stream(.erase)
+        erasing.apply(floats, height: image.height, width: image.width, &random)
+    }
+
+    /// All that is done to one picture.
     public func apply(_ image: inout Image, _ key: SampleKey, into floats: Floats) {
         augment(&image, key)
-        normalisation.apply(image, into: floats)
+        write(image, key, into: floats)
     }
 }

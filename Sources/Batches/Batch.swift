@@ -34,7 +34,7 @@ public final class Batch: Sendable {
     public let labels: Indices
     /// (B), the numbers of the samples that are in the slots, substitutes included; -1 in an empty slot.
     public let samples: Indices
-    /// (B, classes), for recipes that mix pictures.
+    /// (B, classes): shares that add up to 1, one-hot where nothing is mixed.
     public let targets: Floats
     private let numbers: Buffer<Int>
 
@@ -69,4 +69,7 @@ public final class Batch: Sendable {
 
     public func image(_ slot: Int) -> Floats { images[slot * shape.imageCount..<(slot + 1) * shape.imageCount] }
     public func mask(_ slot: Int) -> Floats { masks[slot * shape.maskCount..<(slot + 1) * shape.maskCount] }
+    public func target(_ slot: Int) -> Floats {
+        targets[slot * shape.targetClasses..<(slot + 1) * shape.targetClasses]
+    }
 }

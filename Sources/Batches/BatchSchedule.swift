@@ -27,10 +27,9 @@ final class BatchSchedule: Sendable {
             sampler.fill(order, epoch: epoch)
             self.epoch[0] = epoch
         }
-        let start = update % sampler.updatesPerEpoch * sampler.globalBatch + offset
         var count = 0
         for place in 0..<size {
-            guard let draw = sampler.draw(at: start + place, epoch: epoch, in: order) else { break }
+            guard let draw = sampler.draw(at: offset + place, update: update, in: order) else { break }
             slots[slot][2 * place] = Int32(draw.sample)
             slots[slot][2 * place + 1] = Int32(draw.repetition)
             count += 1

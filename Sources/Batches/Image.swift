@@ -8,6 +8,8 @@ public struct Image: ~Copyable, Sendable {
     private var current = Bytes(zeros: 0)
     private var spare = Bytes(zeros: 0)
     var resizing = ResizeScratch()
+    let point = PointScratch()
+    let loops = PictureLoops()
 
     public init() {}
 

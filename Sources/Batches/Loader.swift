@@ -11,8 +11,9 @@ public final class Loader: Sendable {
         /// Floats of one mask, and who draws it.
         public var maskCount = 0
         public var mask: (@Sendable (SampleKey, Floats) -> Void)?
+        /// Classes of the targets; 0: labels only.
         public var targetClasses = 0
-        /// Runs once on each complete batch, for recipes that mix pictures.
+        /// Runs once on each complete batch, before its pictures are mixed.
         public var complete: (@Sendable (Batch) -> Void)?
         public var tolerance = Tolerance()
         /// Batches in memory.
@@ -40,6 +41,7 @@ public final class Loader: Sendable {
             throw DataError(source.name, found: "\(source.count) samples", expected: "the sampler's \(sampler.count)")
         }
         let size = try cut.microBatch(of: sampler.globalBatch)
+        try settings.checkMixing(of: size, source)
         let shape = BatchShape(
             size: size, height: settings.height, width: settings.width, maskCount: settings.maskCount,
             targetClasses: settings.targetClasses)
@@ -70,5 +72,22 @@ public final class Loader: Sendable {
             return threads
         }
         for thread in running { thread.join() }
+    }
+}
+
+extension Loader.Settings {
+    fileprivate func checkMixing(of size: Int, _ source: any SampleSource) throws(DataError) {
+        guard let mixing = transform.mixing else { return }
+        guard targetClasses > 0 else {
+            throw DataError(
+                source.name, found: "no targets", expected: "those of labelled pictures, to be mixed with them",
+                hint: "leave images.mix out of the recipe")
+        }
+        guard mixing.partner == .mirror || size % 2 == 0 else {
+            throw DataError(
+                "batch", found: "\(size) samples in a micro-batch of a rank",
+                expected: "an even number, to mix neighbours",
+                hint: "choose batch.global, batch.accumulation and ranks so that it is even")
+        }
     }
 }

@@ -15,6 +15,9 @@ struct LoaderWork: Sendable {
     func run() {
         var image = Image()
         var memory = ReadMemory()
+        let shape = ring.batches[0].shape
+        let scratch = Floats(
+            zeros: settings.transform.mixing == nil ? 0 : max(shape.imageCount, shape.targetClasses))
         while true {
             switch ring.claim() {
             case .stop: return
@@ -33,6 +36,9 @@ struct LoaderWork: Sendable {
                 }
                 if ring.filled(slot, places.count) {
                     settings.complete?(batch)
+                    settings.transform.mixing?.apply(batch, seed: settings.seed, scratch: scratch) { place in
+                        schedule.draw(place, batch, slot: slot).key(seed: settings.seed)
+                    }
                     ring.completed(slot)
                 }
             }
@@ -51,10 +57,20 @@ struct LoaderWork: Sendable {
                 expected: "\(settings.height) × \(settings.width)",
                 hint: "the recipe needs a crop or resize to the input size")
         }
-        settings.transform.normalisation.apply(image, into: batch.image(place))
+        settings.transform.write(image, key, into: batch.image(place))
         settings.mask?(key, batch.mask(place))
         batch.samples[place] = Int32(sample)
-        batch.labels[place] = Int32(source.label(sample) ?? -1)
+        let label = source.label(sample) ?? -1
+        batch.labels[place] = Int32(label)
+        guard settings.targetClasses > 0 else { return }
+        guard (0..<settings.targetClasses).contains(label) else {
+            throw DataError(
+                source.place(sample), found: label < 0 ? "no label" : "class \(label)",
+                expected: "a class of the \(settings.targetClasses)")
+        }
+        let target = batch.target(place)
+        target.fill(0)
+        target[label] = 1
     }
 
     /// Reads the sample of the draw, or a substitute if it is bad.
@@ -83,6 +99,7 @@ struct LoaderWork: Sendable {
         for place in batch.count..<batch.shape.size {
             batch.image(place).fill(0)
             batch.mask(place).fill(0)
+            batch.target(place).fill(0)
             batch.samples[place] = -1
             batch.labels[place] = -1
         }

@@ -14,8 +14,9 @@ public struct Sampler: Sendable, Equatable {
     /// Samples of one update on all ranks together.
     public let globalBatch: Int
     public let order: Order
-    /// How often each sample stands in the permutation, one copy after the other: repeated augmentation.
-    /// An epoch has the same number of updates and sees a part of the samples. Source: SparK, fine-tuning of ConvNeXt.
+    /// How often each sample stands in the permutation: repeated augmentation. An epoch has the same number of updates
+    /// and sees a part of the samples. A batch holds first copies, then second ones and so on, so that the copies of a
+    /// sample are no neighbours and, as in the reference, come to different ranks. Source: SparK, fine-tuning of ConvNeXt.
     public let repetitions: Int
     public let updatesPerEpoch: Int
 
@@ -69,21 +70,33 @@ public struct Sampler: Sendable, Equatable {
 
     private func draws(update: Int, places: Range<Int>) -> [Draw] {
         let samples = Indices(zeros: count)
-        let epoch = epoch(ofUpdate: update)
-        fill(samples, epoch: epoch)
-        let start = update % updatesPerEpoch * globalBatch
-        return places.compactMap { draw(at: start + $0, epoch: epoch, in: samples) }
+        fill(samples, epoch: epoch(ofUpdate: update))
+        return places.compactMap { draw(at: $0, update: update, in: samples) }
     }
 
     /// - Parameters:
-    ///   - position: in the epoch's list of draws.
-    ///   - samples: the permutation of that epoch.
+    ///   - place: in the global batch.
+    ///   - samples: the permutation of the update's epoch.
     /// - Returns: nil beyond the end of a set in stored order.
-    public func draw(at position: Int, epoch: Int, in samples: Indices) -> Draw? {
-        let (place, copy) = (position / repetitions, position % repetitions)
-        if case .stored = order, place >= count { return nil }
+    public func draw(at place: Int, update: Int, in samples: Indices) -> Draw? {
+        let position = update % updatesPerEpoch * globalBatch + spread(place)
+        let (entry, copy) = (position / repetitions, position % repetitions)
+        if case .stored = order, entry >= count { return nil }
         return Draw(
-            sample: Int(samples[place % count]), epoch: epoch, repetition: place / count * repetitions + copy)
+            sample: Int(samples[entry % count]), epoch: epoch(ofUpdate: update),
+            repetition: entry / count * repetitions + copy)
+    }
+
+    /// Positions 0, r, 2r, … of the batch's list of r copies each come first, then 1, r + 1, …
+    private func spread(_ place: Int) -> Int {
+        guard repetitions > 1, case .shuffled = order else { return place }
+        var rest = place
+        for copy in 0..<repetitions {
+            let entries = (globalBatch - copy + repetitions - 1) / repetitions
+            if rest < entries { return rest * repetitions + copy }
+            rest -= entries
+        }
+        preconditionFailure("a place beyond the batch")
     }
 }
 

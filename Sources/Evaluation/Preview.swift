@@ -12,15 +12,16 @@ extension Recipe {
         let hiding = try Experiment(self, samples: 1, classes: source.classes?.count ?? 0).objective.hiding
         let titles = ["original", "augmented"] + (hiding == nil ? [] : ["masked"])
         let grid = PictureGrid(samples: count, titles: titles, inputSide: images.size)
-        // The order does not depend on the batch, so a small one begins like the recipe's own.
-        let sampler = try Sampler(count: source.count, globalBatch: count, order: .shuffled(seed: seed))
-        let loader = try Batches.Loader(
-            source, sampler, BatchCut(), loaderSettings(trainingTransform, hiding: hiding), updates: 0..<1)
+        // The order does not depend on the batch, so a small one begins like the recipe's own; an even one can be mixed.
+        let sampler = try Sampler(
+            count: source.count, globalBatch: count + count % 2, order: .shuffled(seed: seed), wraps: true)
+        let settings = try loaderSettings(trainingTransform, hiding: hiding, classes: source.classes?.count ?? 0)
+        let loader = try Batches.Loader(source, sampler, BatchCut(), settings, updates: 0..<1)
         defer { loader.stop() }
         let batch = try loader.next()
         var original = Image()
         var memory = ReadMemory()
-        for slot in 0..<batch.count {
+        for slot in 0..<count {
             try source.read(Int(batch.samples[slot]), into: &original, using: &memory)
             grid.draw(original, sample: slot, number: 0)
             let input = trainingTransform.normalisation.restore(

@@ -23,6 +23,10 @@ public enum Purpose: UInt32, Sendable {
     case crop = 0x4352_4F50
     case flip = 0x464C_4950
     case mask = 0x4D41_534B
+    case policy = 0x504F_4C49
+    case colorJitter = 0x4A49_5454
+    case erase = 0x4552_4153
+    case mix = 0x4D49_5845
     case dropPath = 0x4452_4F50
     case procedural = 0x5052_4F43
     case substitute = 0x5355_4253

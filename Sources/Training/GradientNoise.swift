@@ -53,7 +53,7 @@ public struct GradientNoise: Sendable, Equatable {
         pool.split(blocks.count, grain: 1024, (gradients, first, key, deviation, blocks.lowerBound)) { at, range in
             let (gradients, first, key, deviation, begin) = at
             for block in begin + range.lowerBound..<begin + range.upperBound {
-                let normals = Self.normals(Self.words(key.0, block, parameter: key.1, step: key.2))
+                let normals = Philox.normals(Self.words(key.0, block, parameter: key.1, step: key.2))
                 for lane in 0..<4 {
                     let element = 4 * block + lane - first
                     guard element >= 0 && element < gradients.count else { continue }
@@ -81,13 +81,5 @@ public struct GradientNoise: Sendable, Equatable {
         let counter = SIMD4(
             UInt32(truncatingIfNeeded: block), UInt32(truncatingIfNeeded: block >> 32), parameter, step)
         return Philox.words(counter: counter, key: key)
-    }
-
-    /// Two pairs of normals by the transform of Box and Muller, in Double; u is never 0.
-    package static func normals(_ words: SIMD4<UInt32>) -> SIMD4<Double> {
-        func uniform(_ lane: Int) -> Double { (Double(words[lane]) + 0.5) * 0x1p-32 }
-        let first = (-2 * log(uniform(0))).squareRoot(), second = (-2 * log(uniform(2))).squareRoot()
-        let (angle, other) = (2 * Double.pi * uniform(1), 2 * Double.pi * uniform(3))
-        return SIMD4(first * cos(angle), first * sin(angle), second * cos(other), second * sin(other))
     }
 }

@@ -1,6 +1,5 @@
 public import Batches
 import Kernels
-public import Objectives
 import Platform
 public import Recipes
 
@@ -49,49 +48,6 @@ extension Recipe {
                     folder: settings.path, split: split, name: settings.path, classes: IDX.digitNames)
             }
         }
-    }
-
-    /// Crop, flip and normalisation of training.
-    public var trainingTransform: ImageTransform {
-        var steps: [any Augmentation] = []
-        if let crop = images.crop {
-            steps.append(
-                RandomResizedCrop(
-                    size: images.size, area: crop.minimumArea...crop.maximumArea,
-                    aspect: crop.minimumRatio...crop.maximumRatio, interpolation))
-        } else {
-            steps.append(Resizing(.exactly(height: images.size, width: images.size), interpolation))
-        }
-        if let flip = images.flip { steps.append(HorizontalFlip(probability: flip)) }
-        return ImageTransform(steps, normalisation)
-    }
-
-    /// Nothing drawn: the short edge to the input's size, the centre cut out.
-    public var evaluationTransform: ImageTransform {
-        ImageTransform(
-            [Resizing(.shortEdge(images.size), interpolation), CentreCrop(size: images.size)], normalisation)
-    }
-
-    private var interpolation: Interpolation { images.crop?.interpolation == .bicubic ? .bicubic : .bilinear }
-
-    private var normalisation: Normalisation {
-        Normalisation(mean: images.normalize.mean, deviation: images.normalize.std)
-    }
-
-    /// Micro-batches and pictures for an objective of this recipe.
-    public func loaderSettings(_ transform: ImageTransform, hiding: CellHiding?) throws -> Batches.Loader.Settings {
-        var settings = Batches.Loader.Settings(
-            seed: seed, transform: transform, height: images.size, width: images.size)
-        settings.slots = loader.slots
-        settings.threads = loader.threads
-        if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
-        if let hiding {
-            let mask = try CellMask(
-                imageSize: images.size, cellSize: hiding.cellSide, patchSize: hiding.patchSide, ratio: hiding.ratio)
-            settings.maskCount = hiding.count(imageSide: images.size)
-            settings.mask = { mask.draw($0, into: $1) }
-        }
-        return settings
     }
 
     /// The rule that moves the weights.

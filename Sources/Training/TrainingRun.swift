@@ -73,7 +73,8 @@ public final class TrainingRun {
                 "data": source.fingerprint.description,
             ])
         sampler = try Sampler(
-            count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
+            count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed),
+            repetitions: recipe.batch.repeats)
         let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
         self.total = total
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
@@ -84,7 +85,9 @@ public final class TrainingRun {
         let start = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
-            recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding),
+            recipe.loaderSettings(
+                recipe.trainingTransform, hiding: experiment.objective.hiding,
+                classes: experiment.batch.targets?.shape[1] ?? 0),
             updates: min(start, total)..<total)
         trainer = try Trainer(
             experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,

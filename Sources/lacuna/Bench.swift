@@ -3,14 +3,15 @@ import ArgumentParser
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure training steps and operations on made data; no data set is needed.",
+        abstract: "Measure training steps and operations on made data, and the making of samples.",
         discussion: """
             Examples:
               lacuna bench
               lacuna bench ops Recipes/simmim-vit_micro-procedural.yaml --threads 1 --steps 20
               lacuna bench step Recipes/simmim-vit_micro-procedural.yaml --threads 1 --batch 16 --steps 5
+              lacuna bench data Recipes/simmim-vit_micro-digits.yaml
             """,
-        subcommands: [BenchOperations.self, BenchStep.self], defaultSubcommand: BenchOperations.self)
+        subcommands: [BenchOperations.self, BenchStep.self, BenchData.self], defaultSubcommand: BenchOperations.self)
 }
 
 /// What both measurements take.

@@ -60,13 +60,22 @@ import Testing
         #expect(draws[5].key(seed: 1) != draws[0].key(seed: 1))
     }
 
-    @Test func `repeated augmentation puts the copies of a sample side by side`() throws {
+    @Test func `repeated augmentation sees a part of the samples and keeps copies apart`() throws {
         let sampler = try Sampler(count: 12, globalBatch: 6, order: .shuffled(seed: 1), repetitions: 3)
         #expect(sampler.updatesPerEpoch == 2)
         let draws = (0..<2).flatMap { sampler.draws(update: $0) }
         #expect(Set(draws.map(\.sample)).count == 4)
-        #expect(draws.map(\.repetition) == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
-        #expect(draws[0].sample == draws[2].sample)
+        #expect(draws.map(\.repetition) == [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2])
+        #expect(draws[0].sample == draws[2].sample && draws[0].sample != draws[1].sample)
+        #expect(try samples(sampler, update: 1, ranks: 3, accumulation: 2) == sampler.draws(update: 1))
+    }
+
+    @Test func `copies that end in another batch are not lost`() throws {
+        let sampler = try Sampler(count: 20, globalBatch: 10, order: .shuffled(seed: 1), repetitions: 3)
+        let draws = (0..<2).flatMap { sampler.draws(update: $0) }
+        let counts = Dictionary(grouping: draws, by: \.sample).mapValues { Set($0.map(\.repetition)).count }
+        // Twenty places: six samples three times, a seventh twice.
+        #expect(counts.values.sorted() == [2, 3, 3, 3, 3, 3, 3])
     }
 
     @Test func `stored order keeps the tail`() throws {

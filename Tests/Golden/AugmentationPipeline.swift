@@ -9,12 +9,32 @@ struct PipelineFixture: Decodable, Sendable {
         let size: Int
         let flip: Bool
     }
+    /// A name and its argument.
+    struct Operation: Decodable, Sendable {
+        let name: String
+        let argument: Double?
+
+        init(from decoder: any Decoder) throws {
+            var pair = try decoder.unkeyedContainer()
+            name = try pair.decode(String.self)
+            argument = try pair.isAtEnd ? nil : pair.decodeIfPresent(Double.self)
+        }
+    }
+    struct FineTuning: Decodable, Sendable {
+        let box, erase: [Int]
+        let size: Int
+        let flip: Bool
+        let ops: [Operation]
+    }
     struct Evaluation: Decodable, Sendable { let size: Int }
     struct Padded: Decodable, Sendable {
         let top, left: Int
         let flip: Bool
     }
     let pretrain, spark_pretrain: Training
+    let finetune: FineTuning
+    let ops_fill: [UInt8]
+    let ops_interpolation: Interpolation
     let eval: Evaluation
     let cifar: Padded
     let source: String
@@ -35,6 +55,31 @@ struct PipelineFixture: Decodable, Sendable {
             if chain.flip { image.mirror() }
             try expectNormalised(image, fixture, name)
         }
+    }
+
+    @Test(arguments: ImageFixture<PipelineFixture>.all(in: "augmentation"))
+    func `the fine-tuning chain with policy and erasing equals the reference bit for bit`(
+        _ fixture: ImageFixture<PipelineFixture>
+    ) throws {
+        let config = fixture.config, chain = config.finetune
+        var image = try decoded(fixture)
+        let box = Box(top: chain.box[0], left: chain.box[1], height: chain.box[2], width: chain.box[3])
+        image.resize(box, height: chain.size, width: chain.size, .bicubic)
+        if chain.flip { image.mirror() }
+        for step in chain.ops {
+            let size = chain.size
+            let operation = try #require(timmOperation(step.name, step.argument, height: size, width: size))
+            image.apply(operation, config.ops_interpolation, fill: SIMD3(config.ops_fill))
+        }
+        let bytes = "output/simmim_finetune_uint8"
+        if fixture.tensors.contains(bytes) { expectEqual(image, try fixture.tensors.tensor(bytes), bytes) }
+        let floats = Floats(zeros: image.bytes.count)
+        Normalisation(mean: config.mean, deviation: config.std).apply(image, into: floats)
+        let hole = Box(top: chain.erase[0], left: chain.erase[1], height: chain.erase[2], width: chain.erase[3])
+        try erase(hole, of: floats, width: image.width, noise: fixture.tensors.tensor("input/erase_noise"))
+        let name = "output/simmim_finetune"
+        expectEqual(
+            floats, height: image.height, width: image.width, channelsFirst: try fixture.tensors.tensor(name), name)
     }
 
     @Test(arguments: ImageFixture<PipelineFixture>.all(in: "augmentation"))

@@ -61,16 +61,20 @@ func `evaluation geometry equals the reference`(_ sample: SamplingFixture.Geomet
 
 @Test(arguments: SamplingFixture.all().flatMap { $0.random_erasing ?? [] })
 func `erased boxes from given draws equal the reference`(_ sample: SamplingFixture.Erasing) {
+    guard sample.u_prob <= sample.probability else {
+        #expect(!sample.erased)
+        return
+    }
     // Area and ratio of every attempt are given; top and left follow the accepted one.
-    for attempts in 0...sample.u_area_ratio.count / 2 {
-        var draws = [sample.u_prob] + sample.u_area_ratio.prefix(2 * attempts) + [sample.u_top, sample.u_left]
-        let exhausted = attempts == sample.u_area_ratio.count / 2
+    for attempts in 1...sample.u_area_ratio.count / 2 {
+        var draws = sample.u_area_ratio.prefix(2 * attempts) + [sample.u_top, sample.u_left]
         var wasShort = false
-        let box = ErasingBox(probability: sample.probability).box(height: sample.H, width: sample.W) {
+        let box = RandomErasing.timm(probability: 1).box(height: sample.H, width: sample.W) {
             wasShort = wasShort || draws.isEmpty
             return draws.isEmpty ? 0 : draws.removeFirst()
         }
-        guard !wasShort, draws.isEmpty || exhausted || sample.u_prob > sample.probability else { continue }
+        let isLast = attempts == sample.u_area_ratio.count / 2
+        guard !wasShort, draws.isEmpty || isLast else { continue }
         #expect((box != nil) == sample.erased)
         if let box {
             #expect(

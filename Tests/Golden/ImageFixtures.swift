@@ -31,6 +31,15 @@ struct ImageFixture<Config: Decodable & Sendable>: Sendable, CustomTestStringCon
     }
 }
 
+extension ImageFixture {
+    /// The picture `input/image<number>`, whatever follows the number.
+    func numberedImage(_ number: Int) throws -> Image {
+        let prefix = "input/image\(number)"
+        let name = tensors.names.first { $0.hasPrefix(prefix) && $0.dropFirst(prefix.count).first?.isNumber != true }
+        return try image(#require(name))
+    }
+}
+
 /// The root of the fixtures, then one folder per area.
 func goldenFiles(in area: String, ending: String) -> [String] {
     let besides = String(#filePath.dropLast("ImageFixtures.swift".count)) + "Fixtures"

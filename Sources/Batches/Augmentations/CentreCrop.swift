@@ -23,19 +23,3 @@ public struct CentreCrop: Augmentation {
         return Int((Double(extent - size) / 2).rounded(.toNearestOrEven))
     }
 }
-
-extension Image {
-    /// Becomes a window of this picture that may reach beyond it; what lies outside is zero.
-    public mutating func window(top: Int, left: Int, height: Int, width: Int) {
-        let (oldHeight, oldWidth) = (self.height, self.width)
-        let columns = max(0, left)..<max(0, left, min(oldWidth, left + width))
-        replace(height: height, width: width) { from, to in
-            to.fill(0)
-            for y in max(0, top)..<max(0, top, min(oldHeight, top + height)) where !columns.isEmpty {
-                let source = from[(y * oldWidth + columns.lowerBound) * 3..<(y * oldWidth + columns.upperBound) * 3]
-                let start = ((y - top) * width + columns.lowerBound - left) * 3
-                to[start..<start + source.count].copy(from: source)
-            }
-        }
-    }
-}

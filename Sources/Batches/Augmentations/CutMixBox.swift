@@ -16,4 +16,10 @@ public struct CutMixBox: Sendable, Equatable {
         box = Box(top: top, left: left, height: bottom - top, width: right - left)
         kept = 1 - Double(box.height * box.width) / Double(height * width)
     }
+
+    /// A box that was drawn as such.
+    public init(_ box: Box, height: Int, width: Int) {
+        self.box = box
+        kept = 1 - Double(box.height * box.width) / Double(height * width)
+    }
 }

@@ -1,24 +1,67 @@
 public import Kernels
 
-/// A random square of the picture after zeros are added around it: CIFAR's pad-4 crop, or a plain crop with no padding.
-public struct RandomCrop: Augmentation {
+/// A random square of the picture after a border is added around it: CIFAR's pad-4 crop, the simple random crop of
+/// DeiT III (border of 4 reflected pixels), or a plain crop with no border.
+public struct RandomCrop: Augmentation, Equatable {
+    /// What stands in the border.
+    public enum Border: Sendable { case zero, reflected }
+
     /// Side of the result in pixels.
     public let size: Int
-    /// Zero pixels added on each side.
+    /// Pixels added on each side.
     public let padding: Int
+    public let border: Border
 
-    public init(size: Int, padding: Int = 0) {
+    public init(size: Int, padding: Int = 0, border: Border = .zero) {
         precondition(size > 0 && padding >= 0, "size is positive, padding not negative")
         self.size = size
         self.padding = padding
+        self.border = border
     }
 
     public var purpose: Purpose? { .crop }
 
+    /// A picture that is too small stays as it is; the loader says so.
     public func apply(_ image: inout Image, _ random: inout RandomStream) {
         let (height, width) = (image.height + 2 * padding, image.width + 2 * padding)
-        precondition(height >= size && width >= size, "a crop of \(size) from a picture of \(height) × \(width)")
+        guard height >= size && width >= size else { return }
         let top = random.below(height - size + 1), left = random.below(width - size + 1)
-        image.window(top: top - padding, left: left - padding, height: size, width: size)
+        image.window(top: top - padding, left: left - padding, height: size, width: size, border: border)
     }
+}
+
+extension Image {
+    /// Becomes a window of this picture that may reach beyond it.
+    public mutating func window(
+        top: Int, left: Int, height: Int, width: Int, border: RandomCrop.Border = .zero
+    ) {
+        let (oldHeight, oldWidth) = (self.height, self.width)
+        let columns = max(0, left)..<max(0, left, min(oldWidth, left + width))
+        replace(height: height, width: width) { from, to in
+            if border == .zero { to.fill(0) }
+            for y in 0..<height {
+                let row = border == .zero ? top + y : reflected(top + y, oldHeight)
+                guard row >= 0, row < oldHeight else { continue }
+                let line = to[y * width * 3..<(y + 1) * width * 3]
+                if !columns.isEmpty {
+                    let source = from[
+                        (row * oldWidth + columns.lowerBound) * 3..<(row * oldWidth + columns.upperBound) * 3]
+                    let start = (columns.lowerBound - left) * 3
+                    line[start..<start + source.count].copy(from: source)
+                }
+                guard border == .reflected else { continue }
+                for x in 0..<width where !columns.contains(left + x) {
+                    let column = reflected(left + x, oldWidth)
+                    for channel in 0..<3 { line[x * 3 + channel] = from[(row * oldWidth + column) * 3 + channel] }
+                }
+            }
+        }
+    }
+}
+
+/// The place that lies as far inside as `place` lies outside; the edge itself is not repeated.
+private func reflected(_ place: Int, _ extent: Int) -> Int {
+    guard extent > 1 else { return 0 }
+    let period = 2 * (extent - 1), rest = (place % period + period) % period
+    return min(rest, period - rest)
 }

@@ -16,6 +16,7 @@
 #include "elementwise.h"
 #include "gather.h"
 #include "normalize.h"
+#include "picture.h"
 #include "pixels.h"
 #include "softmax.h"
 #include "update.h"
@@ -26,6 +27,7 @@ const ck_table LEVEL(ck_table) = {
     .normalize = CK_NORMALIZE_TABLE,
     .softmax = CK_SOFTMAX_TABLE,
     .pixels = CK_PIXELS_TABLE,
+    .picture = CK_PICTURE_TABLE,
     .gather = CK_GATHER_TABLE,
     .update = CK_UPDATE_TABLE,
 };

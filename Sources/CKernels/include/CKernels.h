@@ -9,6 +9,7 @@
 #include "elementwise.h"
 #include "gather.h"
 #include "normalize.h"
+#include "picture.h"
 #include "pixels.h"
 #include "softmax.h"
 #include "update.h"
@@ -22,6 +23,7 @@ typedef struct {
     ck_normalize normalize;
     ck_softmax softmax;
     ck_pixels pixels;
+    ck_picture picture;
     ck_gather gather;
     ck_update update;
 } ck_table;

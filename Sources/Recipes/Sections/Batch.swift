@@ -3,16 +3,24 @@ extension Recipe {
     public struct Batch: RecipeSection {
         public let global: Int
         public let accumulation: Int
+        public let repeats: Int
 
-        public static let defaults = ["accumulation": "1"]
+        public static let defaults = ["accumulation": "1", "repeats": "1"]
         public static let meanings = [
             "global": "Samples of an update, over all ranks and micro-batches.",
             "accumulation": "Micro-batches of an update.",
+            "repeats":
+                "Copies of each sample in a batch, each augmented anew: repeated augmentation. An epoch has as many "
+                + "updates as without, and sees one of so many samples.",
         ]
 
         public func check(_ here: Here) {
             here.require(global >= 1, at: "global", "at least 1 expected, found \(global)")
             here.require(accumulation >= 1, at: "accumulation", "at least 1 expected, found \(accumulation)")
+            here.require(repeats >= 1, at: "repeats", "at least 1 expected, found \(repeats)")
+            here.require(
+                repeats <= global, at: "repeats", reading: ["global"],
+                "\(repeats) copies of a sample are more than the batch of \(global)")
             here.require(
                 global % accumulation == 0, at: "accumulation", reading: ["global"],
                 "\(global) samples do not divide into \(accumulation) micro-batches")

@@ -3,14 +3,26 @@ extension Recipe {
     public struct Images: RecipeSection {
         public let size: Int
         public let crop: Crop?
+        public let randomCrop: RandomCrop?
         public let flip: Double?
+        public let policy: Policy?
+        public let colorJitter: Double?
         public let normalize: Normalize
+        public let erase: Erase?
+        public let mix: Mix?
+        public let evaluation: Evaluation?
 
         public static let meanings = [
             "size": "Height and width of the model's input, pixels.",
-            "crop": "Random resized crop; absent: the whole picture is resized.",
+            "crop": "Random resized crop; absent: random_crop, or the whole picture is resized.",
+            "random_crop": "A random square without scaling; absent: crop, or the whole picture is resized.",
             "flip": "Probability that a picture is mirrored left to right, 0 to 1; absent: never.",
+            "policy": "Random operations of a published policy; absent: none.",
+            "color_jitter": "Brightness, contrast and saturation change by factors of up to 1 ± this; absent: not.",
             "normalize": "Mean and standard deviation taken out of each colour channel.",
+            "erase": "Random boxes overwritten; absent: none.",
+            "mix": "Mixup and CutMix, for classes; absent: none.",
+            "evaluation": "What evaluations see; absent: the short edge resized to the input, and its centre.",
         ]
 
         public func check(_ here: Here) {
@@ -18,6 +30,47 @@ extension Recipe {
             if let flip {
                 here.require((0...1).contains(flip), at: "flip", "a probability, 0 to 1, expected, found \(flip)")
             }
+            here.require(
+                crop == nil || randomCrop == nil, at: "random_crop", reading: ["crop"], "crop is given too; keep one")
+            if let edge = randomCrop?.shortEdge, let padding = randomCrop?.padding {
+                here.require(
+                    edge + 2 * padding >= size, at: "random_crop.short_edge", reading: ["size", "random_crop.padding"],
+                    "\(edge) pixels with a border of \(padding) are less than the input's \(size)")
+            }
+            if let colorJitter {
+                here.require(colorJitter > 0, at: "color_jitter", "more than 0 expected, found \(colorJitter)")
+            }
+            // The references leave the jitter out without a word when a policy is on.
+            here.require(
+                colorJitter == nil || policy == nil || policy?.kind == .threeAugment, at: "color_jitter",
+                reading: ["policy"], "a policy changes the colours already; only three_augment goes with color_jitter")
+        }
+    }
+
+    /// A random square of the picture, not scaled: CIFAR's pad-4 crop, the simple random crop of DeiT III.
+    public struct RandomCrop: RecipeSection {
+        public enum Border: String, CaseIterable, Decodable, Sendable {
+            case zero, reflect
+        }
+
+        public let shortEdge: Int?
+        public let padding: Int
+        public let border: Border
+        public let interpolation: Crop.Interpolation
+
+        public static let defaults = ["padding": "0", "border": "zero"]
+        public static let meanings = [
+            "short_edge": "Pixels that the short edge is resized to before; absent: not resized.",
+            "padding": "Pixels added on each side before.",
+            "border": "What is added: zeros, or the picture reflected.",
+            "interpolation": "Filter of the resize, also that of evaluations.",
+        ]
+
+        public func check(_ here: Here) {
+            if let shortEdge {
+                here.require((1...4096).contains(shortEdge), at: "short_edge", "1 to 4096 expected, found \(shortEdge)")
+            }
+            here.require((0...4096).contains(padding), at: "padding", "0 to 4096 expected, found \(padding)")
         }
     }
 
@@ -66,6 +119,28 @@ extension Recipe {
             here.require(mean.count == 3, at: "mean", "3 numbers expected, found \(mean.count)")
             here.require(std.count == 3, at: "std", "3 numbers expected, found \(std.count)")
             here.require(std.allSatisfy { $0 > 0 }, at: "std", "numbers above 0 expected")
+        }
+    }
+}
+
+extension Recipe.Images {
+    /// The picture that evaluations see: nothing is drawn.
+    public struct Evaluation: RecipeSection {
+        public let cropRatio: Double?
+        public let interpolation: Recipe.Crop.Interpolation
+
+        public static let meanings = [
+            "crop_ratio":
+                "Share of the short edge that the centre crop keeps: the edge is resized to size / crop_ratio, "
+                + "rounded down; absent: the whole picture is resized to the input, whatever its aspect.",
+            "interpolation": "Filter of the resize.",
+        ]
+
+        public func check(_ here: Here) {
+            if let cropRatio {
+                here.require(
+                    cropRatio > 0.1 && cropRatio <= 1, at: "crop_ratio", "above 0.1 to 1 expected, found \(cropRatio)")
+            }
         }
     }
 }

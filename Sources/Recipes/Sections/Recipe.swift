@@ -68,5 +68,13 @@ public struct Recipe: RecipeSection {
     public func check(_ here: Here) {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.require((threads ?? 1) >= 1, at: "threads", "at least 1 expected")
+        here.require(
+            images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],
+            "there are no classes to mix; only a recipe of kind 'finetune' has it")
+        here.require(
+            images.mix == nil || images.mix?.partner == .mirror || batch.global % (2 * batch.accumulation) == 0,
+            at: "batch.global", reading: ["images.mix", "batch.accumulation"],
+            "\(batch.global) samples do not divide into pairs in each of \(batch.accumulation) micro-batches, as images.mix "
+                + "needs them")
     }
 }

@@ -1,0 +1,101 @@
+import Glibc
+public import Kernels
+
+/// Boxes of a normalised picture are overwritten. Source: arXiv 1708.04896; timm 0.4.12 and torchvision, `RandomErasing`.
+/// The aspect is height over width, other than that of a random resized crop.
+public struct RandomErasing: Sendable, Equatable {
+    public enum Fill: Sendable, Equatable {
+        /// Standard normal noise, independent for each pixel and channel.
+        case pixel
+        /// One standard normal value for each channel.
+        case channel
+        case zero
+    }
+
+    /// Of a picture to be erased at all, 0...1.
+    public let probability: Double
+    /// Shares of the picture's area.
+    public let area: ClosedRange<Double>
+    /// Height over width, uniform in the logarithm.
+    public let aspect: ClosedRange<Double>
+    public let fill: Fill
+    /// Most boxes of a picture; their number is uniform from 1 on and they share the area.
+    public let maximumCount: Int
+
+    public init(
+        probability: Double, area: ClosedRange<Double>, aspect: ClosedRange<Double>, fill: Fill, maximumCount: Int = 1
+    ) {
+        precondition((0...1).contains(probability) && area.lowerBound >= 0 && aspect.lowerBound > 0, "erasing ranges")
+        precondition(maximumCount >= 1, "at least one box")
+        self.probability = probability
+        self.area = area
+        self.aspect = aspect
+        self.fill = fill
+        self.maximumCount = maximumCount
+    }
+
+    /// The form of timm, which the MAE and SimMIM line of recipes uses.
+    public static func timm(probability: Double, fill: Fill = .pixel, maximumCount: Int = 1) -> RandomErasing {
+        RandomErasing(
+            probability: probability, area: 0.02...1.0 / 3.0, aspect: 0.3...1 / 0.3, fill: fill,
+            maximumCount: maximumCount)
+    }
+
+    /// The form of torchvision.
+    public static func torchvision(probability: Double) -> RandomErasing {
+        RandomErasing(probability: probability, area: 0.02...0.33, aspect: 0.3...3.3, fill: .zero)
+    }
+
+    /// Overwrites boxes of a normalised picture, (H, W, 3).
+    public func apply(_ pixels: Floats, height: Int, width: Int, _ random: inout RandomStream) {
+        guard random.uniform() <= probability else { return }
+        let count = maximumCount == 1 ? 1 : 1 + random.below(maximumCount)
+        for _ in 0..<count {
+            guard let box = box(height: height, width: width, count: count, draw: { random.uniform() }) else {
+                continue
+            }
+            switch fill {
+            case .zero: Self.fill(box, of: pixels, width: width) { _, _, _ in 0 }
+            case .channel:
+                let colors = random.normals()
+                Self.fill(box, of: pixels, width: width) { _, _, channel in Float(colors[channel]) }
+            case .pixel:
+                var (four, used) = (SIMD4<Double>.zero, 4)
+                Self.fill(box, of: pixels, width: width) { _, _, _ in
+                    if used == 4 { (four, used) = (random.normals(), 0) }
+                    used += 1
+                    return Float(four[used - 1])
+                }
+            }
+        }
+    }
+
+    /// Nil where no box fits in ten attempts.
+    /// - Parameters:
+    ///   - count: boxes that share the area.
+    ///   - draw: uniform in 0..<1; asked for area and ratio (each attempt), then top and left.
+    public func box(height: Int, width: Int, count: Int = 1, draw: () -> Double) -> Box? {
+        func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * draw() }
+        for _ in 0..<10 {
+            let pixels = uniform(area.lowerBound, area.upperBound) * Double(height * width) / Double(count)
+            let ratio = exp(uniform(log(aspect.lowerBound), log(aspect.upperBound)))
+            let h = Int((pixels * ratio).squareRoot().rounded(.toNearestOrEven))
+            let w = Int((pixels / ratio).squareRoot().rounded(.toNearestOrEven))
+            guard w < width, h < height else { continue }
+            let top = Int(draw() * Double(height - h + 1)), left = Int(draw() * Double(width - w + 1))
+            return Box(top: top, left: left, height: h, width: w)
+        }
+        return nil
+    }
+
+    /// Overwrites a box of a picture, (H, W, 3).
+    /// - Parameter value: of (row, column, channel) in the box, asked in the order of memory.
+    public static func fill(_ box: Box, of pixels: Floats, width: Int, with value: (Int, Int, Int) -> Float) {
+        for row in 0..<box.height {
+            let start = ((box.top + row) * width + box.left) * 3, line = pixels[start..<start + box.width * 3]
+            for column in 0..<box.width {
+                for channel in 0..<3 { line[column * 3 + channel] = value(row, column, channel) }
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+public import Batches
+import Kernels
+public import Objectives
+public import Recipes
+
+// What the `images` section of a recipe stands for in the module that makes batches.
+
+extension Recipe {
+    /// Crop, flip, policy or colour jitter, normalisation, erasing and mixing: everything that training does to a picture.
+    public var trainingTransform: ImageTransform {
+        var steps: [any Augmentation] = crop
+        if let flip = images.flip { steps.append(HorizontalFlip(probability: flip)) }
+        if let policy = images.policy { steps.append(policy.augmentation) }
+        if let strength = images.colorJitter { steps.append(ColorJitter(strength: strength)) }
+        return ImageTransform(
+            steps, normalisation, erasing: images.erase?.randomErasing, mixing: images.mix?.mixing)
+    }
+
+    /// Nothing drawn: the picture that evaluations see.
+    public var evaluationTransform: ImageTransform {
+        let size = images.size
+        guard let evaluation = images.evaluation else {
+            return ImageTransform([Resizing(.shortEdge(size), interpolation), CentreCrop(size: size)], normalisation)
+        }
+        let filter: Batches.Interpolation = evaluation.interpolation == .bicubic ? .bicubic : .bilinear
+        guard let ratio = evaluation.cropRatio else {
+            return ImageTransform([Resizing(.exactly(height: size, width: size), filter)], normalisation)
+        }
+        // As timm does it: 256 for 224 at 0.875, 235 at 0.95.
+        let edge = Int(Double(size) / ratio)
+        return ImageTransform([Resizing(.shortEdge(edge), filter), CentreCrop(size: size)], normalisation)
+    }
+
+    private var crop: [any Augmentation] {
+        if let crop = images.crop {
+            return [
+                RandomResizedCrop(
+                    size: images.size, area: crop.minimumArea...crop.maximumArea,
+                    aspect: crop.minimumRatio...crop.maximumRatio, interpolation)
+            ]
+        }
+        if let crop = images.randomCrop {
+            let square = Batches.RandomCrop(
+                size: images.size, padding: crop.padding, border: crop.border == .zero ? .zero : .reflected)
+            return (crop.shortEdge.map { [Resizing(.shortEdge($0), interpolation)] } ?? []) + [square]
+        }
+        return [Resizing(.exactly(height: images.size, width: images.size), interpolation)]
+    }
+
+    private var interpolation: Batches.Interpolation {
+        let filter = images.crop?.interpolation ?? images.randomCrop?.interpolation
+        return filter == .bicubic ? .bicubic : .bilinear
+    }
+
+    private var normalisation: Normalisation {
+        Normalisation(mean: images.normalize.mean, deviation: images.normalize.std)
+    }
+
+    /// Micro-batches and pictures for an objective of this recipe.
+    /// - Parameter classes: of the targets; 0 for a method that learns from no labels.
+    public func loaderSettings(
+        _ transform: ImageTransform, hiding: CellHiding?, classes: Int = 0
+    ) throws -> Batches.Loader.Settings {
+        var settings = Batches.Loader.Settings(
+            seed: seed, transform: transform, height: images.size, width: images.size)
+        settings.slots = loader.slots
+        settings.threads = loader.threads
+        settings.targetClasses = classes
+        if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
+        if let hiding {
+            let mask = try CellMask(
+                imageSize: images.size, cellSize: hiding.cellSide, patchSize: hiding.patchSide, ratio: hiding.ratio)
+            settings.maskCount = hiding.count(imageSide: images.size)
+            settings.mask = { mask.draw($0, into: $1) }
+        }
+        return settings
+    }
+}
+
+extension Recipe.Policy {
+    fileprivate var augmentation: any Augmentation {
+        switch rule {
+        case .randAugment(let text, let warp):
+            var policy = Batches.RandAugment(warp.style)
+            policy.magnitude = Double(text.magnitude)
+            policy.operations = text.operations
+            policy.deviation = text.deviation
+            policy.limit = Double(text.limit)
+            policy.probability = text.probability
+            policy.increasing = text.increasing
+            return policy
+        case .torchvisionRandAugment(let operations, let bin, let warp):
+            return BinnedPolicy.randAugment(operations: operations, bin: bin, warp.style)
+        case .trivialAugment(let warp): return BinnedPolicy.trivialAugmentWide(warp.style)
+        case .autoAugment(let warp): return AutoAugment(warp.style)
+        case .threeAugment: return ThreeAugment()
+        }
+    }
+}
+
+extension Recipe.Policy.Warp {
+    fileprivate var style: WarpStyle {
+        let filters: [Batches.Interpolation] =
+            switch interpolation {
+            case .nearest: [.nearest]
+            case .bilinear: [.bilinear]
+            case .bicubic: [.bicubic]
+            case .random: [.bilinear, .bicubic]
+            }
+        return WarpStyle(filters, fill: SIMD3(UInt8(fill[0]), UInt8(fill[1]), UInt8(fill[2])))
+    }
+}
+
+extension Recipe.Erase {
+    fileprivate var randomErasing: RandomErasing {
+        let fill: RandomErasing.Fill =
+            switch mode {
+            case .pixel: .pixel
+            case .rand: .channel
+            case .const: .zero
+            }
+        return RandomErasing(
+            probability: probability, area: minimumArea...maximumArea, aspect: minimumRatio...maximumRatio, fill: fill,
+            maximumCount: maximumCount)
+    }
+}
+
+extension Recipe.Mix {
+    fileprivate var mixing: Mixing {
+        let mode: Mixing.Mode =
+            switch mode {
+            case .batch: .batch
+            case .elem: .elem
+            case .pair: .pair
+            }
+        return Mixing(
+            mixup: mixup, cutmix: cutmix, probability: probability, switching: `switch`,
+            sides: cutmixMinmax.map { $0[0]...$0[1] }, mode: mode, partner: partner == .mirror ? .mirror : .neighbour)
+    }
+}

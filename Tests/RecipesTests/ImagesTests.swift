@@ -1,0 +1,66 @@
+import Recipes
+import Testing
+
+@Suite struct ImagesTests {
+    private let flip = "  flip: 0.5  # probability\n"
+
+    private func recipe(_ keys: String, kind: String = "pretrain") -> String {
+        starter((flip, flip + keys), ("kind: pretrain", "kind: \(kind)"))
+    }
+
+    @Test func `timm's text is read part by part`() {
+        let text = RandAugmentText("rand-m9-mstd0.5-inc1")
+        #expect(text.problem == nil && text.magnitude == 9 && text.deviation == 0.5 && text.increasing)
+        #expect(text.operations == 2 && text.probability == 0.5 && text.limit == 10)
+        let long = RandAugmentText("rand-n3-m7-mstd101-p0.7-mmax20")
+        #expect(long.problem == nil && long.operations == 3 && long.deviation == .infinity && !long.increasing)
+        #expect(long.probability == 0.7 && long.limit == 20)
+    }
+
+    @Test(arguments: [
+        "", "randm9", "rand-", "rand-x3", "rand-m", "rand-m9.5", "rand-inc0", "rand-w0", "rand-p2", "rand-mstd-1",
+    ])
+    func `a text that names no policy is refused`(_ text: String) {
+        #expect(RandAugmentText(text).problem != nil)
+    }
+
+    @Test(arguments: [
+        "  policy:\n    kind: rand_augment\n    config: rand-m9-mstd0.5-inc1\n    interpolation: bicubic\n    fill: [124, 116, 104]\n",
+        "  policy:\n    kind: trivial_augment\n    interpolation: nearest\n    fill: [0, 0, 0]\n",
+        "  policy:\n    kind: three_augment\n  color_jitter: 0.3\n",
+        "  erase:\n    probability: 0.25\n    mode: pixel\n",
+        "  evaluation:\n    crop_ratio: 0.875\n    interpolation: bicubic\n",
+    ])
+    func `augmentations are read`(_ keys: String) { #expect(errors(recipe(keys)) == []) }
+
+    @Test(arguments: [
+        (
+            "  policy:\n    kind: rand_augment\n    config: rand-q9\n    interpolation: bicubic\n    fill: [1, 2, 3]\n",
+            "'q9'"
+        ),
+        ("  policy:\n    kind: trivial_augment\n    interpolation: nearest\n    fill: [0, 0]\n", "images.policy.fill"),
+        (
+            "  policy:\n    kind: trivial_augment\n    interpolation: nearest\n    fill: [0, 0, 0]\n  color_jitter: 0.4\n",
+            "images.color_jitter"
+        ),
+        ("  erase:\n    probability: 1.5\n    mode: pixel\n", "images.erase.probability"),
+        ("  random_crop:\n    padding: 4\n    interpolation: bilinear\n", "images.random_crop"),
+        ("  mix:\n    mixup: 0.8\n    cutmix: 1\n", "images.mix"),
+    ])
+    func `contradictions are refused with their place`(_ keys: String, _ place: String) {
+        let found = errors(recipe(keys))
+        #expect(found.count == 1 && found.first?.contains(place) == true, "\(found)")
+        #expect(found.first?.hasPrefix("a.yaml:") == true)
+    }
+
+    @Test func `mixing wants an even batch`() {
+        let mix = "  mix:\n    mixup: 0.8\n    cutmix: 1\n"
+        #expect(errors(recipe(mix, kind: "finetune")) == [])
+        let odd = errors(recipe(mix, kind: "finetune").replacing("global: 256", with: "global: 255"))
+        #expect(odd.count == 1 && odd.first?.contains("batch.global") == true, "\(odd)")
+        #expect(
+            errors(
+                recipe(mix + "    partner: mirror\n", kind: "finetune").replacing("global: 256", with: "global: 255"))
+                == [])
+    }
+}
