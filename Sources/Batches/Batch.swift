@@ -67,6 +67,12 @@ public final class Batch: Sendable {
         set { numbers[3] = newValue }
     }
 
+    /// Targets that are the labels: 1 for the class of a sample, 0 for the others and for a sample without a label.
+    public func setTargets() {
+        targets.fill(0)
+        for slot in 0..<count where labels[slot] >= 0 { targets[slot * shape.targetClasses + Int(labels[slot])] = 1 }
+    }
+
     public func image(_ slot: Int) -> Floats { images[slot * shape.imageCount..<(slot + 1) * shape.imageCount] }
     public func mask(_ slot: Int) -> Floats { masks[slot * shape.maskCount..<(slot + 1) * shape.maskCount] }
 }

@@ -31,11 +31,11 @@ public struct PlanSummary {
         }
         samples = recipe.batch.global / ranks / accumulation
         var length: Length?
-        var (classes, problem) = (0, String?.none)
+        // Where the data are not there: a head of ImageNet's size.
+        var (classes, problem) = (1000, String?.none)
         do {
-            let source = try recipe.source(recipe.data.train)
-            let sampler = try Sampler(
-                count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
+            let source = try TrainingSets(recipe).train
+            let sampler = try recipe.sampler(of: source)
             classes = source.classes?.count ?? 0
             length = Length(
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,

@@ -16,7 +16,8 @@ struct Lacuna: ParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            Pretrain.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self, Reconstruct.self,
+            Pretrain.self, Finetune.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self,
+            Reconstruct.self,
             Bench.self, Doctor.self,
         ])
 
