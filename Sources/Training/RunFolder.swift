@@ -141,6 +141,12 @@ struct RunOpening {
         String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
     }
 
+    /// What the run began with when it was started last.
+    private static func startPath(of run: String) -> String? {
+        let bytes = try? InputFile.contents(run + "/environment.json", limit: 1 << 20).array
+        return bytes.flatMap { try? JSON(String(decoding: $0, as: UTF8.self)) }?["from"]?.string
+    }
+
     private static func open(
         _ recipe: Recipe, _ options: TrainingRun.Options, fingerprint: DataFingerprint, speaker: any RunSpeaker
     ) throws -> (RunFolder, Checkpoint?) {
@@ -170,12 +176,15 @@ struct RunOpening {
                 to: recipe.keys, safe: Recipe.safeKeys, allowed: options.allowedChanges)
             for change in changes { speaker.say("recipe changed: \(change)") }
             try state.data.check(now: fingerprint)
-            if let before = state.extra["start/path"]?.string, let now = options.start?.path, before != now {
+            let before = state.extra["start/path"]?.string
+            if let now = options.start?.path, before != now {
                 throw TrainingError.otherStart(before: before, now: now)
             }
             position = RunLog.Position(
                 bytes: state.metricsBytes, seconds: state.extra["log/seconds"]?.number ?? 0, step: state.iteration)
         } else {
+            let (before, now) = (startPath(of: options.folder), options.start?.path)
+            if before != now { throw TrainingError.otherStart(before: before, now: now) }
             speaker.say("\(options.folder): no checkpoint yet, starting from the beginning")
         }
         let folder = try RunFolder(recipe, lock: lock, checkpoints: store, resumed: position, speaker: speaker)

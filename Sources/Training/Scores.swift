@@ -18,17 +18,17 @@ public struct Scores: Sendable, Equatable {
 
 extension Scores {
     var measures: [StepRecord.Measure] {
-        [.init("top1", top1), .init("top5", top5), .init("loss", loss), .init("images", Double(images))]
+        [.init("top1", top1), .init("top5", top5), .init("loss", loss)]
     }
 }
 
 /// What a test set says of one set of weights.
 public struct TestResult: Sendable, Equatable {
-    public enum Weights: String, Sendable {
+    public enum Kind: String, Sendable {
         case last, averaged, best
     }
 
-    public let weights: Weights
+    public let kind: Kind
     public let step: Int
     public let isAveraged: Bool
     public let scores: Scores

@@ -19,7 +19,7 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The starting weights do not fill the encoder.
     case weights(StartingWeights.KeyReport)
     /// A resumed run had begun with other weights.
-    case otherStart(before: String, now: String)
+    case otherStart(before: String?, now: String?)
 
     public var description: String {
         switch self {
@@ -47,7 +47,10 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
             return report.lines.joined(separator: "\n")
                 + "\nThe encoder does not match as a whole; --allow-partial begins all the same"
         case .otherStart(let before, let now):
-            return "--from \(now): the run had begun with \(before); leave --from out, or start another run"
+            let found = now.map { "--from \($0)" } ?? "no --from"
+            return
+                "\(found): the run had begun with \(before ?? "start values of its own"). Go on as it began, or start "
+                + "another run"
         }
     }
 }

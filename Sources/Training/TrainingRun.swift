@@ -10,31 +10,6 @@ public import Recipes
 /// A run in its folder: steps, log lines, checkpoints, signals, and the way back after an interruption. Rank 0 writes
 /// and speaks; all ranks take every decision alike.
 public final class TrainingRun {
-    /// What the person at the terminal or the batch script asked for.
-    public struct Options: Sendable {
-        /// The run folder.
-        public var folder: String
-        public var resumes = false
-        public var takesOver = false
-        /// Recipe keys that may differ from those that the run was started with.
-        public var allowedChanges: Set<String> = []
-        public var watchdogSeconds = 600.0
-        /// Number of the batch job, for the lock.
-        public var job = ""
-        public var library = ""
-        /// Checksum of the running program: every rank must run the same.
-        public var program = ""
-        /// The recipe file as it was written, and the words that started the program: kept in the run folder.
-        public var recipeText: [UInt8] = []
-        public var command: [String] = []
-        /// What a new run begins with; nil for the start values of the model.
-        public var start: StartingWeights?
-        /// Score the test set when the run is finished, also when it was before.
-        public var testsAtEnd = false
-
-        public init(folder: String) { self.folder = folder }
-    }
-
     /// How a run ended without an error.
     public enum Outcome: Sendable, Equatable {
         case finished
@@ -44,25 +19,25 @@ public final class TrainingRun {
         case wasFinished
     }
 
+    public let sets: TrainingSets
     private let trainer: Trainer
     private let loader: Loader
     private let sampler: Sampler
     private let communicator: any Communicator
     private let options: Options
     private let watchdog: Watchdog
-    private let pool: WorkerPool
-    private let stop: StopRequest
     private let speaker: any RunSpeaker
     private let folder: RunFolder?
     private let fingerprint: DataFingerprint
     private let total: Int
-    private let test: (any SampleSource)?
-    private let evaluation: ClassifierEvaluation?
-    private var evaluations: Evaluations?
+    /// Nil for a method that gives no class scores.
+    private let evaluations: RunEvaluations?
     /// Where the weights began, for the state of the run.
-    private let startPath: String?
+    private let start: [String: JSON]
     /// What the test set says of the weights of a finished run, if it was asked.
     public private(set) var results: [TestResult] = []
+    /// The file that the weights began with; known on rank 0.
+    public var startFile: String? { start["start/file"]?.string }
     private var failedSaves = 0
     private var skippedInARow = 0
     private var lastSaved: Int
@@ -78,7 +53,7 @@ public final class TrainingRun {
                 TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation))
         }
         watchdog = Watchdog(communicator, deadlineSeconds: options.watchdogSeconds, stop: stop)
-        let sets = try communicator.together { try TrainingSets(recipe) }
+        sets = try communicator.together { try TrainingSets(recipe) }
         let source = sets.train
         fingerprint = DataFingerprint(source.fingerprint)
         try communicator.agree(
@@ -93,10 +68,10 @@ public final class TrainingRun {
         let experiment = try communicator.together {
             try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0)
         }
-        let start = opened.state?.iteration ?? 0
+        let first = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
-            recipe.trainingSettings(experiment.objective, experiment.batch), updates: min(start, total)..<total)
+            recipe.trainingSettings(experiment.objective, experiment.batch), updates: min(first, total)..<total)
         let trainer = try Trainer(
             experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
             shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
@@ -104,38 +79,45 @@ public final class TrainingRun {
             "\(recipe.objective.kind) on \(source.name): \(source.count) images, "
                 + "\(trainer.store.parameterCount) parameters, \(total) updates of \(recipe.batch.global) "
                 + "on \(ranks) \(ranks == 1 ? "rank" : "ranks") x \(pool.threads) threads (\(pool.level))"
-                + (start > 0 ? ", resumed after update \(start)" : ""))
+                + (first > 0 ? ", resumed after update \(first)" : ""))
         if source.count < recipe.batch.global {
             speaker.say(
-                "\(source.count) images fill a batch of \(recipe.batch.global) by coming several times, each "
-                    + "time with crops of their own; such a batch is an epoch")
+                "\(source.count) images fill a batch of \(recipe.batch.global) by coming several times, each time with "
+                    + "a crop of its own; one batch is an epoch")
         }
-        if let state = opened.state {
-            try trainer.restore(opened.checkpoint, state, over: communicator)
-            startPath = state.extra["start/path"]?.string
-        } else if let weights = options.start {
-            try trainer.begin(with: weights, over: communicator)?.lines.forEach { speaker.say($0) }
-            startPath = weights.path
-        } else {
-            startPath = nil
-        }
-        evaluations = recipe.evaluation.map { Evaluations($0, perEpoch: trainer.clock.updatesPerEpoch) }
-        if let state = opened.state { evaluations?.restore(state.extra) }
-        evaluation = try sets.evaluation.flatMap { set in
-            try recipe.evaluation.map {
-                try ClassifierEvaluation(
-                    recipe, set.atMost($0.images, seed: recipe.seed), samples: $0.batch ?? samples,
-                    store: trainer.store, communicator: communicator, pool: pool)
-            }
-        }
-        test = sets.test
-        self.trainer = trainer
         folder = opened.folder
         try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool) }
-        lastSaved = start
-        (self.options, self.communicator, self.speaker, self.stop) = (options, communicator, speaker, stop)
-        self.pool = pool
+        start = try Self.start(trainer, opened, options, communicator, speaker)
+        if recipe.kind == .finetune {
+            evaluations = try RunEvaluations(
+                trainer, sets, state: opened.state, communicator: communicator, pool: pool, speaker: speaker,
+                shouldStop: { [watchdog] in
+                    watchdog.enter(.evaluation, step: trainer.clock.step)
+                    return stop.isSet
+                })
+        } else {
+            evaluations = nil
+        }
+        lastSaved = first
+        (self.trainer, self.options) = (trainer, options)
+        (self.communicator, self.speaker) = (communicator, speaker)
         for remark in communicator.remarks { speaker.say(remark) }
+    }
+
+    /// Gives the trainer its weights: those of the checkpoint, or those that the run begins with.
+    /// - Returns: where they began, for the state of the run.
+    private static func start(
+        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ communicator: any Communicator,
+        _ speaker: any RunSpeaker
+    ) throws -> [String: JSON] {
+        if let state = opened.state {
+            try trainer.restore(opened.checkpoint, state, over: communicator)
+            return state.extra.filter { $0.key.hasPrefix("start/") }
+        }
+        guard let weights = options.start else { return [:] }
+        let report = try trainer.begin(with: weights, over: communicator)
+        report?.lines.forEach { speaker.say($0) }
+        return ["start/path": .string(weights.path), "start/file": .string(report?.place ?? "")]
     }
 
     /// Trains to the end of the recipe or until a signal asks to stop.
@@ -145,8 +127,10 @@ public final class TrainingRun {
             watchdog.close()
         }
         let outcome = try train()
-        guard options.testsAtEnd, outcome != .stopped else { return outcome }
-        return try testWeights() ? outcome : .stopped
+        guard let evaluations, options.testsAtEnd, outcome != .stopped else { return outcome }
+        guard let results = try evaluations.test(in: options.folder) else { return .stopped }
+        self.results = results
+        return outcome
     }
 
     private func train() throws -> Outcome {
@@ -156,7 +140,7 @@ public final class TrainingRun {
         // Stopped between a step and its evaluation.
         if start > 0, evaluations?.isDue(start, isLast: isFinished) == true {
             guard let isBest = try evaluate(&interval) else { return .stopped }
-            if isBest { try save(isEnd: isFinished, again: true) }
+            if isBest || isFinished { try save(isEnd: isFinished, again: true) }
         }
         if isFinished { return .wasFinished }
         let every = trainer.recipe.checkpointUpdates(perEpoch: trainer.clock.updatesPerEpoch)
@@ -185,6 +169,13 @@ public final class TrainingRun {
             if mustStop { return .stopped }
         }
         return .finished
+    }
+
+    /// - Returns: whether this step is the best so far; nil when a rank was asked to stop.
+    private func evaluate(_ interval: inout LogInterval) throws -> Bool? {
+        let begun = MonotonicTime.now
+        defer { interval.leaveOut(seconds: MonotonicTime.now - begun) }
+        return try evaluations?.evaluate(folder?.log)
     }
 
     private func log(_ report: StepReport, _ interval: inout LogInterval) throws {
@@ -225,11 +216,10 @@ public final class TrainingRun {
         watchdog.enter(.checkpoint, step: trainer.clock.step, deadlineSeconds: max(options.watchdogSeconds, 1800))
         var failure: String?
         try communicator.onRankZero {
-            var extra = evaluations?.state ?? [:]
-            if let startPath { extra["start/path"] = .string(startPath) }
             failure = try folder?.save(
-                trainer, fingerprint: fingerprint, library: options.library, extra: extra,
-                keeping: evaluations?.best?.step, isEnd: isEnd, speaker)
+                trainer, fingerprint: fingerprint, library: options.library,
+                extra: start.merging(evaluations?.steps?.state ?? [:]) { own, _ in own },
+                keeping: evaluations?.steps?.best?.step, isEnd: isEnd, speaker)
         }
         // The verdict travels to every rank, so that all of them go on or none does.
         let heard = try communicator.broadcast(failure ?? "")
@@ -238,81 +228,6 @@ public final class TrainingRun {
         let isTooMuch = isEnd || failedSaves > trainer.recipe.limits?.failedSaves ?? 0
         if !heard.isEmpty && isTooMuch { throw SharedError(TrainingError.cannotSave(heard, inARow: failedSaves)) }
     }
-
-    // MARK: Evaluation
-
-    /// Scores the weights of this step, and those averaged until now.
-    /// - Returns: whether they are the best so far; nil when a rank was asked to stop.
-    private func evaluate(_ interval: inout LogInterval) throws -> Bool? {
-        guard let evaluation else { return false }
-        let (step, begun) = (trainer.clock.step, MonotonicTime.now)
-        defer { interval.leaveOut(seconds: MonotonicTime.now - begun) }
-        guard let last = try scores(evaluation) else { return nil }
-        let averaged = try trainer.withAverage { try scores(evaluation) }
-        if case .some(.none) = averaged { return nil }
-        let isBest = evaluations?.note(step: step, last, averaged: averaged ?? nil) ?? false
-        var measures = last.measures
-        if let averaged = averaged ?? nil {
-            measures += averaged.measures.map { .init("average_" + $0.name, $0.value) }
-        }
-        folder?.log.write("evaluation", step: step, measures)
-        let text = (averaged ?? nil).map { ", averaged \($0.text)" } ?? ""
-        speaker.say("evaluation of step \(step): \(last.text)\(text); \(evaluations?.bestText ?? "")")
-        return isBest
-    }
-
-    private func scores(_ evaluation: ClassifierEvaluation) throws -> Scores? {
-        let step = trainer.clock.step
-        var meter = EvaluationMeter(evaluation.source.name)
-        return try evaluation.scores(
-            shouldStop: {
-                watchdog.enter(.evaluation, step: step)
-                return stop.isSet
-            },
-            progress: { done, total in meter.line(done, of: total).map { speaker.show($0) } },
-            badSample: { speaker.warn($0) })
-    }
-
-    /// What the test set says of the last weights, those averaged, and those of the best step.
-    /// - Returns: false when a rank was asked to stop.
-    private func testWeights() throws -> Bool {
-        guard let test else { return true }
-        let recipe = trainer.recipe
-        let evaluation = try ClassifierEvaluation(
-            recipe, test, samples: recipe.evaluation?.batch ?? trainer.samples, store: trainer.store,
-            communicator: communicator, pool: pool)
-        let last = trainer.clock.step
-        func note(_ kind: TestResult.Weights, step: Int, _ scores: Scores?) -> Bool {
-            guard let scores else { return false }
-            results.append(TestResult(weights: kind, step: step, isAveraged: kind == .averaged, scores: scores))
-            return true
-        }
-        guard note(.last, step: last, try scores(evaluation)) else { return false }
-        if let averaged = try trainer.withAverage({ try scores(evaluation) }) {
-            guard note(.averaged, step: last, averaged) else { return false }
-        }
-        guard let best = evaluations?.best, recipe.checkpoint != nil else { return true }
-        var scored = results.first { $0.step == best.step && $0.isAveraged == best.isAveraged }?.scores
-        if scored == nil {
-            try trainer.takeWeights(
-                ofStep: best.step, averaged: best.isAveraged, in: options.folder, over: communicator)
-            scored = try scores(evaluation)
-        }
-        guard let scored else { return false }
-        results.append(TestResult(weights: .best, step: best.step, isAveraged: best.isAveraged, scores: scored))
-        return true
-    }
-}
-
-/// Who tells people what goes on: a terminal, a log file, a test.
-public protocol RunSpeaker {
-    /// Only rank 0 is heard.
-    func say(_ line: String)
-    func warn(_ line: String)
-    /// A failure that only one rank knows of.
-    func warnFromAnyRank(_ line: String)
-    /// A line that the next one may take the place of.
-    func show(_ line: String)
 }
 
 extension DataFingerprint {

@@ -1,5 +1,8 @@
 import ArgumentParser
+import Batches
+import Checkpoints
 import Cluster
+import Evaluation
 import Platform
 import Recipes
 import Training
@@ -60,17 +63,48 @@ struct Finetune: ParsableCommand {
             start.allowsPartial = allowPartial
             return start
         }
-        options.testsAtEnd = true
+        let card = ProtocolCard.folder(of: options.folder) + "/finetune.json"
+        options.testsAtEnd = try communicator.broadcast(FileStatus(card) == nil ? "test" : "") == "test"
         let training = try TrainingRun(
             recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
             speaker: session.console)
         let outcome = try training.run()
         session.console.finish()
         for result in training.results {
-            let weights = "\(result.weights.rawValue) weights"
-            let step = "step \(result.step)\(result.weights == .best && result.isAveraged ? ", averaged" : "")"
-            session.console.say("test of the \(weights) (\(step)): \(result.scores.text)")
+            let step = "step \(result.step)\(result.kind == .best && result.isAveraged ? ", averaged" : "")"
+            session.console.say("test of the \(result.kind.rawValue) weights (\(step)): \(result.scores.text)")
         }
+        try communicator.onRankZero { try writeCard(training, recipe, run: options.folder) }
         return (outcome, session.console)
+    }
+
+    /// The test as a protocol card. Its headline is the best step where a set of its own chose that step, else the last.
+    private func writeCard(_ training: TrainingRun, _ recipe: Recipe, run: String) throws {
+        guard let test = training.sets.test, let last = training.results.first(where: { $0.kind == .last }) else {
+            return
+        }
+        let best = training.results.first { $0.kind == .best }
+        let headline = training.sets.validation == nil ? last : best ?? last
+        var scores: [String: ProtocolCard.Score] = [
+            "top1": .init([headline.scores.top1]), "top5": .init([headline.scores.top5]),
+            "loss": .init([headline.scores.loss]),
+        ]
+        for result in training.results { scores["\(result.kind.rawValue)_top1"] = .init([result.scores.top1]) }
+        var settings: [String: JSON] = [
+            "weights": .string(headline.kind.rawValue), "from": training.startFile.map(JSON.string) ?? .null,
+            "recipe": .object(recipe.keys.mapValues(JSON.string)),
+        ]
+        if let best {
+            settings["best_step"] = .integer(best.step)
+            settings["best_is_averaged"] = .bool(best.isAveraged)
+            settings["chosen_on"] = .string((training.sets.validation ?? test).name)
+        }
+        let train = training.sets.train
+        try ProtocolCard(
+            protocol: "finetune", checkpoint: run, step: headline.step,
+            data: .init(
+                train: train.name, evaluation: test.name, trainSamples: train.count, evaluationSamples: test.count),
+            settings: settings, seeds: [Int(clamping: recipe.seed)], scores: scores
+        ).write(to: ProtocolCard.folder(of: run), as: "finetune")
     }
 }

@@ -18,7 +18,8 @@ import Recipes
     @Test(arguments: shipped)
     func `a shipped recipe starts with its command and cost`(path: String) throws {
         let text = String(decoding: try readFromDisk(path, 1 << 20), as: UTF8.self)
-        #expect(text.prefix { $0 != "\n" }.contains("lacuna pretrain \(path)"))
+        let kind = try Recipe.load(path, catalogue: .all, read: readFromDisk).kind
+        #expect(text.prefix { $0 != "\n" }.contains("lacuna \(kind) \(path)"))
         #expect(text.contains("\n# Cost: "))
         #expect(text.contains("\n# Expected: "))
     }

@@ -1,12 +1,12 @@
 import Checkpoints
-import Kernels
 import Recipes
 
-/// The evaluations of a run: when they are due, and which step is the best so far. What they decide is part of the
-/// run's state, so that a resumed run goes on as if it had never stopped.
-struct Evaluations {
+/// When the steps of a run are evaluated, and which is the best so far. What it decides is part of the run's state, so
+/// that a resumed run goes on as if it had never stopped.
+struct BestStep {
     struct Best: Equatable {
         let step: Int
+        /// Of the recipe's metric.
         let value: Double
         /// By the averaged weights of that step.
         let isAveraged: Bool
@@ -14,8 +14,8 @@ struct Evaluations {
 
     private let everyUpdates: Int
     private let metric: Recipe.Evaluation.Metric
-    /// The step of the last one.
-    private(set) var step = 0
+    /// The step of the last evaluation.
+    private(set) var evaluated = 0
     private(set) var best: Best?
 
     init(_ recipe: Recipe.Evaluation, perEpoch: Int) {
@@ -23,19 +23,17 @@ struct Evaluations {
         metric = recipe.metric
     }
 
-    func isDue(_ step: Int, isLast: Bool) -> Bool {
-        step > self.step && (step % everyUpdates == 0 || isLast)
-    }
+    func isDue(_ step: Int, isLast: Bool) -> Bool { step > evaluated && (step % everyUpdates == 0 || isLast) }
 
-    /// Notes what the weights of a step score, and those averaged until then.
+    /// Notes what the weights of a step score, and those averaged until then. The earlier of equal ones stays the best.
     /// - Returns: true for the best so far.
     mutating func note(step: Int, _ scores: Scores, averaged: Scores?) -> Bool {
-        self.step = step
-        let candidates =
-            [Best(step: step, value: value(scores), isAveraged: false)]
-            + (averaged.map { [Best(step: step, value: value($0), isAveraged: true)] } ?? [])
+        evaluated = step
         let before = best
-        for candidate in candidates where isBetter(candidate.value, than: best?.value) { best = candidate }
+        for (scores, isAveraged) in [(scores, false), (averaged ?? scores, true)] {
+            guard !isAveraged || averaged != nil, isBetter(value(scores), than: best?.value) else { continue }
+            best = Best(step: step, value: value(scores), isAveraged: isAveraged)
+        }
         return best != before
     }
 
@@ -51,8 +49,9 @@ struct Evaluations {
         return metric == .loss ? value < other : value > other
     }
 
-    var bestText: String {
-        guard let best else { return "" }
+    /// `best top-1 85.32 % at step 900, averaged`
+    var text: String {
+        guard let best else { return "none is a number" }
         let value = metric == .top1 ? "top-1 \(fixed(best.value, digits: 2)) %" : "loss \(fixed(best.value, digits: 4))"
         return "best \(value) at step \(best.step)\(best.isAveraged ? ", averaged" : "")"
     }
@@ -60,7 +59,7 @@ struct Evaluations {
     // MARK: State
 
     var state: [String: JSON] {
-        var state: [String: JSON] = ["evaluation/step": .integer(step)]
+        var state: [String: JSON] = ["evaluation/step": .integer(evaluated)]
         if let best {
             state["best/step"] = .integer(best.step)
             state["best/value"] = .number(best.value)
@@ -70,7 +69,7 @@ struct Evaluations {
     }
 
     mutating func restore(_ state: [String: JSON]) {
-        step = state["evaluation/step"]?.integer ?? 0
+        evaluated = state["evaluation/step"]?.integer ?? 0
         guard let step = state["best/step"]?.integer, let value = state["best/value"]?.number else { return }
         best = Best(step: step, value: value, isAveraged: state["best/averaged"]?.bool ?? false)
     }
