@@ -98,7 +98,7 @@ public struct StartingWeights: Sendable {
         }
         let targets = Self.targets(store)
         let wanted = Set(targets.map(\.name))
-        let absent = targets.map(\.name).filter { found[$0] == nil }
+        let absent = targets.map(\.name).filter { found[$0] == nil }.sorted()
         let foreign = found.keys.filter { !wanted.contains($0) }.sorted()
         let misshaped = targets.compactMap { name, shape, _ in
             found[name].flatMap { $0.shape == shape ? nil : "\(name) \($0.shape), wanted \(shape)" }

@@ -22,14 +22,15 @@ import Testing
     }
 
     private func json(_ name: String) throws -> [String: Any] {
-        try #require(JSONSerialization.jsonObject(with: try #require(bench.bytes(name))) as? [String: Any])
+        let bytes = try #require(bench.bytes(name))
+        return try #require(JSONSerialization.jsonObject(with: bytes) as? [String: Any])
     }
 
     /// Lines of `metrics.jsonl` without what differs between equal runs.
     private func lines(_ run: String) -> [String] {
         let text = String(decoding: bench.bytes("\(run)/metrics.jsonl") ?? Data(), as: UTF8.self)
         return text.split(separator: "\n").map { line in
-            line.replacing(/"(images_per_second|data_wait_share|exchange_wait_share|seconds)": [^,}]*/, with: "")
+            String(line).replacing(/"(images_per_second|data_wait_share|exchange_wait_share|seconds)": [^,}]*/, with: "")
         }
     }
 
@@ -45,7 +46,8 @@ import Testing
         let settings = try #require(card["settings"] as? [String: Any])
         #expect((settings["from"] as? String)?.hasSuffix("run/checkpoints/step-00000004/model.safetensors") == true)
         let score = try #require((card["scores"] as? [String: Any])?["top1"] as? [String: Any])
-        #expect(ending.output.contains("top-1 \(String(format: "%.2f", try #require(score["mean"] as? Double))) %"))
+        let mean = try #require(score["mean"] as? Double)
+        #expect(ending.output.contains("top-1 \(String(format: "%.2f", mean)) %"))
         let again = Program.shell(finetune("--resume", run: "fine"))
         #expect(again.code == 0 && again.output.contains("finished already"), "\(again.output)")
     }
@@ -88,7 +90,7 @@ import Testing
         #expect(bench.train().code == 0)
         let wrong = [
             (finetune("--average"), "give --from too"),
-            (finetune("--from \(bench.folder)/nowhere"), "no such file or folder"),
+            (finetune("--from \(bench.folder)/nowhere", run: "n"), "no such file or folder"),
             (finetune("--from \(bench.folder)/run --average", run: "a"), "no averaged weights"),
             (finetune("--from \(bench.folder)/run --set model.heads=2", run: "b"), "model.heads 4, here 2"),
             ("$LACUNA finetune \(bench.recipe)", "kind 'finetune' expected, found 'pretrain'"),

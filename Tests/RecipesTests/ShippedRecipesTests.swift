@@ -39,7 +39,8 @@ import Recipes
         #expect(recipe.schedule.epochs == 800 && recipe.schedule.warmupEpochs == 10)
         #expect(recipe.schedule.baseRate * recipe.schedule.rateFactor(global: recipe.batch.global) == 4e-4)
         #expect(recipe.clip?.norm == 5)
-        let model = try recipe.model.decode(VisionTransformerSection.self).settings
+        let model = try #require(
+            recipe.model.decode(VisionTransformerSection.self).encoder as? VisionTransformer.Settings)
         #expect((model.width, model.depth, model.heads, model.patch) == (768, 12, 12, 16))
         let objective = try recipe.objective.decode(SimMIM.Settings.self)
         #expect(objective.maskRatio == 0.6 && objective.maskPatch == 32)
