@@ -5,30 +5,29 @@ import Kernels
 import Objectives
 import Recipes
 
-/// A classifier looked at from outside: scores of a labelled set, every image once, divided among the ranks. It
+/// A classifier looked at from outside: scores of labelled sets, every image once, divided among the ranks. It
 /// computes with the weights in the store, whichever these are.
 final class ClassifierEvaluation {
-    let source: any SampleSource
     private let experiment: Experiment
     private let logits: Tensor
     private let plan: Plan
     private let communicator: any Communicator
-    private let sampler: Sampler
     private let settings: Loader.Settings
 
-    /// - Parameter samples: of a rank, computed at once.
+    /// - Parameters:
+    ///   - classes: of the sets.
+    ///   - samples: of a rank, computed at once.
     init(
-        _ recipe: Recipe, _ source: any SampleSource, samples: Int, store: ParameterStore,
-        communicator: any Communicator, pool: WorkerPool
+        _ recipe: Recipe, classes: Int, samples: Int, store: ParameterStore, communicator: any Communicator,
+        pool: WorkerPool
     ) throws {
-        experiment = try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0)
+        experiment = try Experiment(recipe, samples: samples, classes: classes)
         guard let logits = experiment.objective.logits(experiment.batch.images) else {
             throw TrainingError.noScores(objective: recipe.objective.kind)
         }
         plan = try Plan(experiment.graph, minimising: nil, keeping: [logits], store: store, pool: pool)
-        sampler = try Sampler(count: source.count, globalBatch: samples * communicator.size, order: .stored)
         settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: nil)
-        (self.source, self.logits, self.communicator) = (source, logits, communicator)
+        (self.logits, self.communicator) = (logits, communicator)
     }
 
     /// Collective.
@@ -37,9 +36,12 @@ final class ClassifierEvaluation {
     ///   - progress: told after each batch how many images of all are done.
     /// - Returns: nil when stopped.
     func scores(
-        shouldStop: () -> Bool, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in },
+        on source: any SampleSource, shouldStop: () -> Bool,
+        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in },
         badSample: (String) -> Void = { _ in }
     ) throws -> Scores? {
+        let samples = experiment.batch.images.shape[0]
+        let sampler = try Sampler(count: source.count, globalBatch: samples * communicator.size, order: .stored)
         let loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: communicator.size), settings,
             updates: 0..<sampler.updatesPerEpoch)

@@ -11,11 +11,12 @@ final class RunEvaluations {
     private let trainer: Trainer
     private let sets: TrainingSets
     private let communicator: any Communicator
-    private let pool: WorkerPool
     private let speaker: any RunSpeaker
     private let shouldStop: () -> Bool
-    private let ofSteps: ClassifierEvaluation?
-    /// Steps are scored on the whole test set: what it says of them need not be asked again.
+    private let evaluation: ClassifierEvaluation
+    /// The samples that steps are scored on.
+    private let seen: (any SampleSource)?
+    /// They are the whole test set: what it says of a step need not be asked again.
     private let stepsSeeTest: Bool
     private var known: [Weights: Scores] = [:]
 
@@ -32,17 +33,13 @@ final class RunEvaluations {
         let recipe = trainer.recipe
         steps = recipe.evaluation.map { BestStep($0, perEpoch: trainer.clock.updatesPerEpoch) }
         if let state { steps?.restore(state.extra) }
-        (self.trainer, self.sets, self.communicator, self.pool) = (trainer, sets, communicator, pool)
+        evaluation = try ClassifierEvaluation(
+            recipe, classes: sets.train.classes?.count ?? 0, samples: recipe.evaluation?.batch ?? trainer.samples,
+            store: trainer.store, communicator: communicator, pool: pool)
+        seen = recipe.evaluation.flatMap { sets.evaluation?.atMost($0.images, seed: recipe.seed) }
+        stepsSeeTest = sets.validation == nil && seen?.count == sets.test?.count
+        (self.trainer, self.sets, self.communicator) = (trainer, sets, communicator)
         (self.speaker, self.shouldStop) = (speaker, shouldStop)
-        if let asked = recipe.evaluation, let set = sets.evaluation {
-            let seen = set.atMost(asked.images, seed: recipe.seed)
-            ofSteps = try ClassifierEvaluation(
-                recipe, seen, samples: asked.batch ?? trainer.samples, store: trainer.store,
-                communicator: communicator, pool: pool)
-            stepsSeeTest = sets.validation == nil && seen.count == set.count
-        } else {
-            (ofSteps, stepsSeeTest) = (nil, false)
-        }
     }
 
     func isDue(_ step: Int, isLast: Bool) -> Bool { steps?.isDue(step, isLast: isLast) ?? false }
@@ -50,12 +47,12 @@ final class RunEvaluations {
     /// Scores the weights of this step, and those averaged until now.
     /// - Returns: whether they are the best so far; nil when a rank was asked to stop.
     func evaluate(_ log: RunLog?) throws -> Bool? {
-        guard let ofSteps else { return false }
+        guard let seen else { return false }
         let step = trainer.clock.step
-        guard let last = try scores(ofSteps) else { return nil }
+        guard let last = try scores(on: seen) else { return nil }
         var averaged: Scores?
         if trainer.average != nil {
-            averaged = try trainer.withAverage { try scores(ofSteps) } ?? nil
+            averaged = try trainer.withAverage { try scores(on: seen) } ?? nil
             if averaged == nil { return nil }
         }
         let isBest = steps?.note(step: step, last, averaged: averaged) ?? false
@@ -75,10 +72,6 @@ final class RunEvaluations {
     /// - Returns: nil when a rank was asked to stop.
     func test(in folder: String) throws -> [TestResult]? {
         guard let set = sets.test else { return [] }
-        let recipe = trainer.recipe
-        let evaluation = try ClassifierEvaluation(
-            recipe, set, samples: recipe.evaluation?.batch ?? trainer.samples, store: trainer.store,
-            communicator: communicator, pool: pool)
         var results: [TestResult] = []
         func note(_ kind: TestResult.Kind, _ weights: Weights, _ measure: () throws -> Scores?) throws -> Bool {
             guard let scores = try known[weights] ?? measure() else { return false }
@@ -88,26 +81,26 @@ final class RunEvaluations {
             return true
         }
         let last = trainer.clock.step
-        guard try note(.last, Weights(step: last, isAveraged: false), { try scores(evaluation) }) else { return nil }
+        guard try note(.last, Weights(step: last, isAveraged: false), { try scores(on: set) }) else { return nil }
         if trainer.average != nil {
             let weights = Weights(step: last, isAveraged: true)
-            guard try note(.averaged, weights, { try trainer.withAverage { try scores(evaluation) } ?? nil }) else {
+            guard try note(.averaged, weights, { try trainer.withAverage { try scores(on: set) } ?? nil }) else {
                 return nil
             }
         }
-        guard let best = steps?.best, recipe.checkpoint != nil else { return results }
+        guard let best = steps?.best, trainer.recipe.checkpoint != nil else { return results }
         let isNoted = try note(.best, Weights(step: best.step, isAveraged: best.isAveraged)) {
             try trainer.takeWeights(
                 ofStep: best.step, averaged: best.isAveraged, in: folder, over: communicator)
-            return try scores(evaluation)
+            return try scores(on: set)
         }
         return isNoted ? results : nil
     }
 
-    private func scores(_ evaluation: ClassifierEvaluation) throws -> Scores? {
-        var meter = EvaluationMeter(evaluation.source.name)
+    private func scores(on set: any SampleSource) throws -> Scores? {
+        var meter = EvaluationMeter(set.name)
         return try evaluation.scores(
-            shouldStop: shouldStop,
+            on: set, shouldStop: shouldStop,
             progress: { done, total in meter.line(done, of: total).map { speaker.show($0) } },
             badSample: { speaker.warn($0) })
     }

@@ -33,6 +33,8 @@ public struct StartingWeights: Sendable {
         /// Stored tensors of the encoder that this model does not know.
         public let unexpected: [String]
         public let misshaped: [String]
+        /// What may be a mistake although the weights fit.
+        public let remarks: [String]
 
         public var fits: Bool { missing.isEmpty && unexpected.isEmpty && misshaped.isEmpty }
 
@@ -42,7 +44,7 @@ public struct StartingWeights: Sendable {
                 ("mis-shaped", misshaped),
             ]
             return ["\(place): \(matched) tensors taken"]
-                + groups.filter { !$0.1.isEmpty }.map { "  \($0.0): \(Self.list($0.1))" }
+                + groups.filter { !$0.1.isEmpty }.map { "  \($0.0): \(Self.list($0.1))" } + remarks.map { "  " + $0 }
         }
 
         private static func list(_ names: [String]) -> String {
@@ -67,7 +69,9 @@ public struct StartingWeights: Sendable {
         }
         var found = objective.encoder.converted(tensors)
         if !hasNewHead { found.merge(heads) { own, _ in own } }
-        let report = report(on: found, dropped: hasNewHead ? heads.keys.sorted() : [], store, place: stored.place)
+        let report = report(
+            on: found, dropped: hasNewHead ? heads.keys.sorted() : [], store, place: stored.place,
+            remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [])
         guard report.fits || allowsPartial else { throw TrainingError.weights(report) }
         let misshaped = Set(report.misshaped)
         for (name, shape, target) in Self.targets(store) {
@@ -91,7 +95,8 @@ public struct StartingWeights: Sendable {
     }
 
     private func report(
-        on found: [String: StoredWeights], dropped: [String], _ store: ParameterStore, place: String
+        on found: [String: StoredWeights], dropped: [String], _ store: ParameterStore, place: String,
+        remarks: [String]
     ) -> KeyReport {
         func isOf(_ prefixes: [String]) -> (String) -> Bool {
             { name in prefixes.contains { name.hasPrefix($0) } }
@@ -107,7 +112,14 @@ public struct StartingWeights: Sendable {
         return KeyReport(
             place: place, matched: targets.count - absent.count - misshaped.count, new: absent.filter(begun),
             unused: foreign.filter(spare) + dropped, missing: absent.filter { !begun($0) },
-            unexpected: foreign.filter { !spare($0) }, misshaped: misshaped)
+            unexpected: foreign.filter { !spare($0) }, misshaped: misshaped, remarks: remarks)
+    }
+
+    /// Pictures normalised in another way than the encoder has seen them.
+    private static func remarks(on other: Recipe, _ recipe: Recipe) -> [String] {
+        recipe.changes(from: other).filter { $0.path.hasPrefix("images.normalize") }.map {
+            "the encoder has seen other pictures: \($0.path) \($0.before ?? "absent"), here \($0.after ?? "absent")"
+        }
     }
 
     private func check(_ other: Recipe, agreesWith recipe: Recipe) throws {

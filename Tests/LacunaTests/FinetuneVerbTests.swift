@@ -30,7 +30,8 @@ import Testing
     private func lines(_ run: String) -> [String] {
         let text = String(decoding: bench.bytes("\(run)/metrics.jsonl") ?? Data(), as: UTF8.self)
         return text.split(separator: "\n").map { line in
-            String(line).replacing(/"(images_per_second|data_wait_share|exchange_wait_share|seconds)": [^,}]*/, with: "")
+            String(line).replacing(
+                /"(images_per_second|data_wait_share|exchange_wait_share|seconds)": [^,}]*/, with: "")
         }
     }
 
@@ -53,16 +54,18 @@ import Testing
     }
 
     @Test func `a stopped fine-tune goes on bit for bit, averages and best step included`() throws {
-        #expect(Program.shell(finetune(run: "whole", updates: 60)).code == 0)
-        let part = bench.during(finetune(run: "part", updates: 60), run: "part", steps: 20, "kill -USR1 $job")
+        // Evaluated at every step, so that the signal meets an evaluation as likely as a step.
+        let often = "--set evaluation.every_updates=1"
+        #expect(Program.shell(finetune(often, run: "whole", updates: 40)).code == 0)
+        let part = bench.during(finetune(often, run: "part", updates: 40), run: "part", steps: 20, "kill -USR1 $job")
         #expect(part.code == 75, "\(part.output)")
-        let resumed = Program.shell(finetune("--resume", run: "part", updates: 60))
+        let resumed = Program.shell(finetune(often + " --resume", run: "part", updates: 40))
         #expect(resumed.code == 0, "\(resumed.output)")
         for file in ["model.safetensors", "optimizer.safetensors", "ema.safetensors"] {
-            let (one, other) = (bench.bytes("\(step("whole", 60))/\(file)"), bench.bytes("\(step("part", 60))/\(file)"))
+            let (one, other) = (bench.bytes("\(step("whole", 40))/\(file)"), bench.bytes("\(step("part", 40))/\(file)"))
             #expect(one != nil && one == other, "\(file)")
         }
-        let states = try ["whole", "part"].map { try json("\(step($0, 60))/state.json")["extra"] as? [String: Any] }
+        let states = try ["whole", "part"].map { try json("\(step($0, 40))/state.json")["extra"] as? [String: Any] }
         for key in ["best/step", "best/value", "evaluation/step"] {
             let values = states.map { $0?[key] as? Double }
             #expect(values[0] != nil && values[0] == values[1], "\(key)")
