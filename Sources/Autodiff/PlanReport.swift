@@ -33,15 +33,16 @@ public struct PlanReport: Sendable {
 
 extension PlanReport {
     /// What a plan of `graph` over a fresh store would do. Takes none of the memory that it counts.
+    /// - Parameter loss: nil for one that runs forward only.
     public init(
-        _ graph: Graph, minimising loss: Tensor, keeping wanted: [Tensor] = [], options: PlanOptions = PlanOptions(),
+        _ graph: Graph, minimising loss: Tensor?, keeping wanted: [Tensor] = [], options: PlanOptions = PlanOptions(),
         isFrozen: (String) -> Bool = { _ in false }
     ) throws(PlanError) {
         guard graph.problems.isEmpty else { throw .shapes(graph.problems) }
-        let flow = GradientFlow(graph, loss: loss.id, wanted: wanted.map(\.id), isFrozen: isFrozen)
+        let flow = GradientFlow(graph, loss: loss?.id, wanted: wanted.map(\.id), isFrozen: isFrozen)
         let layout = ParameterLayout(graph, flow: flow)
         let lifetimes = Lifetimes(
-            graph, flow: flow, loss: loss.id, wanted: wanted.map(\.id), recomputesCheap: options.recomputesCheap)
+            graph, flow: flow, loss: loss?.id, wanted: wanted.map(\.id), recomputesCheap: options.recomputesCheap)
         self.init(
             graph, flow: flow, lifetimes: lifetimes, layout: layout, buckets: layout.buckets(bytes: options.bucketBytes)
         )

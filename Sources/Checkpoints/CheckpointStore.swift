@@ -90,8 +90,18 @@ public struct CheckpointStore: Sendable {
         return nil
     }
 
+    /// The checkpoint of one step, every byte checked.
+    public func checkpoint(ofStep step: Int) throws(CheckpointError) -> Checkpoint {
+        let checkpoint = try Checkpoint(folder.path(of: Self.folderName(step)))
+        try checkpoint.verify()
+        return checkpoint
+    }
+
     /// Writes a checkpoint, then removes what is past keeping. May be called from any thread, by one at a time.
-    public func save(_ content: CheckpointContent, retries: Retries = Retries()) -> SaveOutcome {
+    /// - Parameter best: a step that stays although others are newer.
+    public func save(
+        _ content: CheckpointContent, keeping best: Int? = nil, retries: Retries = Retries()
+    ) -> SaveOutcome {
         var failures: [CheckpointError] = []
         var wait = retries.firstWaitSeconds
         while true {
@@ -100,7 +110,7 @@ public struct CheckpointStore: Sendable {
                 let step = content.state.iteration
                 return .saved(
                     path: folder.path(of: Self.folderName(step)), bytes: bytes, failures: failures,
-                    removed: removeExpired(after: step))
+                    removed: removeExpired(after: step, but: best))
             } catch { failures.append(error) }
             if failures.count > retries.count { return .failed(failures) }
             _ = Pause().wait(seconds: wait)
@@ -144,9 +154,10 @@ public struct CheckpointStore: Sendable {
     }
 
     /// Only steps up to the one just saved are counted: a higher number is a damaged one that was passed over.
-    private func removeExpired(after saved: Int) -> [Int] {
+    private func removeExpired(after saved: Int, but best: Int?) -> [Int] {
         let steps = ((try? steps()) ?? []).filter { $0 <= saved }
         return steps.dropLast(keepLast).filter { step in
+            if step == best { return false }
             if let permanentEvery, step % permanentEvery == 0 { return false }
             let final = folder.path(of: Self.folderName(step))
             do throws(FileError) {

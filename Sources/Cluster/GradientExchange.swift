@@ -71,9 +71,9 @@ private final class Exchange: @unchecked Sendable {
     }
 
     func finish() throws(ClusterError) {
-        let start = monotonicNanoseconds()
+        let start = MonotonicTime.nanoseconds
         let failure = queue.update(when: { $0.unfinished == 0 || $0.failure != nil }) { $0.failure }
-        waitSeconds += Double(monotonicNanoseconds() - start) * 1e-9
+        waitSeconds += Double(MonotonicTime.nanoseconds - start) * 1e-9
         if let failure { throw failure }
     }
 

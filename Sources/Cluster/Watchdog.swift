@@ -87,7 +87,7 @@ private final class Patrol: @unchecked Sendable {
     }
 
     func enter(_ phase: Phase, step: Int, deadlineSeconds: Double?) {
-        let now = monotonicNanoseconds()
+        let now = MonotonicTime.nanoseconds
         if own.progress > 0 { longestGap = max(longestGap, now - own.progress) }
         own.allowance = deadlineSeconds.map { UInt64($0 * 1e9) } ?? deadline
         own.phase = phase.rawValue
@@ -98,7 +98,7 @@ private final class Patrol: @unchecked Sendable {
 
     func work() {
         while !pause.wait(seconds: tickSeconds) {
-            let now = monotonicNanoseconds()
+            let now = MonotonicTime.nanoseconds
             own.alive = now
             // A killed mpirun takes nobody along by itself, and there is nobody left who would end the others.
             if communicator.size > 1 && ProcessIdentity.parent != launcher {

@@ -1,20 +1,6 @@
 public import Autodiff
 public import Checkpoints
 import Kernels
-import Objectives
-public import Recipes
-
-extension Recipe {
-    /// The recipe that a checkpoint was trained by.
-    /// - Parameter overrides: `a.b=value`, laid over it.
-    public static func load(from checkpoint: Checkpoints.Checkpoint, overrides: [String] = []) throws -> Recipe {
-        let name = "resolved.yaml"
-        guard let text = try checkpoint.attachment(name) else {
-            throw EvaluationError.noRecipe(checkpoint: checkpoint.path)
-        }
-        return try load(checkpoint.path + "/" + name, overrides: overrides, catalogue: Catalog.kinds) { _, _ in text }
-    }
-}
 
 extension ParameterStore {
     /// Takes over the weights of a checkpoint, which has exactly those of this model.

@@ -60,6 +60,12 @@ import Glibc
         if count > 0 { base.update(from: other.base, count: count) }
     }
 
+    /// Exchanges the elements with those of `other`, which has the same count and does not overlap.
+    public func swap(with other: Buffer) {
+        precondition(other.count == count, "swap of buffers of different size")
+        for index in 0..<count { Swift.swap(&base[index], &other.base[index]) }
+    }
+
     public func copy(from elements: [Element]) {
         precondition(elements.count == count, "copy from an array of different size")
         elements.withUnsafeBufferPointer { from in

@@ -68,4 +68,7 @@ public struct FeatureMap {
 public protocol EncoderSettings: Sendable {
     /// Declares the parameters in `scope`.
     func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder
+    /// What an encoder that hands its weights on must have the same: recipe keys and their values. Shapes of tensors do
+    /// not tell all of it; the number of heads leaves no trace in them.
+    var lineage: [String: String] { get }
 }

@@ -127,4 +127,8 @@ extension VisionTransformer.Settings: EncoderSettings {
     public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
         try VisionTransformer(scope, self, image: image, for: use)
     }
+
+    public var lineage: [String: String] {
+        ["width": "\(width)", "depth": "\(depth)", "heads": "\(heads)", "patch": "\(patch)"]
+    }
 }

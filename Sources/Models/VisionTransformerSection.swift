@@ -9,7 +9,7 @@ public struct VisionTransformerSection: EncoderSection {
     private let patch: Int
     private let initValues: Double?
     private let dropPath: Double
-    private let absolutePositions, relativePositions, sharedRelativePositions: Bool
+    private let absolutePositions, relativePositions, sharedRelativePositions, meanPooling: Bool
 
     private enum CodingKeys: String, CodingKey {
         case preset
@@ -17,6 +17,7 @@ public struct VisionTransformerSection: EncoderSection {
         case ownDepth = "depth"
         case ownHeads = "heads"
         case patch, initValues, dropPath, absolutePositions, relativePositions, sharedRelativePositions
+        case meanPooling
     }
 
     public var encoder: any EncoderSettings { settings }
@@ -30,9 +31,11 @@ public struct VisionTransformerSection: EncoderSection {
         settings.usesAbsolutePositions = absolutePositions
         settings.usesBlockPositionBias = relativePositions
         settings.usesSharedPositionBias = sharedRelativePositions
+        settings.usesMeanPooling = meanPooling
         return settings
     }
 
+    public static let defaults = ["mean_pooling": "false"]
     public static let meanings = [
         "preset": VisionTransformer.Size.allCases.map { "\($0) \($0.width)/\($0.depth)/\($0.heads)" }
             .joined(separator: ", ") + " (width/depth/heads).",
@@ -45,6 +48,7 @@ public struct VisionTransformerSection: EncoderSection {
         "absolute_positions": "A learned vector for each position.",
         "relative_positions": "A bias table in each block.",
         "shared_relative_positions": "One bias table for all blocks.",
+        "mean_pooling": "A classifier reads the norm of the mean over patches, else the class token after a norm.",
     ]
 
     public func check(_ here: Here) {

@@ -4,7 +4,7 @@ public import Recipes
 
 /// Every method and model that a recipe can name: one entry each.
 public enum Catalog {
-    private static var objectives: [any Objective.Type] { [SimMIM.self] }
+    private static var objectives: [any Objective.Type] { [SimMIM.self, Classification.self] }
     private static var models: [any EncoderSection.Type] { [VisionTransformerSection.self] }
 
     /// What `recipe check` needs to know of each kind.
@@ -17,11 +17,16 @@ public enum Catalog {
 
     /// The method of a checked recipe with its model, declared in `scope`.
     public static func objective(_ recipe: Recipe, _ scope: Scope, _ input: InputSpec) throws -> any Objective {
+        try make(method(of: recipe), recipe, encoder(of: recipe), scope, input)
+    }
+
+    /// The method that a checked recipe names.
+    public static func method(of recipe: Recipe) -> any Objective.Type {
         let kind = recipe.objective.kind
         guard let method = objectives.first(where: { $0.kind == kind }) else {
             preconditionFailure("a checked recipe names no method '\(kind)'")
         }
-        return try make(method, recipe, encoder(of: recipe), scope, input)
+        return method
     }
 
     /// The shape of the encoder in a checked recipe.
@@ -44,7 +49,12 @@ public enum Catalog {
     { try section.decode(Model.self).encoder }
 
     private static func entry<Method: Objective>(_ method: Method.Type) -> Catalogue.Kind {
-        .init(Method.Settings.self, rules: Method.check)
+        .init(Method.Settings.self) { settings, recipe, here in
+            here.recipe.require(
+                recipe.kind == Method.phase, at: "objective.kind", reading: ["kind"],
+                "'\(Method.kind)' belongs to recipes of kind '\(Method.phase.rawValue)'")
+            Method.check(settings, recipe, here)
+        }
     }
 
     private static func entry<Model: EncoderSection>(_ model: Model.Type) -> Catalogue.Kind {

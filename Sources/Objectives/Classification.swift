@@ -2,20 +2,39 @@ public import Autodiff
 import Kernels
 import Layers
 public import Models
+public import Recipes
 
-/// Supervised training of an encoder with a linear head: cross entropy with soft targets, mean over the batch.
-/// Labels mixed by mixup or cutmix come as they are; smoothing is applied here, which gives the same targets.
+/// Supervised training of an encoder with a linear head on soft targets, mean over the batch. Labels mixed by mixup or
+/// cutmix come as they are; smoothing is applied here, which gives the same targets.
 public struct Classification: Objective {
     public static let kind = "classification"
+    public static let phase = Recipe.Kind.finetune
 
-    public struct Settings: Decodable, Sendable, Equatable {
+    public struct Settings: RecipeSection, Equatable {
+        public enum Form: String, CaseIterable, Decodable, Sendable {
+            case crossEntropy = "cross_entropy"
+            case binary
+        }
+
+        public let loss: Form
         /// ε: the share of a target that is spread over all classes, 0..<1.
         public let labelSmoothing: Double
 
-        public init(labelSmoothing: Double) { self.labelSmoothing = labelSmoothing }
+        public init(_ loss: Form = .crossEntropy, labelSmoothing: Double) {
+            self.loss = loss
+            self.labelSmoothing = labelSmoothing
+        }
 
-        private enum CodingKeys: String, CodingKey {
-            case labelSmoothing = "label_smoothing"
+        public static let defaults = ["loss": "cross_entropy", "label_smoothing": "0"]
+        public static let meanings = [
+            "loss": "cross_entropy over all classes, or binary: one question for each class, mean over classes.",
+            "label_smoothing": "Share of a target that is spread over all classes, 0 to below 1.",
+        ]
+
+        public func check(_ here: Here) {
+            here.require(
+                (0..<1).contains(labelSmoothing), at: "label_smoothing",
+                "0 to below 1 expected, found \(labelSmoothing)")
         }
     }
 
@@ -51,14 +70,19 @@ public struct Classification: Objective {
         return (features, head(features))
     }
 
+    public func logits(_ images: Tensor) -> Tensor? { predict(images).logits }
+
     public func loss(_ batch: BatchTensors) -> Loss { loss(of: predict(batch.images).logits, batch) }
 
     /// - Parameter logits: what `predict` gave for this batch.
     public func loss(of logits: Tensor, _ batch: BatchTensors) -> Loss {
         guard let targets = batch.targets else { preconditionFailure("classification takes targets with every batch") }
-        return Loss(
-            sum: CrossEntropy(smoothing: settings.labelSmoothing)(logits, targets),
-            weight: Constant(Double(logits.shape[0]))(in: logits.graph))
+        let sum =
+            switch settings.loss {
+            case .crossEntropy: CrossEntropy(smoothing: settings.labelSmoothing)(logits, targets)
+            case .binary: BinaryCrossEntropy(smoothing: settings.labelSmoothing)(logits, targets)
+            }
+        return Loss(sum: sum, weight: Constant(Double(logits.shape[0]))(in: logits.graph))
     }
 
     public var layers: LayerScale? { encoder.layers }

@@ -9,6 +9,8 @@ public protocol Objective: SendableMetatype {
     associatedtype Settings: Decodable & Sendable
     /// The method's name in a recipe.
     static var kind: String { get }
+    /// What kind of recipe it belongs to.
+    static var phase: Recipe.Kind { get }
     /// Rules of the settings with the rest of the recipe.
     static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here)
     /// Declares the parameters in `scope`.
@@ -27,13 +29,17 @@ public protocol Objective: SendableMetatype {
     var hiding: CellHiding? { get }
     /// The pixels predicted for a batch, for pictures; nil where the method predicts none.
     func reconstruction(_ batch: BatchTensors) -> PixelRows?
+    /// The class scores of images before softmax, (B, K); nil where the method gives none.
+    func logits(_ images: Tensor) -> Tensor?
 }
 
 extension Objective {
+    public static var phase: Recipe.Kind { .pretrain }
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {}
     public var layers: LayerScale? { nil }
     public var hiding: CellHiding? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
+    public func logits(_ images: Tensor) -> Tensor? { nil }
 }
 
 /// A random choice of square cells that is drawn anew for each picture.

@@ -1,11 +1,5 @@
 import Glibc
-
-/// Nanoseconds of a clock that never steps; comparable between the processes of one machine.
-public func monotonicNanoseconds() -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
-}
+import Kernels
 
 /// A wait with an end: a thread that acts at intervals waits here, and its owner can end the wait at once.
 public final class Pause: @unchecked Sendable {
@@ -33,7 +27,7 @@ public final class Pause: @unchecked Sendable {
 
     /// Returns after `seconds`, or at once when the pause is ended; true when it is ended.
     public func wait(seconds: Double) -> Bool {
-        let until = monotonicNanoseconds() + UInt64(max(0, seconds) * 1e9)
+        let until = MonotonicTime.nanoseconds + UInt64(max(0, seconds) * 1e9)
         var deadline = timespec(tv_sec: Int(until / 1_000_000_000), tv_nsec: Int(until % 1_000_000_000))
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

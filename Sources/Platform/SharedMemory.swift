@@ -59,7 +59,7 @@ public final class SharedMemory: @unchecked Sendable {
     public var makerIsGone: Bool { flock(descriptor, LOCK_SH | LOCK_NB) == 0 && flock(descriptor, LOCK_UN) == 0 }
 
     /// A name that no other process of this machine uses.
-    public static func freshName() -> String { "/lacuna-\(getpid())-\(monotonicNanoseconds())" }
+    public static func freshName() -> String { "/lacuna-\(getpid())-\(MonotonicTime.nanoseconds)" }
 }
 
 private func mapShared(_ descriptor: Int32, _ bytes: Int) -> UnsafeMutableRawPointer? {

@@ -43,6 +43,9 @@ struct LogInterval {
         return record
     }
 
+    /// Leaves time out that was no training.
+    mutating func leaveOut(seconds: Double) { start += seconds }
+
     func progress(_ record: StepRecord, total: Int) -> Progress {
         Progress(
             step: record.step, total: total, epoch: record.epoch, loss: record.loss, rate: record.rate,

@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// The trainable parameters in groups of one rate and one decay, with the state that the update rule keeps for them.
+/// The trainable parameters in groups of one layer and one decay, in order of first appearance, with the state that the update rule keeps for them.
 public struct ParameterGroups {
     public struct Group {
         public let run: ParameterRun
@@ -32,7 +32,8 @@ public struct ParameterGroups {
         }
         var order: [Key] = []
         var members: [Key: [RunTensor]] = [:]
-        for slot in store.trainableSlots {
+        // In the order of declaration, as the references walk their parameters.
+        for case let slot? in store.names.map({ store.slot($0) }) where slot.isTrainable {
             let (name, rank) = (slot.parameter.name, slot.parameter.shape.rank)
             let key = Key(scale: rateScale(name), decays: decays(name, rank))
             if members[key] == nil { order.append(key) }
@@ -42,7 +43,7 @@ public struct ParameterGroups {
             Group(
                 run: ParameterRun(
                     values: store.values[0..<count], gradients: store.gradients, state: state,
-                    tensors: members[key] ?? []),
+                    tensors: (members[key] ?? []).sorted { $0.range.lowerBound < $1.range.lowerBound }),
                 rateScale: key.scale, decays: key.decays)
         }
         runs = groups.map(\.run)

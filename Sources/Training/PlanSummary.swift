@@ -23,6 +23,8 @@ public struct PlanSummary {
     public let dataProblem: String?
     /// State of the update rule, the averaged weights, the batches held ready: bytes of one rank.
     public let stateBytes, averageBytes, loaderBytes: Int
+    /// Values of the evaluations of a classifier.
+    public let evaluationBytes: Int
 
     public init(_ recipe: Recipe, ranks: Int) throws {
         let accumulation = recipe.batch.accumulation
@@ -31,11 +33,11 @@ public struct PlanSummary {
         }
         samples = recipe.batch.global / ranks / accumulation
         var length: Length?
-        var (classes, problem) = (0, String?.none)
+        // Where the data are not there: a head of ImageNet's size.
+        var (classes, problem) = (1000, String?.none)
         do {
-            let source = try recipe.source(recipe.data.train)
-            let sampler = try Sampler(
-                count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
+            let source = try TrainingSets(recipe).train
+            let sampler = try recipe.sampler(of: source)
             classes = source.classes?.count ?? 0
             length = Length(
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
@@ -45,6 +47,7 @@ public struct PlanSummary {
         report = try PlanReport(
             experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight])
         stateBytes = recipe.updateRule.stateNames.count * report.gradientBytes
+        evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
         averageBytes = recipe.average == nil ? 0 : report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
@@ -58,7 +61,14 @@ public struct PlanSummary {
 
     /// Of one rank.
     public var memoryBytes: Int {
-        report.parameterBytes + report.gradientBytes + stateBytes + averageBytes + report.arenaBytes + loaderBytes
+        report.parameterBytes + report.gradientBytes + stateBytes + averageBytes + report.arenaBytes + evaluationBytes
+            + loaderBytes
+    }
+
+    private static func evaluationBytes(_ recipe: Recipe, samples: Int, classes: Int) throws -> Int {
+        let experiment = try Experiment(recipe, samples: recipe.evaluation?.batch ?? samples, classes: classes)
+        guard let logits = experiment.objective.logits(experiment.batch.images) else { return 0 }
+        return try PlanReport(experiment.graph, minimising: nil, keeping: [logits]).arenaBytes
     }
 
     /// Parameters, state of the rule and average of one checkpoint.

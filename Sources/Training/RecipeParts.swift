@@ -78,21 +78,29 @@ extension Recipe {
         checkpoint.flatMap { $0.everyUpdates ?? $0.everyEpochs.map { $0 * perEpoch } }
     }
 
-    /// The learning rate over the run. Every length is turned into updates, so the clock's epoch is one update.
+    /// The learning rate over the run. Lengths are turned into updates, so the clock's epoch is one update, except for
+    /// the form that counts whole epochs.
     public func rates(perEpoch: Int) -> (schedule: Training.Schedule, clock: EpochClock, base: Double) {
         let factor = schedule.rateFactor(global: batch.global)
         let warmup = Double(schedule.warmupUpdates ?? (schedule.warmupEpochs ?? 0) * perEpoch)
+        let (total, start) = (totalUpdates(perEpoch: perEpoch), schedule.warmupRate ?? 0)
         func curve(_ shape: SimMIMCurve.Shape) -> Training.Schedule {
-            .simMIM(
-                SimMIMCurve(
-                    shape, warmupStart: (schedule.warmupRate ?? 0) * factor, warmupEpochs: warmup,
-                    epochs: totalUpdates(perEpoch: perEpoch)))
+            .simMIM(SimMIMCurve(shape, warmupStart: start * factor, warmupEpochs: warmup, epochs: total))
         }
         let clock = EpochClock(microBatches: batch.accumulation, accumulation: batch.accumulation)
         let base = schedule.baseRate * factor
         switch schedule.curve {
         case .constant: return (curve(.multistep(epochs: [], factor: 1)), clock, base)
-        case .cosine(let minimum): return (curve(.cosine(minimum: minimum * factor)), clock, base)
+        case .cosine(let minimum, .simmim): return (curve(.cosine(minimum: minimum * factor)), clock, base)
+        case .cosine(let minimum, .mae):
+            return (.mae(minimum: minimum, warmupEpochs: warmup, epochs: total), clock, base)
+        case .cosine(let minimum, .deit):
+            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
+            return (
+                .deiT(
+                    warmupStart: start, minimum: minimum, warmupEpochs: schedule.warmupEpochs ?? 0,
+                    epochs: schedule.epochs ?? 1), epochs, base
+            )
         case .linear: return (curve(.linear(end: 0.01)), clock, base)
         case .multistep(let epochs, let gamma):
             return (curve(.multistep(epochs: epochs.map { $0 * perEpoch }, factor: gamma)), clock, base)

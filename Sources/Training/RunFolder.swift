@@ -42,6 +42,7 @@ final class RunFolder {
             "threads": .integer(pool.threads), "level": .string("\(pool.level)"), "job": .string(options.job),
             "process": .integer(ProcessIdentity.current.pid), "resumes": .bool(options.resumes),
             "updates": .integer(total),
+            "from": options.start.map { .string($0.path) } ?? .null,
         ]
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -51,10 +52,14 @@ final class RunFolder {
     /// Gives the folder up, however the run ended.
     deinit { try? lock.release() }
 
-    /// - Parameter isEnd: no step follows.
+    /// - Parameters:
+    ///   - extra: what the run's state holds besides.
+    ///   - best: the step whose checkpoint stays, however old it grows.
+    ///   - isEnd: no step follows.
     /// - Returns: the reason when the checkpoint could not be written; the older ones stand.
     func save(
-        _ trainer: Trainer, fingerprint: DataFingerprint, library: String, isEnd: Bool, _ speaker: any RunSpeaker
+        _ trainer: Trainer, fingerprint: DataFingerprint, library: String, extra: [String: JSON], keeping best: Int?,
+        isEnd: Bool, _ speaker: any RunSpeaker
     ) throws(CheckpointError) -> String? {
         // Nothing is written into a folder that another run has taken over.
         try checkOwner(speaker)
@@ -64,10 +69,10 @@ final class RunFolder {
             iteration: clock.step, epoch: clock.epoch, updates: clock.updates, samplesSeen: clock.samplesSeen,
             seeds: ["run": trainer.recipe.seed], recipe: recipeKeys, data: fingerprint,
             trainableNames: trainer.store.trainableSlots.count, metricsBytes: position.bytes, library: library,
-            extra: ["log/seconds": .number(position.seconds)])
+            extra: extra.merging(["log/seconds": .number(position.seconds)]) { own, _ in own })
         let content = CheckpointContent(
             state: state, tensors: trainer.tensors, attachments: ["resolved.yaml": resolved])
-        switch checkpoints.save(content) {
+        switch checkpoints.save(content, keeping: best) {
         case .saved(_, _, let failures, _):
             for failure in failures { speaker.warn("checkpoint, tried again: \(failure)") }
             return nil
@@ -132,13 +137,18 @@ struct RunOpening {
             found = try Self.open(recipe, options, fingerprint: fingerprint, speaker: speaker)
         }
         (folder, checkpoint) = (found?.folder, found?.checkpoint)
-        let numbers = Doubles(zeros: 2)
-        numbers[0] = Double(checkpoint?.state.iteration ?? -1)
-        numbers[1] = Double(checkpoint?.state.updates ?? 0)
-        try communicator.broadcast(numbers.viewed(as: UInt8.self))
-        state =
-            numbers[0] < 0
-            ? nil : checkpoint?.state ?? RunState(iteration: Int(numbers[0]), updates: Int(numbers[1]))
+        let text = try communicator.broadcast(checkpoint.map { try Self.text(of: $0.state) } ?? "")
+        state = text.isEmpty ? nil : try JSONDecoder().decode(RunState.self, from: Data(text.utf8))
+    }
+
+    private static func text(of state: RunState) throws -> String {
+        String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
+    }
+
+    /// What the run began with when it was started last.
+    private static func startPath(of run: String) -> String? {
+        let bytes = try? InputFile.contents(run + "/environment.json", limit: 1 << 20).array
+        return bytes.flatMap { try? JSON(String(decoding: $0, as: UTF8.self)) }?["from"]?.string
     }
 
     private static func open(
@@ -170,9 +180,15 @@ struct RunOpening {
                 to: recipe.keys, safe: Recipe.safeKeys, allowed: options.allowedChanges)
             for change in changes { speaker.say("recipe changed: \(change)") }
             try state.data.check(now: fingerprint)
+            let before = state.extra["start/path"]?.string
+            if let now = options.start?.path, before != now {
+                throw TrainingError.otherStart(before: before, now: now)
+            }
             position = RunLog.Position(
                 bytes: state.metricsBytes, seconds: state.extra["log/seconds"]?.number ?? 0, step: state.iteration)
         } else {
+            let (before, now) = (startPath(of: options.folder), options.start?.path)
+            if before != now { throw TrainingError.otherStart(before: before, now: now) }
             speaker.say("\(options.folder): no checkpoint yet, starting from the beginning")
         }
         let folder = try RunFolder(recipe, lock: lock, checkpoints: store, resumed: position, speaker: speaker)

@@ -47,7 +47,10 @@ public final class Trainer {
             pool: pool, options: options)
         rule = recipe.updateRule
         let decay = experiment.objective.decay
-        groups = ParameterGroups(store, rule: rule, decays: { decay.decays($0, rank: $1) })
+        let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
+        groups = ParameterGroups(
+            store, rule: rule, decays: { decay.decays($0, rank: $1) },
+            rateScale: { layers?.scale(of: $0, decay: recipe.optimizer.layerDecay ?? 1) ?? 1 })
         exchange = try GradientExchange(communicator, gradients: store.gradients, buckets: plan.buckets)
         tally = StepTally(communicator)
         clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
@@ -89,7 +92,7 @@ public final class Trainer {
             pool.scale(store.gradients, by: Float(1 / total.weight))
             norm = clip.apply(to: groups.runs, pool: pool)
         }
-        if norm != nil { update(rate: rate) }
+        if norm != nil { update() }
         clock.tick(isSkipped: norm == nil)
         return StepReport(
             step: clock.step, epoch: (clock.step - 1) / clock.updatesPerEpoch, loss: total.loss / total.weight,
@@ -97,10 +100,12 @@ public final class Trainer {
             mustStop: total.mustStop)
     }
 
-    private func update(rate: Double) {
+    private func update() {
         for group in groups.groups {
+            let rate = rates.schedule.rate(
+                at: clock.step, base: rates.base, scale: group.rateScale, clock: rates.clock)
             rule.update(
-                group.run, rate: rate * group.rateScale, decay: group.decays ? recipe.optimizer.weightDecay : 0,
+                group.run, rate: rate, decay: group.decays ? recipe.optimizer.weightDecay : 0,
                 step: clock.updates + 1, pool: pool)
         }
         if let decay = recipe.average?.decay { average?.blend(store.values, keep: decay, pool: pool) }

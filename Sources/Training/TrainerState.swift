@@ -41,15 +41,57 @@ extension Trainer {
             guard let checkpoint else { return }
             for (part, wanted) in tensors { try copy(checkpoint.open(part), into: wanted) }
         }
-        for floats in [store.values] + groups.state + (average.map { [$0.values] } ?? []) {
+        for floats in groups.state + (average.map { [$0.values] } ?? []) {
             try communicator.broadcast(floats.viewed(as: UInt8.self))
         }
-        for case (_, let floats?) in store.buffers.map({ ($0.name, store.buffer($0.name)) }) {
-            try communicator.broadcast(floats.viewed(as: UInt8.self))
-        }
+        try shareModel(over: communicator)
         clock = TrainingClock(
             updatesPerEpoch: clock.updatesPerEpoch, globalBatch: clock.globalBatch, step: state.iteration,
             updates: state.updates)
+    }
+
+    /// Collective. Takes weights of another run as the start; a moving average begins there too.
+    /// - Returns: what became of them, on rank 0.
+    func begin(with start: StartingWeights, over communicator: any Communicator) throws -> StartingWeights.KeyReport? {
+        var report: StartingWeights.KeyReport?
+        try communicator.onRankZero { report = try start.load(into: store, objective, recipe) }
+        try shareModel(over: communicator)
+        average?.values.copy(from: store.values)
+        return report
+    }
+
+    /// Collective. The weights of a saved step of this run in place of the last ones, to be looked at.
+    func takeWeights(
+        ofStep step: Int, averaged: Bool, in folder: String, over communicator: any Communicator
+    ) throws {
+        try communicator.onRankZero {
+            let checkpoint = try CheckpointStore(folder + "/checkpoints").checkpoint(ofStep: step)
+            if averaged {
+                let wanted = store.slots.map {
+                    StoredTensor("ema/\($0.parameter.name)", $0.parameter.shape, store.values[$0.range])
+                }
+                try copy(checkpoint.open(.average), into: wanted)
+            } else {
+                try copy(checkpoint.open(.model), into: modelTensors)
+            }
+        }
+        try shareModel(over: communicator)
+    }
+
+    /// Runs `body` with the averaged weights in place of the last ones, which come back bit for bit.
+    /// - Returns: nil where no average is kept.
+    func withAverage<Value>(_ body: () throws -> Value) rethrows -> Value? {
+        guard let average else { return nil }
+        store.values.swap(with: average.values)
+        defer { store.values.swap(with: average.values) }
+        return try body()
+    }
+
+    /// Collective. Rank 0's parameters and running statistics.
+    private func shareModel(over communicator: any Communicator) throws {
+        for floats in [store.values] + store.buffers.compactMap({ store.buffer($0.name) }) {
+            try communicator.broadcast(floats.viewed(as: UInt8.self))
+        }
     }
 
     /// The tensors of this trainer are views of its memory: writing to them restores it.

@@ -10,6 +10,16 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case kind(String, found: String, expected: String)
     /// The run folder holds a run already.
     case alreadyStarted(String)
+    /// The method gives no class scores.
+    case noScores(objective: String)
+    /// The starting weights are of another encoder.
+    case encoder(String, [String])
+    /// The starting weights have a head for other classes than the data.
+    case classes(String, stored: Int, data: Int)
+    /// The starting weights do not fill the encoder.
+    case weights(StartingWeights.KeyReport)
+    /// A resumed run had begun with other weights.
+    case otherStart(before: String?, now: String?)
 
     public var description: String {
         switch self {
@@ -27,6 +37,20 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
             return "\(recipe): kind '\(expected)' expected, found '\(found)'"
         case .alreadyStarted(let folder):
             return "\(folder): holds a run already; continue it with --resume, or name another folder with --run"
+        case .noScores(let objective):
+            return "objective.kind: '\(objective)' gives no class scores; 'classification' does"
+        case .encoder(let place, let differences):
+            return "\(place): the weights are of another encoder: " + differences.joined(separator: "; ")
+        case .classes(let place, let stored, let data):
+            return "\(place): its head has \(stored) classes, the data \(data); --new-head starts a new one"
+        case .weights(let report):
+            return report.lines.joined(separator: "\n")
+                + "\nThe encoder does not match as a whole; --allow-partial begins all the same"
+        case .otherStart(let before, let now):
+            let found = now.map { "--from \($0)" } ?? "no --from"
+            return
+                "\(found): the run had begun with \(before ?? "start values of its own"). Go on as it began, or start "
+                + "another run"
         }
     }
 }

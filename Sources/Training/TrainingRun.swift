@@ -10,27 +10,6 @@ public import Recipes
 /// A run in its folder: steps, log lines, checkpoints, signals, and the way back after an interruption. Rank 0 writes
 /// and speaks; all ranks take every decision alike.
 public final class TrainingRun {
-    /// What the person at the terminal or the batch script asked for.
-    public struct Options: Sendable {
-        /// The run folder.
-        public var folder: String
-        public var resumes = false
-        public var takesOver = false
-        /// Recipe keys that may differ from those that the run was started with.
-        public var allowedChanges: Set<String> = []
-        public var watchdogSeconds = 600.0
-        /// Number of the batch job, for the lock.
-        public var job = ""
-        public var library = ""
-        /// Checksum of the running program: every rank must run the same.
-        public var program = ""
-        /// The recipe file as it was written, and the words that started the program: kept in the run folder.
-        public var recipeText: [UInt8] = []
-        public var command: [String] = []
-
-        public init(folder: String) { self.folder = folder }
-    }
-
     /// How a run ended without an error.
     public enum Outcome: Sendable, Equatable {
         case finished
@@ -40,6 +19,7 @@ public final class TrainingRun {
         case wasFinished
     }
 
+    public let sets: TrainingSets
     private let trainer: Trainer
     private let loader: Loader
     private let sampler: Sampler
@@ -50,6 +30,14 @@ public final class TrainingRun {
     private let folder: RunFolder?
     private let fingerprint: DataFingerprint
     private let total: Int
+    /// Nil for a method that gives no class scores.
+    private let evaluations: RunEvaluations?
+    /// Where the weights began, for the state of the run.
+    private let start: [String: JSON]
+    /// What the test set says of the weights of a finished run, if it was asked.
+    public private(set) var results: [TestResult] = []
+    /// The file that the weights began with; known on rank 0.
+    public var startFile: String? { start["start/file"]?.string }
     private var failedSaves = 0
     private var skippedInARow = 0
     private var lastSaved: Int
@@ -65,44 +53,72 @@ public final class TrainingRun {
                 TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation))
         }
         watchdog = Watchdog(communicator, deadlineSeconds: options.watchdogSeconds, stop: stop)
-        let source = try communicator.together { try recipe.source(recipe.data.train) }
+        sets = try communicator.together { try TrainingSets(recipe) }
+        let source = sets.train
         fingerprint = DataFingerprint(source.fingerprint)
         try communicator.agree(
             on: [
                 "program": options.program, "recipe": String(recipe.fingerprint, radix: 16),
                 "data": source.fingerprint.description,
             ])
-        sampler = try Sampler(
-            count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed),
-            repetitions: recipe.batch.repeats)
+        sampler = try recipe.sampler(of: source)
         let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
         self.total = total
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
+        let samples = recipe.batch.global / ranks / accumulation
         let experiment = try communicator.together {
-            try Experiment(
-                recipe, samples: recipe.batch.global / ranks / accumulation, classes: source.classes?.count ?? 0)
+            try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0)
         }
-        let start = opened.state?.iteration ?? 0
+        let first = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
-            recipe.loaderSettings(
-                recipe.trainingTransform, hiding: experiment.objective.hiding,
-                classes: experiment.batch.targets?.shape[1] ?? 0),
-            updates: min(start, total)..<total)
-        trainer = try Trainer(
+            recipe.trainingSettings(experiment.objective, experiment.batch), updates: min(first, total)..<total)
+        let trainer = try Trainer(
             experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
             shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
-        if let state = opened.state { try trainer.restore(opened.checkpoint, state, over: communicator) }
-        folder = opened.folder
-        try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
-        lastSaved = start
-        (self.options, self.communicator, self.speaker) = (options, communicator, speaker)
         speaker.say(
             "\(recipe.objective.kind) on \(source.name): \(source.count) images, "
                 + "\(trainer.store.parameterCount) parameters, \(total) updates of \(recipe.batch.global) "
                 + "on \(ranks) \(ranks == 1 ? "rank" : "ranks") x \(pool.threads) threads (\(pool.level))"
-                + (start > 0 ? ", resumed after update \(start)" : ""))
+                + (first > 0 ? ", resumed after update \(first)" : ""))
+        if source.count < recipe.batch.global {
+            speaker.say(
+                "\(source.count) images fill a batch of \(recipe.batch.global) by coming several times, each time with "
+                    + "a crop of its own; one batch is an epoch")
+        }
+        folder = opened.folder
+        try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
+        start = try Self.start(trainer, opened, options, communicator, speaker)
+        if recipe.kind == .finetune {
+            evaluations = try RunEvaluations(
+                trainer, sets, state: opened.state, communicator: communicator, pool: pool, speaker: speaker,
+                shouldStop: { [watchdog] in
+                    watchdog.enter(.evaluation, step: trainer.clock.step)
+                    return stop.isSet
+                })
+        } else {
+            evaluations = nil
+        }
+        lastSaved = first
+        (self.trainer, self.options) = (trainer, options)
+        (self.communicator, self.speaker) = (communicator, speaker)
         for remark in communicator.remarks { speaker.say(remark) }
+    }
+
+    /// Gives the trainer its weights: those of the checkpoint, or those that the run begins with.
+    /// - Returns: where they began, for the state of the run.
+    private static func start(
+        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ communicator: any Communicator,
+        _ speaker: any RunSpeaker
+    ) throws -> [String: JSON] {
+        if let state = opened.state {
+            try trainer.restore(opened.checkpoint, state, over: communicator)
+            return state.extra.filter { $0.key.hasPrefix("start/") }
+        }
+        guard let weights = options.start else { return [:] }
+        let report = try trainer.begin(with: weights, over: communicator)
+        report?.lines.forEach { speaker.say($0) }
+        return ["start/path": .string(weights.path), "start/file": .string(report?.place ?? "")]
     }
 
     /// Trains to the end of the recipe or until a signal asks to stop.
@@ -111,9 +127,24 @@ public final class TrainingRun {
             loader.stop()
             watchdog.close()
         }
-        if trainer.clock.step >= total { return .wasFinished }
-        let every = trainer.recipe.checkpointUpdates(perEpoch: trainer.clock.updatesPerEpoch)
+        let outcome = try train()
+        guard let evaluations, options.testsAtEnd, outcome != .stopped else { return outcome }
+        guard let results = try evaluations.test(in: options.folder) else { return .stopped }
+        self.results = results
+        return outcome
+    }
+
+    private func train() throws -> Outcome {
         var interval = LogInterval(trainer, loader)
+        let start = trainer.clock.step
+        let isFinished = start >= total
+        // Stopped between a step and its evaluation.
+        if start > 0, evaluations?.isDue(start, isLast: isFinished) == true {
+            guard let isBest = try evaluate(&interval) else { return .stopped }
+            if isBest || isFinished { try save(isEnd: isFinished, again: true) }
+        }
+        if isFinished { return .wasFinished }
+        let every = trainer.recipe.checkpointUpdates(perEpoch: trainer.clock.updatesPerEpoch)
         let slow = StepTimes(communicator)
         while trainer.clock.step < total {
             let waited = loader.waitSeconds + trainer.exchange.waitSeconds
@@ -127,13 +158,25 @@ public final class TrainingRun {
                 try log(report, &interval)
             } else if report.mustStop || interval.isOverdue {
                 // Shown and not written: the resumed run's file shall hold what an uninterrupted one's holds.
-                speaker.show(interval.progress(interval.record(report, trainer, loader), total: total))
+                speaker.show(interval.progress(interval.record(report, trainer, loader), total: total).line)
             }
-            let isEnd = isLast || report.mustStop
-            if isEnd || every.map({ report.step % $0 == 0 }) == true { try save(isEnd: isEnd) }
-            if report.mustStop && !isLast { return .stopped }
+            var (mustStop, isBest) = (report.mustStop && !isLast, false)
+            if evaluations?.isDue(report.step, isLast: isLast) == true {
+                let verdict = report.mustStop ? nil : try evaluate(&interval)
+                (mustStop, isBest) = (verdict == nil, verdict == true)
+            }
+            let isEnd = isLast || mustStop
+            if isEnd || isBest || every.map({ report.step % $0 == 0 }) == true { try save(isEnd: isEnd) }
+            if mustStop { return .stopped }
         }
         return .finished
+    }
+
+    /// - Returns: whether this step is the best so far; nil when a rank was asked to stop.
+    private func evaluate(_ interval: inout LogInterval) throws -> Bool? {
+        let begun = MonotonicTime.now
+        defer { interval.leaveOut(seconds: MonotonicTime.now - begun) }
+        return try evaluations?.evaluate(folder?.log)
     }
 
     private func log(_ report: StepReport, _ interval: inout LogInterval) throws {
@@ -141,7 +184,7 @@ public final class TrainingRun {
         try folder?.beat(speaker)
         let record = interval.record(report, trainer, loader)
         folder?.log.write(record)
-        speaker.show(interval.progress(record, total: total))
+        speaker.show(interval.progress(record, total: total).line)
         for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }
     }
 
@@ -168,13 +211,16 @@ public final class TrainingRun {
 
     /// Writes a checkpoint on rank 0. A failed save does not end the run until too many in a row have failed, or until
     /// there is no later one.
-    private func save(isEnd: Bool) throws {
-        guard lastSaved != trainer.clock.step, trainer.recipe.checkpoint != nil else { return }
+    /// - Parameter again: the step is saved already, but with less in its state.
+    private func save(isEnd: Bool, again: Bool = false) throws {
+        guard again || lastSaved != trainer.clock.step, trainer.recipe.checkpoint != nil else { return }
         watchdog.enter(.checkpoint, step: trainer.clock.step, deadlineSeconds: max(options.watchdogSeconds, 1800))
         var failure: String?
         try communicator.onRankZero {
             failure = try folder?.save(
-                trainer, fingerprint: fingerprint, library: options.library, isEnd: isEnd, speaker)
+                trainer, fingerprint: fingerprint, library: options.library,
+                extra: start.merging(evaluations?.steps?.state ?? [:]) { own, _ in own },
+                keeping: evaluations?.steps?.best?.step, isEnd: isEnd, speaker)
         }
         // The verdict travels to every rank, so that all of them go on or none does.
         let heard = try communicator.broadcast(failure ?? "")
@@ -183,16 +229,6 @@ public final class TrainingRun {
         let isTooMuch = isEnd || failedSaves > trainer.recipe.limits?.failedSaves ?? 0
         if !heard.isEmpty && isTooMuch { throw SharedError(TrainingError.cannotSave(heard, inARow: failedSaves)) }
     }
-}
-
-/// Who tells people what goes on: a terminal, a log file, a test.
-public protocol RunSpeaker {
-    /// Only rank 0 is heard.
-    func say(_ line: String)
-    func warn(_ line: String)
-    /// A failure that only one rank knows of.
-    func warnFromAnyRank(_ line: String)
-    func show(_ progress: Progress)
 }
 
 extension DataFingerprint {

@@ -27,10 +27,10 @@ struct Console: RunSpeaker {
     func warnFromAnyRank(_ line: String) { writeError("warning: " + line) }
 
     /// On a terminal the progress line is written over itself.
-    func show(_ progress: Progress) {
+    func show(_ line: String) {
         guard isHeard else { return }
         clear()
-        writeOutput(isTerminal ? progress.line : progress.line + "\n")
+        writeOutput(isTerminal ? line : line + "\n")
     }
 
     /// Ends the progress line.

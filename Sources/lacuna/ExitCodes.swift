@@ -1,3 +1,4 @@
+import Autodiff
 import Batches
 import Checkpoints
 import Cluster
@@ -10,7 +11,7 @@ import Training
 /// Which exit code an error deserves: batch scripts decide by it whether to start again.
 func code(of error: any Error) -> Int32 {
     switch error {
-    case is RecipeError, is ModelError, is EvaluationError: return 64
+    case is RecipeError, is ModelError, is PlanError, is EvaluationError: return 64
     case is DataError, is SampleError, is MaskError: return 65
     case is FileError: return 74
     case let error as CheckpointError:
@@ -25,7 +26,7 @@ func code(of error: any Error) -> Int32 {
         }
     case let error as TrainingError:
         switch error {
-        case .batch, .kind, .alreadyStarted: return 64
+        case .batch, .kind, .alreadyStarted, .noScores, .encoder, .classes, .weights, .otherStart: return 64
         case .cannotSave: return 74
         case .notFinite: return 1
         }

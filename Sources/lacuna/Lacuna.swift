@@ -16,8 +16,8 @@ struct Lacuna: ParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            Pretrain.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self, Reconstruct.self,
-            ReportVerb.self,
+            Pretrain.self, Finetune.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self,
+            Reconstruct.self, ReportVerb.self,
             Bench.self, Doctor.self,
         ])
 

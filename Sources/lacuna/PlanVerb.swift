@@ -94,6 +94,7 @@ private struct Cost {
             "  values and scratch",
             "\(sizeText(report.arenaBytes)), \(sizeText(report.unsharedBytes)) if nothing shared memory; "
                 + "\(report.recomputedOperations) operations computed again in backward")
+        if summary.evaluationBytes > 0 { table.add("  evaluation", sizeText(summary.evaluationBytes)) }
         table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(recipe.loader.slots) slots")
         let buckets = "\(report.bucketBytes.count) \(report.bucketBytes.count == 1 ? "bucket" : "buckets")"
         table.add(
@@ -143,7 +144,8 @@ private struct Cost {
             "memory_bytes": .integer(summary.memoryBytes), "parameter_bytes": .integer(report.parameterBytes),
             "gradient_bytes": .integer(report.gradientBytes), "state_bytes": .integer(summary.stateBytes),
             "average_bytes": .integer(summary.averageBytes), "arena_bytes": .integer(report.arenaBytes),
-            "unshared_bytes": .integer(report.unsharedBytes), "loader_bytes": .integer(summary.loaderBytes),
+            "evaluation_bytes": .integer(summary.evaluationBytes), "unshared_bytes": .integer(report.unsharedBytes),
+            "loader_bytes": .integer(summary.loaderBytes),
             "recomputed_operations": .integer(report.recomputedOperations),
             "bucket_bytes": .array(report.bucketBytes.map(JSON.integer)),
             "exchanged_bytes": .integer(summary.exchangedBytes), "checkpoint_bytes": .integer(summary.checkpointBytes),

@@ -71,6 +71,18 @@ import Testing
         #expect(try Folder(folder.path).names() == ["step-00000050", "step-00000110", "step-00000130"])
     }
 
+    @Test func `the best step stays until another one is the best`() throws {
+        let folder = try TemporaryFolder()
+        let store = CheckpointStore(folder.path, keepLast: 1)
+        for (step, best) in [(1, 1), (2, 2), (3, 2), (4, 2)] {
+            #expect(store.save(SampleRun.content(step: step), keeping: best).isSaved)
+        }
+        #expect(try store.steps() == [2, 4])
+        #expect(try SampleRun.isWhole(store.checkpoint(ofStep: 2)))
+        #expect(store.save(SampleRun.content(step: 5), keeping: 5).removed == [2, 4])
+        #expect(throws: CheckpointError.self) { try store.checkpoint(ofStep: 2) }
+    }
+
     @Test func `a passed-over higher step does not push the newly saved one out`() throws {
         let folder = try TemporaryFolder()
         let store = CheckpointStore(folder.path, keepLast: 1)

@@ -9,7 +9,7 @@ func train(_ recipe: Recipe, in folder: String) throws {
         func say(_ line: String) {}
         func warn(_ line: String) {}
         func warnFromAnyRank(_ line: String) {}
-        func show(_ progress: Progress) {}
+        func show(_ line: String) {}
     }
     _ = try TrainingRun(
         recipe, TrainingRun.Options(folder: folder), communicator: SingleProcess(), pool: pool,

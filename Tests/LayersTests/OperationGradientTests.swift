@@ -123,6 +123,14 @@ import Testing
         try check.run(CrossEntropy(smoothing: smoothing)(logits, targets), inputsHaveOtherUses: otherUses)
     }
 
+    @Test(arguments: [0, 0.1], [false, true])
+    func `BinaryCrossEntropy has the gradient of its logits`(smoothing: Double, otherUses: Bool) throws {
+        let check = GradientCheck()
+        let logits = check.source("logits", [5, 7])
+        let targets = check.constant([5, 7], check.numbers(35).map { abs($0) / 3 })
+        try check.run(BinaryCrossEntropy(smoothing: smoothing)(logits, targets), inputsHaveOtherUses: otherUses)
+    }
+
     @Test(arguments: [1, 3], [false, true])
     func `MaskedPixelLoss has the gradient of its prediction`(cellsPerBlock: Int, otherUses: Bool) throws {
         let check = GradientCheck()

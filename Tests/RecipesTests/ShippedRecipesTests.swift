@@ -18,7 +18,8 @@ import Recipes
     @Test(arguments: shipped)
     func `a shipped recipe starts with its command and cost`(path: String) throws {
         let text = String(decoding: try readFromDisk(path, 1 << 20), as: UTF8.self)
-        #expect(text.prefix { $0 != "\n" }.contains("lacuna pretrain \(path)"))
+        let kind = try Recipe.load(path, catalogue: .all, read: readFromDisk).kind
+        #expect(text.prefix { $0 != "\n" }.contains("lacuna \(kind) \(path)"))
         #expect(text.contains("\n# Cost: "))
         #expect(text.contains("\n# Expected: "))
     }
@@ -38,7 +39,8 @@ import Recipes
         #expect(recipe.schedule.epochs == 800 && recipe.schedule.warmupEpochs == 10)
         #expect(recipe.schedule.baseRate * recipe.schedule.rateFactor(global: recipe.batch.global) == 4e-4)
         #expect(recipe.clip?.norm == 5)
-        let model = try recipe.model.decode(VisionTransformerSection.self).settings
+        let model = try #require(
+            recipe.model.decode(VisionTransformerSection.self).encoder as? VisionTransformer.Settings)
         #expect((model.width, model.depth, model.heads, model.patch) == (768, 12, 12, 16))
         let objective = try recipe.objective.decode(SimMIM.Settings.self)
         #expect(objective.maskRatio == 0.6 && objective.maskPatch == 32)

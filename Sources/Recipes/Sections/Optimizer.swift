@@ -23,10 +23,11 @@ extension Recipe {
         public let kind: Kind
         public let rule: Rule
         public let weightDecay: Double
+        public let layerDecay: Double?
 
         private enum CodingKeys: String, CodingKey {
-            case kind, betas, epsilon, weightDecay, momentum, dampening, nesterov, biasCorrection, alwaysAdapt, trust
-            case form
+            case kind, betas, epsilon, weightDecay, layerDecay, momentum, dampening, nesterov, biasCorrection
+            case alwaysAdapt, trust, form
         }
 
         public init(from decoder: any Decoder) throws {
@@ -52,6 +53,7 @@ extension Recipe {
                     form: try keys.decode(LARSForm.self, forKey: .form))
             }
             weightDecay = try number(.weightDecay)
+            layerDecay = try keys.decodeIfPresent(Double.self, forKey: .layerDecay)
         }
 
         public static let defaults = [
@@ -62,6 +64,8 @@ extension Recipe {
             "betas": "Decay of the first and second moment, 0 to below 1.",
             "epsilon": "Added to the root of the second moment.",
             "weight_decay": "Decoupled for adamw, lamb and lion; added to the gradient for adam, sgd and lars.",
+            "layer_decay":
+                "Factor on the rate from a layer to the one before it, above 0 to 1; absent: one rate for all.",
             "momentum": "Decay of the running gradient, 0 to below 1.",
             "dampening": "Share of a new gradient that the running one leaves out.",
             "nesterov": "Look one momentum step ahead.",
@@ -73,6 +77,10 @@ extension Recipe {
 
         public func check(_ here: Here) {
             here.require(weightDecay >= 0, at: "weight_decay", "0 or more expected, found \(weightDecay)")
+            if let layerDecay {
+                here.require(
+                    layerDecay > 0 && layerDecay <= 1, at: "layer_decay", "above 0 to 1 expected, found \(layerDecay)")
+            }
             switch rule {
             case .adamW(let betas, let epsilon), .adam(let betas, let epsilon), .lamb(let betas, let epsilon, _, _):
                 check(betas: betas, here)

@@ -21,6 +21,7 @@ public struct Recipe: RecipeSection {
     public let schedule: Schedule
     public let clip: Clip?
     public let average: Average?
+    public let evaluation: Evaluation?
     public let checkpoint: Checkpoint?
     public let log: Log
     public let threads: Int?
@@ -31,7 +32,7 @@ public struct Recipe: RecipeSection {
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, about, reference, seed, data, images, objective, model, batch, optimizer, schedule, clip
-        case average, checkpoint, log, threads, loader, limits
+        case average, evaluation, checkpoint, log, threads, loader, limits
     }
 
     /// Version of the key names; files of another version are refused.
@@ -55,6 +56,7 @@ public struct Recipe: RecipeSection {
         "schedule": "Length of the run and learning rate over it.",
         "clip": "Clipping of the gradient; absent: none.",
         "average": "Moving average of the weights; absent: none.",
+        "evaluation": "Scores while a classifier learns; absent: only at its end.",
         "checkpoint": "When the state of the run is saved; absent: never.",
         "log": "When a line is written.",
         "threads": "Compute threads of a rank; absent: as many as the launcher left to it.",
@@ -76,5 +78,14 @@ public struct Recipe: RecipeSection {
             at: "batch.global", reading: ["images.mix", "batch.accumulation"],
             "\(batch.global) samples do not divide into pairs in each of \(batch.accumulation) micro-batches, as images.mix "
                 + "needs them")
+        for (key, isGiven) in [
+            ("optimizer.layer_decay", optimizer.layerDecay != nil), ("evaluation", evaluation != nil),
+        ] {
+            here.require(
+                !isGiven || kind == .finetune, at: key, reading: ["kind"], "only a recipe of kind 'finetune' has it")
+        }
+        here.require(
+            evaluation == nil || data.evaluation != nil || data.validation != nil, at: "evaluation", reading: ["data"],
+            "neither data.validation nor data.evaluation says on what")
     }
 }

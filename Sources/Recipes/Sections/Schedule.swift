@@ -5,11 +5,21 @@ extension Recipe {
             case constant, cosine, linear, multistep, step
         }
 
+        /// Whose cosine it is.
+        public enum CosineForm: String, CaseIterable, Decodable, Sendable {
+            /// Counted from the start of the run, one update late; every rate grows with the batch.
+            case simmim
+            /// Counted from the end of the warm-up, in fractions of an epoch; the base rate alone grows with the batch.
+            case mae
+            /// By whole epochs, one late; the base rate alone grows with the batch.
+            case deit
+        }
+
         /// The curve after the warm-up.
         public enum Curve: Sendable, Equatable {
             case constant
             /// Down to `minimumRate` over the whole run.
-            case cosine(minimumRate: Double)
+            case cosine(minimumRate: Double, form: CosineForm)
             /// Down to a hundredth.
             case linear
             /// Times `gamma` at each milestone.
@@ -30,7 +40,7 @@ extension Recipe {
 
         private enum CodingKeys: String, CodingKey {
             case kind, epochs, updates, baseRate, referenceBatch, warmupEpochs, warmupUpdates, warmupRate
-            case minimumRate, milestonesEpochs, gamma, everyEpochs
+            case minimumRate, form, milestonesEpochs, gamma, everyEpochs
         }
 
         public init(from decoder: any Decoder) throws {
@@ -47,7 +57,9 @@ extension Recipe {
             switch kind {
             case .constant: curve = .constant
             case .linear: curve = .linear
-            case .cosine: curve = .cosine(minimumRate: try number(.minimumRate))
+            case .cosine:
+                curve = .cosine(
+                    minimumRate: try number(.minimumRate), form: try keys.decode(CosineForm.self, forKey: .form))
             case .multistep:
                 curve = .multistep(
                     milestonesEpochs: try keys.decode([Int].self, forKey: .milestonesEpochs), gamma: try number(.gamma))
@@ -59,6 +71,7 @@ extension Recipe {
         /// What every rate of the schedule is multiplied by for a global batch: `global / referenceBatch`, else 1.
         public func rateFactor(global: Int) -> Double { referenceBatch.map { Double(global) / Double($0) } ?? 1 }
 
+        public static let defaults = ["form": "simmim"]
         public static let meanings = [
             "kind": "Shape of the learning rate after the warm-up.",
             "epochs": "Length of the run in epochs; this or updates.",
@@ -69,6 +82,9 @@ extension Recipe {
             "warmup_updates": "Length of the linear warm-up in updates; this or warmup_epochs; absent: none.",
             "warmup_rate": "Rate at the start of the warm-up, at the reference batch.",
             "minimum_rate": "Rate at the end of the cosine, at the reference batch.",
+            "form": "Of the cosine. simmim: counted from the start of the run, one update late, layer decay leaves "
+                + "warm-up start and minimum alone; mae: counted from the end of a warm-up from 0; deit: by whole "
+                + "epochs, one late. For mae and deit the reference batch changes the base rate alone.",
             "milestones_epochs": "Epochs at which the rate is multiplied by gamma, rising.",
             "gamma": "Factor at a milestone or step.",
             "every_epochs": "Epochs between steps.",
@@ -83,7 +99,8 @@ extension Recipe {
             }
             switch curve {
             case .constant, .linear: break
-            case .cosine(let minimumRate):
+            case .cosine(let minimumRate, let form):
+                check(form, here)
                 here.require(minimumRate >= 0, at: "minimum_rate", "0 or more expected, found \(minimumRate)")
                 here.require(
                     minimumRate <= baseRate, at: "minimum_rate", reading: ["base_rate"],
@@ -130,6 +147,19 @@ extension Recipe {
             }
             if let warmupRate {
                 here.require(warmupRate >= 0, at: "warmup_rate", "0 or more expected, found \(warmupRate)")
+            }
+        }
+
+        private func check(_ form: CosineForm, _ here: Here) {
+            switch form {
+            case .simmim: break
+            case .mae:
+                here.require(
+                    (warmupRate ?? 0) == 0, at: "warmup_rate", reading: ["form"], "the form 'mae' starts at 0")
+            case .deit:
+                here.require(
+                    updates == nil && warmupUpdates == nil, at: "form", reading: ["updates", "warmup_updates"],
+                    "the form 'deit' counts whole epochs; give the lengths in epochs")
             }
         }
 

@@ -1,0 +1,71 @@
+import Autodiff
+public import Batches
+import Kernels
+import Objectives
+public import Recipes
+
+/// The sets of a recipe: what is learned from, what chooses among the steps, what tells in the end how good they are.
+public struct TrainingSets: Sendable {
+    public let train: any SampleSource
+    /// A part of the training data that is not learned from.
+    public let validation: (any SampleSource)?
+    /// Classifiers only.
+    public let test: (any SampleSource)?
+
+    public init(_ recipe: Recipe) throws {
+        let whole = try recipe.source(recipe.data.train)
+        let subset = try recipe.data.subset.map {
+            try whole.drawing($0.amount, seed: $0.seed, part: "\($0.text) of each class (seed \($0.seed))")
+        }
+        let learned = Set(subset?.samples ?? [])
+        let validation = try recipe.data.validation.map {
+            try whole.drawing(
+                $0.amount, seed: $0.seed, avoiding: learned,
+                part: "\($0.text) of each class to validate on (seed \($0.seed))")
+        }
+        if let subset {
+            train = subset
+        } else if let validation {
+            train = whole.leaving(Set(validation.samples), part: "less those to validate on")
+        } else {
+            train = whole
+        }
+        self.validation = validation
+        test = recipe.kind == .finetune ? try recipe.data.evaluation.map { try recipe.source($0) } : nil
+        if let test { try train.checkClasses(agreeWith: test) }
+    }
+
+    /// What evaluations during training see.
+    public var evaluation: (any SampleSource)? { validation ?? test }
+}
+
+extension Recipe.Portion {
+    fileprivate var amount: ClassShare {
+        perClass.map(ClassShare.perClass) ?? .share(share ?? 1)
+    }
+
+    fileprivate var text: String { perClass.map { "\($0)" } ?? "\(fixed((share ?? 1) * 100, digits: 2)) %" }
+}
+
+extension SampleSource {
+    /// At most `count` of the samples, drawn at random.
+    func atMost(_ count: Int?, seed: UInt64) -> any SampleSource {
+        guard let count, count < self.count else { return self }
+        var random = RandomStream(seed: seed, purpose: .split)
+        return Subset(self, Array(random.permutation(self.count).prefix(count)), part: "\(count) at random")
+    }
+}
+
+extension Recipe {
+    /// The order of training. A subset may be smaller than a batch, which then holds samples several times.
+    func sampler(of train: any SampleSource) throws(DataError) -> Sampler {
+        try Sampler(
+            count: train.count, globalBatch: batch.global, order: .shuffled(seed: seed), repetitions: batch.repeats,
+            wraps: data.subset != nil)
+    }
+
+    /// Micro-batches for an objective of this recipe, with the labels as targets where it learns from labels.
+    func trainingSettings(_ objective: any Objective, _ batch: BatchTensors) throws -> Batches.Loader.Settings {
+        try loaderSettings(trainingTransform, hiding: objective.hiding, classes: batch.targets?.shape[1] ?? 0)
+    }
+}

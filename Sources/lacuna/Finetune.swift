@@ -1,0 +1,110 @@
+import ArgumentParser
+import Batches
+import Checkpoints
+import Cluster
+import Evaluation
+import Platform
+import Recipes
+import Training
+
+struct Finetune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a classifier, from a pretrained encoder or from the start.",
+        discussion: """
+            Examples:
+              lacuna finetune Recipes/finetune-vit_micro-digits.yaml --from runs/simmim-vit_micro-digits
+              lacuna finetune Recipes/finetune-vit_micro-digits.yaml --run runs/from-scratch
+              lacuna finetune Recipes/finetune-vit_micro-digits.yaml --run runs/first --resume
+
+            --from takes a run folder (its newest sound checkpoint), the folder of one step, or a safetensors file with
+            the reference's names. What was taken, what starts anew and what was left is listed first. The run ends
+            with the test scores of the last weights, of the averaged ones and of the best step.
+
+            A signal stops it and --resume goes on, as in pretrain: bit for bit, best step and averages included.
+            """)
+
+    @OptionGroup var file: RecipeFile
+
+    @Option(help: "Where the encoder's weights come from; without it they start anew.")
+    var from: String?
+
+    @Flag(help: "Take the averaged weights of --from.")
+    var average = false
+
+    @Flag(help: "Start the head anew although --from has one.")
+    var newHead = false
+
+    @Flag(help: "Begin although the encoder does not match as a whole.")
+    var allowPartial = false
+
+    @OptionGroup var arguments: RunArguments
+
+    func validate() throws {
+        for (flag, isGiven) in [("--average", average), ("--new-head", newHead), ("--allow-partial", allowPartial)] {
+            if isGiven && from == nil { throw ValidationError("\(flag) tells how to take weights: give --from too") }
+        }
+    }
+
+    func run() throws {
+        let communicator = try Session.join()
+        let (outcome, console) = try amongRanks(of: communicator) { try train(communicator) }
+        try communicator.finish()
+        try arguments.tell(outcome, folder: arguments.folder(of: file), console)
+    }
+
+    private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
+        let recipe = try file.load(.finetune, on: communicator)
+        let session = try Session(threads: arguments.threads ?? recipe.threads, on: communicator)
+        var options = try arguments.options(for: file)
+        options.start = from.map { path in
+            var start = StartingWeights(path)
+            start.isAveraged = average
+            start.hasNewHead = newHead
+            start.allowsPartial = allowPartial
+            return start
+        }
+        let card = ProtocolCard.folder(of: options.folder) + "/finetune.json"
+        options.testsAtEnd = try communicator.broadcast(FileStatus(card) == nil ? "test" : "") == "test"
+        let training = try TrainingRun(
+            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
+            speaker: session.console)
+        let outcome = try training.run()
+        session.console.finish()
+        for result in training.results {
+            let step = "step \(result.step)\(result.kind == .best && result.isAveraged ? ", averaged" : "")"
+            session.console.say("test of the \(result.kind.rawValue) weights (\(step)): \(result.scores.text)")
+        }
+        try communicator.onRankZero { try writeCard(training, recipe, run: options.folder) }
+        return (outcome, session.console)
+    }
+
+    /// The test as a protocol card. Its headline is the best step where a set of its own chose that step, else the last.
+    private func writeCard(_ training: TrainingRun, _ recipe: Recipe, run: String) throws {
+        guard let test = training.sets.test, let last = training.results.first(where: { $0.kind == .last }) else {
+            return
+        }
+        let best = training.results.first { $0.kind == .best }
+        let headline = training.sets.validation == nil ? last : best ?? last
+        var scores: [String: ProtocolCard.Score] = [
+            "top1": .init([headline.scores.top1]), "top5": .init([headline.scores.top5]),
+            "loss": .init([headline.scores.loss]),
+        ]
+        for result in training.results { scores["\(result.kind.rawValue)_top1"] = .init([result.scores.top1]) }
+        var settings: [String: JSON] = [
+            "weights": .string(headline.kind.rawValue), "from": training.startFile.map(JSON.string) ?? .null,
+            "recipe": .object(recipe.keys.mapValues(JSON.string)),
+        ]
+        if let best {
+            settings["best_step"] = .integer(best.step)
+            settings["best_is_averaged"] = .bool(best.isAveraged)
+            settings["chosen_on"] = .string((training.sets.validation ?? test).name)
+        }
+        let train = training.sets.train
+        try ProtocolCard(
+            protocol: "finetune", checkpoint: run, step: headline.step,
+            data: .init(
+                train: train.name, evaluation: test.name, trainSamples: train.count, evaluationSamples: test.count),
+            settings: settings, seeds: [Int(clamping: recipe.seed)], scores: scores
+        ).write(to: ProtocolCard.folder(of: run), as: "finetune")
+    }
+}
