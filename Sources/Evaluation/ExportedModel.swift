@@ -38,7 +38,7 @@ public struct ExportedModel {
         // Names of classes are a comfort: without the data there are only numbers.
         let names = classes > 0 ? (try? recipe.source(recipe.data.train))?.classes : nil
         config = Self.config(
-            counterpart, recipe, classes: classes, width: model.objective.encoder.grid.width,
+            counterpart, recipe, classes: classes, grid: model.objective.encoder.grid,
             names: names?.count == classes ? names : nil)
         metadata = try [
             "format": "pt",  // what readers of the PyTorch world ask for
@@ -68,14 +68,15 @@ public struct ExportedModel {
     }
 
     private static func config(
-        _ counterpart: ForeignModel, _ recipe: Recipe, classes: Int, width: Int, names: [String]?
+        _ counterpart: ForeignModel, _ recipe: Recipe, classes: Int, grid: FeatureGrid, names: [String]?
     ) -> JSON {
         let size = recipe.images.size
         let interpolation = recipe.images.crop?.interpolation ?? .bilinear
         let normalisation = recipe.images.normalize
         var config: [String: JSON] = [
             "architecture": .string(counterpart.architecture), "num_classes": .integer(classes),
-            "num_features": .integer(width), "global_pool": .string(counterpart.pooling),
+            "num_features": .integer(grid.width), "encoder_stride": .integer(grid.stride),
+            "global_pool": .string(counterpart.pooling),
             "model_args": .object(counterpart.arguments),
             "pretrained_cfg": .object([
                 "num_classes": .integer(classes),
@@ -86,7 +87,7 @@ public struct ExportedModel {
                 "first_conv": .string(counterpart.firstConvolution), "classifier": .string(counterpart.head),
             ]),
         ]
-        config["label_names"] = names.map { .array($0.map(JSON.string)) }
+        if let names { config["label_names"] = .array(names.map(JSON.string)) }
         return .object(config)
     }
 

@@ -227,6 +227,7 @@ def main():
     given = arguments.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
+    torch.manual_seed(0)
     import timm
     print(f"timm {timm.__version__}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
