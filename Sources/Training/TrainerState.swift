@@ -58,7 +58,7 @@ extension Trainer {
                 }
                 try copy(checkpoint.open(.average), into: wanted)
             } else {
-                try copy(checkpoint.open(.model), into: modelTensors)
+                try copy(checkpoint.open(.model), into: store.tensors)
             }
         }
         try shareModel(over: communicator)
