@@ -189,7 +189,12 @@ def timm_cases(exchange):
         theirs = randomise(timm.create_model(name, **small, **arguments), seed)
         folder = exchange.receive(title, theirs, model, 224)
         exchange.send_timm(folder, title)
-    # An encoder in pretraining, trained for two steps here.
+    # Trained for two steps here.
+    for title, model in [("a ViT fine-tuned here", BEIT),
+                         ("a plain ViT fine-tuned here", vit(**PLAIN, mean_pooling=True))]:
+        folder = exchange.place(title)
+        exchange.run("finetune", exchange.recipe(folder, model, 64), "--run", folder / "run")
+        exchange.send_timm(folder, title)
     for title, model in [("pretraining encoder, shared table", vit(shared=True, init_values=0.1)),
                          ("pretraining encoder, plain", vit(**PLAIN))]:
         folder = exchange.place(title)
