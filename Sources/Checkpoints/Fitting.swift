@@ -21,39 +21,21 @@ extension [StoredTensor] {
     public func fitted(
         to wanted: [WantedTensor], mayMiss: [String] = [], from place: String
     ) throws(CheckpointError) -> [StoredTensor?] {
-        var stored = Dictionary(map { ($0.name, $0) }) { first, _ in first }
+        let report = KeyReport(self, for: wanted)
         let optional = mayMiss.map(NamePattern.init)
-        var missing: [String] = []
-        var unfit: [String] = []
-        let fitted = wanted.map { tensor -> StoredTensor? in
-            guard let found = stored.removeValue(forKey: tensor.name) else {
-                if !optional.contains(where: { $0.match(tensor.name) != nil }) { missing.append(tensor.name) }
-                return nil
-            }
-            let fitsKind = tensor.isInteger ? found.kind.isInteger : found.kind.isFloating
-            if found.shape != tensor.shape {
-                unfit.append("\(tensor.name) \(found.shape), wanted \(tensor.shape)")
-            } else if !fitsKind {
-                unfit.append(
-                    "\(tensor.name) of \(found.kind.rawValue), wanted \(tensor.isInteger ? "integers" : "floats")")
-            }
-            return found
-        }
-        let unexpected = stored.keys.sorted()
-        guard missing.isEmpty, unexpected.isEmpty, unfit.isEmpty else {
-            let faults = [("missing", missing), ("unexpected", unexpected), ("mis-shaped", unfit)]
+        let missing = report.missing.filter { name in !optional.contains { $0.match(name) != nil } }
+        let faults = [
+            ("missing", missing), ("unexpected", report.unexpected),
+            ("mis-shaped", report.misshaped.map(\.description)),
+        ].filter { !$0.1.isEmpty }
+        guard faults.isEmpty else {
             throw CheckpointError(
                 .mismatched, at: place,
-                found: faults.filter { !$0.1.isEmpty }.map(Self.summary).joined(separator: "; "),
+                found: faults.map { "\($1.count) \($0): \(KeyReport.text($1))" }.joined(separator: "; "),
                 expected: "the \(wanted.count) tensors of the model",
                 hint: "a name map can rename or ignore tensors")
         }
-        return fitted
-    }
-
-    private static func summary(_ kind: String, _ names: [String]) -> String {
-        let shown = 20
-        let rest = names.count > shown ? " and \(names.count - shown) more" : ""
-        return "\(names.count) \(kind): " + names.prefix(shown).map(clipped).joined(separator: ", ") + rest
+        let stored = Dictionary(map { ($0.name, $0) }) { first, _ in first }
+        return wanted.map { stored[$0.name] }
     }
 }

@@ -1,6 +1,6 @@
 import Kernels
 
-/// Rules that turn a foreign file's names into ours, in order; each rule sees what the ones before it left.
+/// Rules that turn a foreign file's names into ours or the other way, in order; each rule sees what the ones before it left.
 public struct NameMap: Sendable {
     /// In patterns `*` stands for one part between dots and `**` for any number of parts.
     public enum Rule: Sendable, Equatable {
@@ -58,13 +58,13 @@ public struct NameMap: Sendable {
         return sources
     }
 
-    /// Applies the rules to a file; the tensors share its memory.
-    public func apply(to file: Safetensors) throws(CheckpointError) -> [StoredTensor] {
-        let stored = file.tensors
+    /// Applies the rules to tensors of different names; the results share their memory.
+    public func apply(to stored: [StoredTensor]) throws(CheckpointError) -> [StoredTensor] {
         let sources = try apply(to: stored.map { ($0.name, $0.shape) })
+        let origins = Dictionary(stored.map { ($0.name, $0) }) { first, _ in first }
         var tensors: [StoredTensor] = []
         for source in sources {
-            let tensor = try file.tensor(source.origin)
+            guard let tensor = origins[source.origin] else { continue }
             var bytes = tensor.bytes
             if let rows = source.rows, let extent = tensor.shape.first, extent > 0 {
                 let row = bytes.count / extent

@@ -1,13 +1,13 @@
 /// A dotted name in which `*` stands for one part and `**` for any number of parts, none included.
-struct NamePattern: Sendable, Equatable {
+package struct NamePattern: Sendable, Equatable {
     let parts: [Substring]
 
-    init(_ text: String) { parts = text.split(separator: ".", omittingEmptySubsequences: false) }
+    package init(_ text: String) { parts = text.split(separator: ".", omittingEmptySubsequences: false) }
 
     var wildcards: Int { parts.count { $0 == "*" || $0 == "**" } }
 
     /// What the wildcards stand for, in order; nil where the name does not fit.
-    func match(_ name: String) -> [[Substring]]? {
+    package func match(_ name: String) -> [[Substring]]? {
         Self.match(parts[...], name.split(separator: ".", omittingEmptySubsequences: false)[...])
     }
 

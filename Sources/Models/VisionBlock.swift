@@ -3,7 +3,7 @@ import Kernels
 import Layers
 
 /// Pre-norm transformer block, (B, T, E) to (B, T, E): x + DP(γ₁⊙attn(norm1(x))), then x + DP(γ₂⊙mlp(norm2(x))).
-/// Names and order of declaration follow BEiT.
+/// Names and order of declaration follow BEiT; a full bias of the attention is named as in timm's ViT.
 struct VisionBlock {
     private let residual1, residual2: Residual
     private let norm1, norm2: LayerNorm
@@ -30,9 +30,12 @@ struct VisionBlock {
         norm1 = LayerNorm(scope["norm1"], width, epsilon: settings.epsilon)
         let attn = scope["attn"]
         let bias: Linear.Bias =
-            settings.hasQKVBias
-            ? .queryAndValue(attn.parameter("q_bias", [width], .zeros), attn.parameter("v_bias", [width], .zeros))
-            : .none
+            switch settings.qkvBias {
+            case .none: .none
+            case .queryAndValue:
+                .queryAndValue(attn.parameter("q_bias", [width], .zeros), attn.parameter("v_bias", [width], .zeros))
+            case .full: .full(attn["qkv"].parameter("bias", [3 * width], .zeros))
+            }
         positionBias =
             settings.usesBlockPositionBias
             ? RelativePositionBias(attn, .classToken(side: side), heads: settings.heads, start: .zeros) : nil

@@ -2,7 +2,8 @@ public import Autodiff
 import Kernels
 import Layers
 
-/// A ViT in the form of BEiT: no key bias, relative position bias with a class token, layer scale.
+/// A ViT in the form of BEiT: no key bias, relative position bias with a class token, layer scale. With a key bias,
+/// absolute positions and no layer scale it is the original ViT (arXiv 2010.11929) as timm names it.
 /// Names, order of declaration and start values are those of microsoft/SimMIM. Source: arXiv 2106.08254.
 public struct VisionTransformer: MaskedEncoder {
     /// The values on the way through the network that something outside may want to read.

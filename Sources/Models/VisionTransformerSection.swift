@@ -10,6 +10,7 @@ public struct VisionTransformerSection: EncoderSection {
     private let initValues: Double?
     private let dropPath: Double
     private let absolutePositions, relativePositions, sharedRelativePositions, meanPooling: Bool
+    private let keyBias: Bool?
 
     private enum CodingKeys: String, CodingKey {
         case preset
@@ -17,7 +18,7 @@ public struct VisionTransformerSection: EncoderSection {
         case ownDepth = "depth"
         case ownHeads = "heads"
         case patch, initValues, dropPath, absolutePositions, relativePositions, sharedRelativePositions
-        case meanPooling
+        case meanPooling, keyBias
     }
 
     public var encoder: any EncoderSettings { settings }
@@ -32,6 +33,7 @@ public struct VisionTransformerSection: EncoderSection {
         settings.usesBlockPositionBias = relativePositions
         settings.usesSharedPositionBias = sharedRelativePositions
         settings.usesMeanPooling = meanPooling
+        if keyBias == true { settings.qkvBias = .full }
         return settings
     }
 
@@ -49,6 +51,7 @@ public struct VisionTransformerSection: EncoderSection {
         "relative_positions": "A bias table in each block.",
         "shared_relative_positions": "One bias table for all blocks.",
         "mean_pooling": "A classifier reads the norm of the mean over patches, else the class token after a norm.",
+        "key_bias": "Attention adds a bias to keys too, as the original ViT, DeiT and MAE; absent: none, as BEiT.",
     ]
 
     public func check(_ here: Here) {

@@ -28,6 +28,15 @@ extension VisionTransformer {
         }
     }
 
+    /// What the product of a block's attention adds to queries, keys and values.
+    public enum QKVBias: Sendable, Equatable {
+        case none
+        /// BEiT and SimMIM: `q_bias` and `v_bias`.
+        case queryAndValue
+        /// The original ViT, DeiT and MAE: `qkv.bias`. Softmax cancels the part of the keys, which so gets no gradient.
+        case full
+    }
+
     /// The shape of the network. Keys are those of the reference's configuration; `size` stands for
     /// `embed_dim`, `depth` and `num_heads`.
     public struct Settings: Sendable, Equatable {
@@ -38,7 +47,7 @@ extension VisionTransformer {
         public var patch: Int
         /// Width of the hidden layer over the width of a token.
         public var mlpRatio = 4.0
-        public var hasQKVBias = true
+        public var qkvBias = QKVBias.queryAndValue
         /// Start of the layer scales γ; nil = no layer scale.
         public var layerScale: Double? = 0.1
         public var usesAbsolutePositions = false
@@ -73,7 +82,7 @@ extension VisionTransformer.Settings: Decodable {
         case heads = "num_heads"
         case patch = "patch_size"
         case mlpRatio = "mlp_ratio"
-        case hasQKVBias = "qkv_bias"
+        case qkvBias = "qkv_bias"
         case layerScale = "init_values"
         case usesAbsolutePositions = "use_ape"
         case usesBlockPositionBias = "use_rpb"
@@ -94,7 +103,7 @@ extension VisionTransformer.Settings: Decodable {
                 heads: try values.decode(Int.self, forKey: .heads), patch: patch)
         }
         mlpRatio = try values.decodeIfPresent(Double.self, forKey: .mlpRatio) ?? mlpRatio
-        hasQKVBias = try values.decodeIfPresent(Bool.self, forKey: .hasQKVBias) ?? hasQKVBias
+        if try values.decodeIfPresent(Bool.self, forKey: .qkvBias) == false { qkvBias = .none }
         layerScale = try values.decodeIfPresent(Double.self, forKey: .layerScale)
         usesAbsolutePositions = try values.decode(Bool.self, forKey: .usesAbsolutePositions)
         usesBlockPositionBias = try values.decode(Bool.self, forKey: .usesBlockPositionBias)

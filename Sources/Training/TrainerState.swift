@@ -6,7 +6,7 @@ import Kernels
 extension Trainer {
     /// Views of everything that a resumed run needs. Nothing may change the weights before they are written.
     public var tensors: [CheckpointPart: [StoredTensor]] {
-        var parts: [CheckpointPart: [StoredTensor]] = [.model: modelTensors]
+        var parts: [CheckpointPart: [StoredTensor]] = [.model: store.tensors]
         parts[.optimizer] = zip(rule.stateNames, groups.state).flatMap { name, floats in
             store.trainableSlots.map { slot in
                 StoredTensor("optim/\(name)/\(slot.parameter.name)", slot.parameter.shape, floats[slot.range])
@@ -18,20 +18,6 @@ extension Trainer {
             }
         }
         return parts
-    }
-
-    /// Parameters and buffers under the reference's names.
-    private var modelTensors: [StoredTensor] {
-        let parameters = store.slots.map { slot in
-            StoredTensor(slot.parameter.name, slot.parameter.shape, store.values[slot.range])
-        }
-        let buffers = store.buffers.compactMap { buffer -> StoredTensor? in
-            switch buffer.content {
-            case .integers(let table): StoredTensor(buffer.name, buffer.shape, integers: table)
-            case .floats: store.buffer(buffer.name).map { StoredTensor(buffer.name, buffer.shape, $0) }
-            }
-        }
-        return parameters + buffers
     }
 
     /// Collective. Rank 0 reads the checkpoint; the others get its numbers from there, so that they need no disk.
@@ -72,7 +58,7 @@ extension Trainer {
                 }
                 try copy(checkpoint.open(.average), into: wanted)
             } else {
-                try copy(checkpoint.open(.model), into: modelTensors)
+                try copy(checkpoint.open(.model), into: store.tensors)
             }
         }
         try shareModel(over: communicator)

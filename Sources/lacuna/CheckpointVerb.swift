@@ -6,26 +6,37 @@ import Training
 
 struct CheckpointVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "checkpoint", abstract: "Look into checkpoints and check their bytes.",
+        commandName: "checkpoint", abstract: "Look into checkpoints, check their bytes, exchange weights with PyTorch.",
         discussion: """
             PATH is a run folder, its folder checkpoints, or the folder of one step. Examples:
               lacuna checkpoint show runs/simmim-vit_micro-digits
               lacuna checkpoint verify runs/simmim-vit_micro-digits
+              lacuna checkpoint export runs/simmim-vit_micro-digits --for timm --output exported/model.safetensors
+              lacuna checkpoint import exported/model.safetensors --recipe Recipes/simmim-vit_micro-digits.yaml \
+                --output runs/imported
             """,
-        subcommands: [Show.self, Verify.self])
+        subcommands: [Show.self, Verify.self, Export.self, Import.self])
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print what is inside: the steps, and of the newest its state and tensors.",
-            discussion: "Example: lacuna checkpoint show runs/simmim-vit_micro-digits")
+            discussion: """
+                Examples:
+                  lacuna checkpoint show runs/simmim-vit_micro-digits
+                  lacuna checkpoint show exported/model.safetensors
+                """)
 
-        @Argument(help: "A run folder, its folder checkpoints, or the folder of one step.")
+        @Argument(help: "A run folder, its folder checkpoints, the folder of one step, or a safetensors file.")
         var path: String
 
         @Flag(help: "Everything as JSON, with the tensors of all files and every key of the recipe.")
         var json = false
 
         func run() throws {
+            if FileStatus(path, followingLinks: true)?.isFile == true {
+                let file = FileContent(try Safetensors(path))
+                return writeOutput(json ? try file.jsonText() : file.text)
+            }
             let place = try CheckpointPlace(path)
             var steps: [StepContent.Brief] = []
             var newest: StepContent?
@@ -52,10 +63,7 @@ struct CheckpointVerb: ParsableCommand {
                 let steps: [StepContent.Brief]
                 let newest: StepContent
             }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            encoder.keyEncodingStrategy = .convertToSnakeCase
-            return String(decoding: try encoder.encode(Report(steps: steps, newest: newest)), as: UTF8.self) + "\n"
+            return try prettyJSON(Report(steps: steps, newest: newest))
         }
 
         private func text(_ steps: [StepContent.Brief], _ newest: StepContent) -> String {
@@ -65,11 +73,7 @@ struct CheckpointVerb: ParsableCommand {
             for file in newest.files {
                 files.add(file.name, sizeText(file.bytes), file.tensors.map { "\($0.count) tensors" } ?? "")
             }
-            var tensors = Table()
-            for tensor in newest.files.first(where: { $0.name == "model.safetensors" })?.tensors ?? [] {
-                tensors.add(
-                    tensor.name, tensor.dtype, "(" + tensor.shape.map(String.init).joined(separator: ", ") + ")")
-            }
+            let tensors = tensorTable(newest.files.first { $0.name == "model.safetensors" }?.tensors ?? [])
             var facts = Table()
             facts.add("step", "\(newest.step), epoch \(newest.epoch), \(newest.samplesSeen) samples seen")
             if newest.updates != newest.step { facts.add("updates", "\(newest.updates): the others were skipped") }
@@ -79,7 +83,7 @@ struct CheckpointVerb: ParsableCommand {
             facts.add("data", counts.joined(separator: ", ") + ", fingerprint \(newest.data.fingerprint)")
             facts.add("written by", "lacuna \(newest.library)")
             return (steps.count > 1 ? "steps\n" + list.text + "\n" : "") + newest.path + "\n" + facts.text
-                + "\nfiles\n" + files.text + "\nmodel.safetensors\n" + tensors.text
+                + "\nfiles\n" + files.text + "\nmodel.safetensors\n" + tensors
         }
     }
 
@@ -148,16 +152,11 @@ private struct StepContent: Encodable {
         }
     }
 
-    struct Tensor: Encodable {
-        let name, dtype: String
-        let shape: [Int]
-    }
-
     struct File: Encodable {
         let name: String
         let bytes: Int
         /// Nil for a file that is no safetensors file.
-        let tensors: [Tensor]?
+        let tensors: [TensorContent]?
     }
 
     struct Data: Encodable {
@@ -181,10 +180,10 @@ private struct StepContent: Encodable {
         var (files, parameters): ([File], Int) = ([], 0)
         for name in checkpoint.fileNames {
             let part = CheckpointPart.allCases.first { $0.rawValue + ".safetensors" == name }
-            var tensors: [Tensor]?
+            var tensors: [TensorContent]?
             if let part {
                 let stored = try checkpoint.open(part).tensors
-                tensors = stored.map { Tensor(name: $0.name, dtype: $0.kind.rawValue, shape: $0.shape) }
+                tensors = stored.map(TensorContent.init)
                 if part == .model { for tensor in stored where tensor.kind.isFloating { parameters += tensor.count } }
             }
             files.append(File(name: name, bytes: checkpoint.bytes(of: name) ?? 0, tensors: tensors))

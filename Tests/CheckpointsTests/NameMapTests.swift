@@ -37,7 +37,8 @@ import Testing
                 StoredTensor("b.0.qkv.bias", [6], Floats([0, 1, 2, 3, 4, 5])),
             ], to: path)
         let map = NameMap([.splitQKV("b.*.qkv.*", query: "b.*.q.*", key: "b.*.k.*", value: "b.*.v.*")])
-        let tensors = Dictionary(uniqueKeysWithValues: try map.apply(to: Safetensors(path)).map { ($0.name, $0) })
+        let tensors = Dictionary(
+            uniqueKeysWithValues: try map.apply(to: Safetensors(path).tensors).map { ($0.name, $0) })
         #expect(tensors.count == 6)
         #expect(tensors["b.0.k.weight"]?.shape == [2, 2] && tensors["b.0.k.weight"]?.floats == [4, 5, 6, 7])
         #expect(tensors["b.0.v.bias"]?.floats == [4, 5])

@@ -1,0 +1,55 @@
+public import ArgumentParser
+import Checkpoints
+import Cluster
+public import Evaluation
+import Platform
+import Recipes
+import Training
+
+extension ForeignLibrary: ExpressibleByArgument {}
+
+extension CheckpointVerb {
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a model as a safetensors file that timm or microsoft/SimMIM loads.",
+            discussion: """
+                A classifier is written with its head, a pretraining model for timm as a backbone (num_classes 0) and
+                for SimMIM whole. config.json beside the file tells how the model is built; the header holds the
+                same, the step, and what the model gives for a picture drawn by a formula, to compare with. timm loads
+                a folder whose file is named model.safetensors:
+                  timm.create_model("local-dir:exported", pretrained=True)
+
+                Example: lacuna checkpoint export runs/simmim-vit_micro-digits --for timm \\
+                  --output exported/model.safetensors
+                """)
+
+        @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
+        var path: String
+
+        @Option(name: .customLong("for"), help: "Whose names: timm or simmim.")
+        var library: ForeignLibrary
+
+        @Option(help: "The file; its folder is made where it is missing.")
+        var output: String
+
+        @Flag(help: "Take the averaged weights.")
+        var average = false
+
+        func run() throws {
+            let place = try CheckpointPlace(path)
+            let sound = try place.newestSound { writeError("warning: damaged, taking an older one: \($0)") }
+            let recipe = try Recipe.load(from: sound)
+            let session = try Session(threads: recipe.threads)
+            let exported = try ExportedModel(
+                sound, recipe, for: library, averaged: average, program: "lacuna \(Version.text)", pool: session.pool)
+            let config = try exported.write(to: output)
+            session.console.say(
+                """
+                \(output): \(exported.counterpart.architecture) of \(library.rawValue), \(exported.tensors.count) \
+                tensors, step \(sound.step), \(exported.parity.values.count) \(exported.parity.output.rawValue) to compare
+                \(config): how it is built
+                """)
+            try session.communicator.finish()
+        }
+    }
+}

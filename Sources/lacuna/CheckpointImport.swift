@@ -1,0 +1,90 @@
+import ArgumentParser
+import Checkpoints
+import Cluster
+import Evaluation
+import Platform
+import Recipes
+import Training
+
+extension CheckpointVerb {
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a checkpoint of a safetensors file from timm, microsoft/SimMIM or 'checkpoint export'.",
+            discussion: """
+                The recipe says which model the weights are for. Every name is accounted for, and position tables of
+                another resolution are resampled. Unless the file fills the encoder exactly, and the model then gives
+                the numbers that the file carries to compare with, nothing is written and the code is 65. Head,
+                decoder, mask token and a norm after pooling may be missing: they stand at their start values.
+
+                Example: lacuna checkpoint import exported/model.safetensors \\
+                  --recipe Recipes/simmim-vit_micro-digits.yaml --output runs/imported
+                """)
+
+        @Argument(help: "A safetensors file.")
+        var file: String
+
+        @Option(help: "The recipe of the model, a YAML file.")
+        var recipe: String
+
+        @Option(name: .customLong("set"), help: "Change a key: --set images.size=192. May be given several times.")
+        var overrides: [String] = []
+
+        @Option(help: "A new run folder.")
+        var output: String
+
+        @Option(name: .customLong("from"), help: "Whose names the file has, timm or simmim (default: as they look).")
+        var library: ForeignLibrary?
+
+        @Flag(help: "Write the checkpoint also if parts of the encoder keep their start values.")
+        var allowPartial = false
+
+        func run() throws {
+            let recipe = try RecipeFile.load(recipe, overrides: overrides)
+            let weights = try ForeignWeights(Safetensors(file), from: library)
+            let store = CheckpointStore(output + "/checkpoints")
+            guard try store.steps().isEmpty else {
+                throw CheckpointError(
+                    .mismatched, at: output, found: "a run with checkpoints", expected: "a new run folder")
+            }
+            let session = try Session(threads: recipe.threads)
+            let model = try ImportedModel(weights, into: recipe, pool: session.pool)
+            writeOutput(Self.text(model, weights))
+            if !model.faults.isEmpty || model.parity.differs {
+                let reason = model.faults.isEmpty ? "the model computes something else" : "the encoder is not whole"
+                guard allowPartial else {
+                    writeError(
+                        "lacuna: \(file): \(reason); nothing was written. Change the model section of the recipe, "
+                            + "or take it as it is with --allow-partial")
+                    throw ExitCode(65)
+                }
+                session.console.warn("\(reason), taken as it is")
+            }
+            switch store.save(model.content(program: Version.text)) {
+            case .saved(let path, let bytes, _, _): session.console.say("\(path): written, \(sizeText(bytes))")
+            case .failed(let errors): if let error = errors.last { throw error }
+            }
+            try session.communicator.finish()
+        }
+
+        private static func text(_ model: ImportedModel, _ weights: ForeignWeights) -> String {
+            let report = model.report
+            var table = Table(numbers: [1])
+            func add(_ kind: String, _ names: [String], _ note: String) {
+                table.add(kind, "\(names.count)", names.isEmpty ? "" : note + KeyReport.text(names))
+            }
+            table.add("matched", "\(report.matched.count)", "")
+            add("missing", report.missing, "at their start values: ")
+            add("unexpected", report.unexpected, "left out: ")
+            add("mis-shaped", report.misshaped.map(\.description), "at their start values: ")
+            add("faults", model.faults, "")
+            let parity =
+                switch model.parity {
+                case .none: "the file has no numbers to compare with"
+                case .incomparable(let reason): "not compared: \(reason)"
+                case .compared(let output, let largest, let scale):
+                    "\(output.rawValue) differ by \(largest) at most, the largest is \(scale)"
+                }
+            return "\(weights.path), names of \(weights.library.rawValue)\n" + table.text + "  parity      \(parity)\n"
+        }
+    }
+}
