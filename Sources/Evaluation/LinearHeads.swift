@@ -1,9 +1,11 @@
 import Autodiff
 import Cluster
+import Glibc
 import Kernels
 
 /// How a head follows its gradient; both with momentum 0.9 and without decay.
 enum HeadRule: String, Sendable {
+
     case sgd = "SGD, momentum 0.9"
     /// The step of a matrix is trust·‖w‖/‖g‖ as long, trust 0.001; vectors as in SGD. The form of facebookresearch/mae.
     case lars = "LARS, momentum 0.9, trust 0.001"
@@ -16,8 +18,7 @@ final class LinearHeads {
     let columns: Range<Int>
     let count: Int
     private let classes: Int
-    private let rule: HeadRule
-    private let rates: [Double]
+    private let settings: [Double]
     /// (H·K, F) weights, then (H·K) biases.
     private let values, gradients: Floats
     /// Running direction of each number.
@@ -29,17 +30,19 @@ final class LinearHeads {
     private let pool: WorkerPool
     private var scores: Floats
     private var scratch: Floats
+    /// (B, H), the probability of each sample's class.
+    private var chances: Floats
 
     /// - Parameters:
-    ///   - rates: one for each head.
+    ///   - settings: rate or penalty of each head.
     ///   - start: law of the weights, the same numbers for each head; biases start at 0.
     init(
-        _ columns: Range<Int>, classes: Int, rule: HeadRule, rates: [Double], start: Initializer, seed: UInt64,
+        _ columns: Range<Int>, classes: Int, settings: [Double], start: Initializer, seed: UInt64,
         pool: WorkerPool
     ) {
-        (self.columns, self.classes, self.rule, self.rates, self.pool) = (columns, classes, rule, rates, pool)
-        count = rates.count
-        let (heads, size) = (rates.count, classes * columns.count)
+        (self.columns, self.classes, self.settings, self.pool) = (columns, classes, settings, pool)
+        count = settings.count
+        let (heads, size) = (settings.count, classes * columns.count)
         let total = heads * (size + classes)
         (values, gradients) = (Floats(zeros: total), Floats(zeros: total))
         let graph = Graph()
@@ -54,7 +57,7 @@ final class LinearHeads {
             (0..<heads).map { $0 * size..<($0 + 1) * size }
                 + (0..<heads).map { bias + $0 * classes..<bias + ($0 + 1) * classes })
         (norms, factors) = (Doubles(zeros: 4 * heads), Floats(zeros: 4 * heads))
-        (scores, scratch) = (Floats(zeros: 0), Floats(zeros: 0))
+        (scores, scratch, chances) = (Floats(zeros: 0), Floats(zeros: 0), Floats(zeros: 0))
     }
 
     private var outputs: Int { count * classes }
@@ -66,32 +69,84 @@ final class LinearHeads {
     /// One update of every head on a batch.
     /// - Parameters:
     ///   - x: (B, F) with F the whole feature vector.
-    ///   - factor: on every rate.
+    ///   - factor: on every head's rate.
     ///   - step: from 1.
-    func learn(_ x: Floats, labels: Indices, factor: Double, step: Int) {
+    func learn(_ x: Floats, labels: Indices, rule: HeadRule, factor: Double, step: Int) {
+        differentiate(x, labels: labels, share: 1 / Float(labels.count), adding: false)
+        update(rule, factor: factor, step: step)
+    }
+
+    /// The gradients of share·Σ cross entropy over a batch; `scores` then holds the probabilities less the targets,
+    /// times the share.
+    private func differentiate(_ x: Floats, labels: Indices, share: Float, adding: Bool) {
         let (rows, x) = (labels.count, view(x, rows: labels.count))
         forward(x, rows: rows)
-        // The gradient of the mean cross entropy: (softmax(z) - one-hot) / B.
         pool.softmax(scores, into: scores, rows: rows * count, columns: classes)
-        pool.split(rows, grain: 64, (scores, labels, count, classes, 1 / Float(rows))) { work, range in
-            let (scores, labels, heads, classes, share) = work
+        pool.split(rows, grain: 64, (scores, labels, count, classes, share, chances)) { work, range in
+            let (scores, labels, heads, classes, share, chances) = work
             for row in range {
                 let line = scores[row * heads * classes..<(row + 1) * heads * classes]
-                for head in 0..<heads { line[head * classes + Int(labels[row])] -= 1 }
+                for head in 0..<heads {
+                    let own = head * classes + Int(labels[row])
+                    chances[row * heads + head] = line[own]
+                    line[own] -= 1
+                }
                 for output in 0..<line.count { line[output] *= share }
             }
         }
-        pool.multiply(Matrix(scores, rows: rows, columns: outputs).transposed, x, into: weight(of: gradients))
+        pool.multiply(
+            Matrix(scores, rows: rows, columns: outputs).transposed, x, into: weight(of: gradients), adding: adding)
         pool.columnSums(
-            scores, rows: rows, channels: outputs, into: bias(of: gradients), adding: false, scratch: scratch)
-        update(factor: factor, step: step)
+            scores, rows: rows, channels: outputs, into: bias(of: gradients), adding: adding, scratch: scratch)
+    }
+
+    /// Minimises, for each head, the mean cross entropy over `samples` plus ½·penalty·‖weights‖²; all heads ask for the same samples at the same time, so that they share the products.
+    /// - Parameters:
+    ///   - batches: calls its argument with the samples in parts, always the same ones.
+    func fit(
+        samples: Int, mostPasses: Int, progress: (Int) throws -> Void,
+        batches: ((Floats, Indices) -> Void) -> Void
+    ) throws {
+        let size = classes * columns.count
+        func places(_ head: Int) -> [Range<Int>] {
+            let bias = count * size + head * classes
+            return [head * size..<(head + 1) * size, bias..<bias + classes]
+        }
+        var searches = (0..<count).map { head in
+            LimitedMemoryBFGS(from: places(head).flatMap { values[$0].array.map(Double.init) })
+        }
+        for pass in 0..<mostPasses where searches.contains(where: { !$0.isDone }) {
+            var sums = [Double](repeating: 0, count: count)
+            gradients.fill(0)
+            batches { x, labels in
+                differentiate(x, labels: labels, share: 1 / Float(samples), adding: true)
+                for row in 0..<labels.count {
+                    // The least positive Float: a probability of 0 is one that is too small for it.
+                    for head in 0..<count { sums[head] -= log(Double(max(chances[row * count + head], 1e-38))) }
+                }
+            }
+            for head in 0..<count where !searches[head].isDone {
+                let point = searches[head].point
+                var value = sums[head] / Double(samples)
+                var gradient = places(head).flatMap { gradients[$0].array.map(Double.init) }
+                for index in 0..<size {
+                    value += settings[head] / 2 * point[index] * point[index]
+                    gradient[index] += settings[head] * point[index]
+                }
+                searches[head].learn(value: value, gradient: gradient)
+                let next = searches[head].point.map { Float($0) }
+                values[places(head)[0]].copy(from: Array(next[..<size]))
+                values[places(head)[1]].copy(from: Array(next[size...]))
+            }
+            try progress(pass + 1)
+        }
     }
 
     /// `b = 0.9·b + r·d; w -= factor·b` with r the head's rate: as the rate outside of b, since r stays the same.
-    private func update(factor: Double, step: Int) {
+    private func update(_ rule: HeadRule, factor: Double, step: Int) {
         if rule == .lars { pool.squaredNorms(values, gradients, decay: 0, pieces, norms: norms) }
         for tensor in 0..<2 * count {
-            var ratio = rates[tensor % count]
+            var ratio = settings[tensor % count]
             if rule == .lars, tensor < count {
                 let (weight, gradient) = (norms[2 * tensor].squareRoot(), norms[2 * tensor + 1].squareRoot())
                 if weight > 0, gradient > 0 { ratio *= 0.001 * weight / gradient }
@@ -127,6 +182,7 @@ final class LinearHeads {
     private func forward(_ x: Matrix, rows: Int) {
         if scores.count != rows * outputs {
             scores = Floats(zeros: rows * outputs)
+            chances = Floats(zeros: rows * count)
             scratch = Floats(zeros: WorkerPool.columnSumScratch(rows: rows, channels: outputs))
         }
         pool.fillRows(bias(of: values), into: scores, rows: rows)

@@ -13,8 +13,8 @@ public struct LinearProbe {
         public let top1, top5: Double
         /// Percent of the validation part, of the classifier that was chosen.
         public let validation: Double
-        /// Of the classifier that was chosen, at a batch of 256.
-        public let baseRate: Double
+        /// Base rate or penalty of the classifier that was chosen.
+        public let setting: Double
         /// What it reads: `blocks.3 class token + blocks.3 mean`.
         public let feature: String
         /// Samples that it learned from.
@@ -26,7 +26,7 @@ public struct LinearProbe {
     private let train, test: Features
     private let pool: WorkerPool
     /// Rows scored at once.
-    private static let block = 1024
+    private static let block = 4096
     /// Share of the training samples that chooses the classifier.
     public static let validationShare = 0.1
 
@@ -44,48 +44,63 @@ public struct LinearProbe {
         seed: UInt64, on source: any SampleSource, amount: ClassShare? = nil, progress: (Int, Int) throws -> Void
     ) throws -> Outcome {
         let split = try Split(train, source, amount, seed: seed)
-        let lengths = [split.learned, split.all].map { kind.updates(of: $0.count) }
         let choices = kind.choices(train)
-        let search = choices.map { heads($0, rates: kind.baseRates, samples: split.learned.count, seed: seed) }
-        let total = lengths[0] + lengths[1]
-        let norm = try learn(search, split.learned, seed: seed) { try progress($0, total) }
+        let search = choices.map { heads($0, kind.grid, seed: seed) }
+        let lengths = [split.learned, split.all].map { kind.training($0.count).length }
+        let norm = try learn(search, split.learned, seed: seed) { try progress($0, lengths[0] + lengths[1]) }
         let found = search.map { score([$0], train, rows: split.held, norm)[0].map(\.top1) }
-        // The first of equals: fewer features, then the lower rate.
-        var best = (choice: 0, rate: 0)
+        // The first of equals: fewer features, then the lower rate or the larger penalty.
+        var best = (choice: 0, setting: 0)
         for choice in found.indices {
-            for rate in found[choice].indices where found[choice][rate] > found[best.choice][best.rate] {
-                best = (choice, rate)
+            for setting in found[choice].indices where found[choice][setting] > found[best.choice][best.setting] {
+                best = (choice, setting)
             }
         }
-        let rate = kind.baseRates[best.rate]
-        let final = [heads(choices[best.choice], rates: [rate], samples: split.all.count, seed: seed)]
-        let finalNorm = try learn(final, split.all, seed: seed) { try progress(lengths[0] + $0, total) }
+        let setting = kind.grid[best.setting]
+        let final = [heads(choices[best.choice], [setting], seed: seed)]
+        let finalNorm = try learn(final, split.all, seed: seed) {
+            try progress(lengths[0] + $0, lengths[0] + lengths[1])
+        }
         let hits = score(final, test, rows: test.labelled, finalNorm)[0][0]
         return Outcome(
-            top1: hits.top1, top5: hits.top5, validation: found[best.choice][best.rate], baseRate: rate,
+            top1: hits.top1, top5: hits.top5, validation: found[best.choice][best.setting], setting: setting,
             feature: train.pieces.filter { choices[best.choice].contains($0.columns.lowerBound) }
                 .map(\.name).joined(separator: " + "), samples: split.all.count)
     }
 
-    private func heads(_ columns: Range<Int>, rates: [Double], samples: Int, seed: UInt64) -> LinearHeads {
-        let factor = kind.rateFactor(batch: kind.batch(of: samples))
-        return LinearHeads(
-            columns, classes: train.classes.count, rule: kind.rule, rates: rates.map { $0 * factor },
-            start: kind.start, seed: seed, pool: pool)
+    private func heads(_ columns: Range<Int>, _ settings: [Double], seed: UInt64) -> LinearHeads {
+        LinearHeads(
+            columns, classes: train.classes.count, settings: settings, start: kind.start, seed: seed, pool: pool)
     }
 
-    /// Trains all heads on the rows, in an order that the seed decides.
+    /// Trains all heads on the rows.
     private func learn(
         _ heads: [LinearHeads], _ rows: [Int], seed: UInt64, progress: (Int) throws -> Void
     ) throws -> Normaliser {
         let norm = Normaliser(self.norm, train, rows: rows, pool: pool)
-        let size = kind.batch(of: rows.count)
+        switch kind.training(rows.count) {
+        case .descent(let descent): try descend(heads, rows, norm, descent, seed: seed, progress)
+        case .minimum(let mostPasses):
+            for heads in heads {
+                try heads.fit(samples: rows.count, mostPasses: mostPasses, progress: progress) { body in
+                    forEachBlock(train, rows, norm, body)
+                }
+            }
+        }
+        return norm
+    }
+
+    /// In an order that the seed decides.
+    private func descend(
+        _ heads: [LinearHeads], _ rows: [Int], _ norm: Normaliser, _ descent: Descent, seed: UInt64,
+        _ progress: (Int) throws -> Void
+    ) throws {
+        let size = descent.batch
         let sampler = try Sampler(count: rows.count, globalBatch: size, order: .shuffled(seed: seed))
         let order = Indices(zeros: rows.count)
         let (chosen, labels) = (Indices(zeros: size), Indices(zeros: size))
         let x = Floats(zeros: size * train.width)
-        let updates = kind.updates(of: rows.count)
-        for update in 0..<updates {
+        for update in 0..<descent.updates {
             let place = update % sampler.updatesPerEpoch * size
             if place == 0 { sampler.fill(order, epoch: sampler.epoch(ofUpdate: update)) }
             for slot in 0..<size {
@@ -95,25 +110,34 @@ public struct LinearProbe {
             }
             pool.gatherRows(train.values, table: chosen, into: x, channels: train.width)
             norm.apply(to: x, pool: pool)
-            let factor = kind.schedule(at: update, updates: updates)
-            for heads in heads { heads.learn(x, labels: labels, factor: factor, step: update + 1) }
+            let factor = descent.factor(at: update)
+            for heads in heads {
+                heads.learn(x, labels: labels, rule: descent.rule, factor: factor, step: update + 1)
+            }
             try progress(update + 1)
         }
-        return norm
     }
 
     /// The hits of each head on the rows of a set.
     private func score(_ heads: [LinearHeads], _ features: Features, rows: [Int], _ norm: Normaliser) -> [[Hits]] {
         var hits = heads.map { [Hits](repeating: Hits(), count: $0.count) }
+        forEachBlock(features, rows, norm) { x, labels in
+            for index in heads.indices { heads[index].count(&hits[index], x, labels: labels) }
+        }
+        return hits
+    }
+
+    /// The rows of a set in parts, normalised, with their labels.
+    private func forEachBlock(
+        _ features: Features, _ rows: [Int], _ norm: Normaliser, _ body: (Floats, Indices) -> Void
+    ) {
         for start in stride(from: 0, to: rows.count, by: Self.block) {
             let part = rows[start..<min(start + Self.block, rows.count)]
             let x = Floats(zeros: part.count * features.width)
             pool.gatherRows(features.values, table: table(part), into: x, channels: features.width)
             norm.apply(to: x, pool: pool)
-            let labels = table(part.map { features.labels[$0] })
-            for index in heads.indices { heads[index].count(&hits[index], x, labels: labels) }
+            body(x, table(part.map { features.labels[$0] }))
         }
-        return hits
     }
 }
 
@@ -159,20 +183,29 @@ extension Features {
 extension LinearProbe {
     /// What a protocol card says of it.
     public func settings(_ outcomes: [Outcome]) -> [String: JSON] {
-        let samples = outcomes.first?.samples ?? 0
-        return [
-            "norm": .string("\(norm.rawValue) without parameters"), "optimizer": .string(kind.rule.rawValue),
-            "weight_decay": .integer(0), "batch": .integer(kind.batch(of: samples)),
-            "updates": .integer(kind.updates(of: samples)),
-            "schedule": .string(kind == .mae ? "90 epochs, 10 of warm-up, cosine" : "cosine"),
-            "base_rates": .array(kind.baseRates.map { .number($0) }),
-            "base_rate": .array(outcomes.map { .number($0.baseRate) }),
-            "read": .array(outcomes.map { .string($0.feature) }),
-            "validation_top1": .array(outcomes.map { .number($0.validation) }),
+        var settings: [String: JSON] = [
+            "norm": .string("\(norm.rawValue) without parameters"), kind.gridName: numbers(outcomes.map(\.setting)),
+            kind.gridName + "_grid": numbers(kind.grid), "read": .array(outcomes.map { .string($0.feature) }),
+            "validation_top1": numbers(outcomes.map(\.validation)),
             "chosen": .string(
-                "rate and feature by top1 on \(Self.validationShare) of each class of the training samples, "
-                    + "then trained on all of them; the test samples decide nothing"),
-            "augmentation": .string("none: features are computed once, the paper crops and mirrors at random"),
+                "by top1 on \(Self.validationShare) of each class of the training samples, then trained on all of them; "
+                    + "the test samples decide nothing"),
         ]
+        switch kind.training(outcomes.first?.samples ?? 0) {
+        case .descent(let descent):
+            settings["optimizer"] = .string(descent.rule.rawValue)
+            settings["weight_decay"] = .integer(0)
+            settings["batch"] = .integer(descent.batch)
+            settings["updates"] = .integer(descent.updates)
+            settings["schedule"] = .string(kind == .mae ? "90 epochs, 10 of warm-up, cosine" : "cosine")
+            settings["augmentation"] = .string(
+                "none: features are computed once; the paper crops and mirrors at random at every epoch")
+        case .minimum(let mostPasses):
+            settings["optimizer"] = .string("L-BFGS, at most \(mostPasses) passes")
+            settings["augmentation"] = .string("none")
+        }
+        return settings
     }
+
+    private func numbers(_ values: [Double]) -> JSON { .array(values.map { .number($0) }) }
 }

@@ -16,8 +16,8 @@ struct Probe: ParsableCommand {
             nothing. Under mpirun the ranks share the features; the classifiers are rank 0's.
 
             Protocols: mae (batch norm without parameters, LARS, 90 epochs) and dinov2 (SGD; class token and mean of the
-            last block or of the last four). Lengths shrink with the set. Both papers crop and mirror at random where this
-            takes the middle of each picture.
+            last block or of the last four), whose lengths shrink with the set, and logistic (softmax regression to its
+            minimum). Both papers crop and mirror at random where this takes the middle of each picture.
 
             Examples:
               lacuna probe runs/simmim-vit_micro-digits
@@ -28,7 +28,7 @@ struct Probe: ParsableCommand {
     @OptionGroup var file: EncoderFile
     @OptionGroup var fewShot: FewShot
 
-    @Option(name: .customLong("protocol"), help: "mae or dinov2.")
+    @Option(name: .customLong("protocol"), help: "mae, dinov2 or logistic.")
     var kind = ProbeProtocol.mae
 
     @Option(help: "Norm of the features: none, layer or batch (default: the protocol's).")
@@ -36,6 +36,8 @@ struct Probe: ParsableCommand {
 
     @Option(help: "One score for each: they decide start weights, order, validation part and few-shot samples.")
     var seeds = Seeds([0, 1, 2])
+
+    private var name: String { "linear-\(kind.rawValue)" }
 
     func validate() throws {
         try file.check()
@@ -57,11 +59,11 @@ struct Probe: ParsableCommand {
             kind, norm: norm, train: trainFeatures, test: testFeatures, pool: encoder.session.pool)
         let console = encoder.session.console
         console.say(
-            "linear-\(kind.rawValue) of \(encoder.weights): \(trainFeatures.description), "
+            "\(name) of \(encoder.weights): \(trainFeatures.description), "
                 + "\(trainFeatures.width) numbers, norm \(probe.norm.rawValue)")
         var outcomes: [LinearProbe.Outcome] = []
         for seed in seeds.list {
-            let meter = ProgressMeter("seed \(seed)", "updates")
+            let meter = ProgressMeter("seed \(seed)", kind == .logistic ? "passes" : "updates")
             let outcome = try probe.run(seed: seed, on: encoder.train, amount: fewShot.amount) { done, total in
                 meter.show(done, of: total)
                 try encoder.stopIfAsked()
@@ -70,7 +72,7 @@ struct Probe: ParsableCommand {
             outcomes.append(outcome)
             console.say(
                 "seed \(seed): top1 \(fixed(outcome.top1, digits: 2)) %, top5 \(fixed(outcome.top5, digits: 2)) %, "
-                    + "\(outcome.samples) samples, base rate \(outcome.baseRate), \(outcome.feature), "
+                    + "\(outcome.samples) samples, \(kind.gridName) \(outcome.setting), \(outcome.feature), "
                     + "validation \(fixed(outcome.validation, digits: 2)) %")
         }
         let scores = [
@@ -83,7 +85,7 @@ struct Probe: ParsableCommand {
         var settings = probe.settings(outcomes)
         settings["labels"] = .string(fewShot.text)
         try encoder.write(
-            "linear-\(kind.rawValue)", settings, seeds: seeds.list.map { Int(clamping: $0) }, scores,
+            name, settings, seeds: seeds.list.map { Int(clamping: $0) }, scores,
             sets: .init(
                 train: trainFeatures.name, evaluation: testFeatures.name, trainSamples: samples,
                 evaluationSamples: testFeatures.count),
