@@ -120,7 +120,7 @@ struct Normaliser: Sendable {
 
 /// L⁻¹ with A = L·Lᵀ, both lower triangular.
 /// - Parameter a: (n, n), symmetric. A pivot below 1e-5 counts as that: rounding can make it negative.
-func inverseCholesky(_ a: [Double], size n: Int) -> [Double] {
+package func inverseCholesky(_ a: [Double], size n: Int) -> [Double] {
     var factor = a
     for row in 0..<n {
         for column in 0...row {

@@ -78,6 +78,8 @@ public struct FeaturePiece: Sendable, Equatable {
     public let name: String
     public let columns: Range<Int>
 
+    public init(name: String, columns: Range<Int>) { (self.name, self.columns) = (name, columns) }
+
     /// End of the name of a piece that is a class token.
     static let classToken = "class token"
 }

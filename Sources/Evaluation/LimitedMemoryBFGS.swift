@@ -1,7 +1,7 @@
 /// Finds the least value of a smooth convex function by limited-memory BFGS with halving steps. The function is asked
 /// from outside, so that several minimisations can share the work of one evaluation: compute value and gradient at
 /// `point`, call `learn`, until `isDone`. Source: Nocedal and Wright, Numerical Optimization, algorithm 7.4.
-struct LimitedMemoryBFGS {
+package struct LimitedMemoryBFGS {
     private struct Pair {
         let step, change: [Double]
         /// Their inner product.
@@ -9,8 +9,8 @@ struct LimitedMemoryBFGS {
     }
 
     /// Where the function is asked next; at the end the best point.
-    private(set) var point: [Double]
-    private(set) var isDone = false
+    package private(set) var point: [Double]
+    package private(set) var isDone = false
     /// The best point so far with its value and gradient; nil before the first answer.
     private var best: (point: [Double], value: Double, gradient: [Double])?
     private var direction: [Double] = []
@@ -21,10 +21,10 @@ struct LimitedMemoryBFGS {
     /// The largest slope, and the relative gain of a step, that count as none.
     private static let leastSlope = 1e-6, leastGain = 1e-8
 
-    init(from start: [Double]) { point = start }
+    package init(from start: [Double]) { point = start }
 
     /// - Parameters: the function's value and gradient at `point`.
-    mutating func learn(value: Double, gradient: [Double]) {
+    package mutating func learn(value: Double, gradient: [Double]) {
         if let best {
             guard value <= best.value + 1e-4 * length * dot(best.gradient, direction) else { return halve(best.point) }
             remember(difference(point, best.point), difference(gradient, best.gradient))

@@ -1,10 +1,10 @@
-import Autodiff
+package import Autodiff
 import Cluster
 import Glibc
-import Kernels
+package import Kernels
 
 /// How a head follows its gradient; both with momentum 0.9 and without decay.
-enum HeadRule: String, Sendable {
+package enum HeadRule: String, Sendable {
 
     case sgd = "SGD, momentum 0.9"
     /// The step of a matrix is trust·‖w‖/‖g‖ as long, trust 0.001; vectors as in SGD. The form of facebookresearch/mae.
@@ -13,7 +13,7 @@ enum HeadRule: String, Sendable {
 
 /// Linear classifiers side by side over the same features: one product gives the scores of all, one their gradients,
 /// and each follows its own rule at its own rate.
-final class LinearHeads {
+package final class LinearHeads {
     /// Columns of the feature vector that all of them read.
     let columns: Range<Int>
     let count: Int
@@ -36,7 +36,7 @@ final class LinearHeads {
     /// - Parameters:
     ///   - settings: rate or penalty of each head.
     ///   - start: law of the weights, the same numbers for each head; biases start at 0.
-    init(
+    package init(
         _ columns: Range<Int>, classes: Int, settings: [Double], start: Initializer, seed: UInt64,
         pool: WorkerPool
     ) {
@@ -60,6 +60,11 @@ final class LinearHeads {
         (scores, scratch, chances) = (Floats(zeros: 0), Floats(zeros: 0), Floats(zeros: 0))
     }
 
+    /// (K, F) of one head.
+    package func weight(ofHead head: Int) -> Floats {
+        values[head * classes * columns.count..<(head + 1) * classes * columns.count]
+    }
+
     private var outputs: Int { count * classes }
     private func weight(of all: Floats) -> Matrix {
         Matrix(all[0..<outputs * columns.count], rows: outputs, columns: columns.count)
@@ -71,7 +76,7 @@ final class LinearHeads {
     ///   - x: (B, F) with F the whole feature vector.
     ///   - factor: on every head's rate.
     ///   - step: from 1.
-    func learn(_ x: Floats, labels: Indices, rule: HeadRule, factor: Double, step: Int) {
+    package func learn(_ x: Floats, labels: Indices, rule: HeadRule, factor: Double, step: Int) {
         differentiate(x, labels: labels, share: 1 / Float(labels.count), adding: false)
         update(rule, factor: factor, step: step)
     }
@@ -103,7 +108,7 @@ final class LinearHeads {
     /// Minimises, for each head, the mean cross entropy over `samples` plus ½·penalty·‖weights‖²; all heads ask for the same samples at the same time, so that they share the products.
     /// - Parameters:
     ///   - batches: calls its argument with the samples in parts, always the same ones.
-    func fit(
+    package func fit(
         samples: Int, mostPasses: Int, progress: (Int) throws -> Void,
         batches: ((Floats, Indices) -> Void) -> Void
     ) throws {
