@@ -254,7 +254,7 @@ private func list(_ lines: [String], as word: String) {
 }
 
 /// Refuses a file whose folder is missing.
-private func requireFolder(of path: String) throws {
+func requireFolder(of path: String) throws {
     guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
     let folder = String(path[..<slash])
     guard FileStatus(folder, followingLinks: true)?.isFolder != true else { return }

@@ -17,8 +17,7 @@ struct Lacuna: ParsableCommand {
         version: Version.text,
         subcommands: [
             Pretrain.self, Finetune.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self,
-            Reconstruct.self, ReportVerb.self,
-            Bench.self, Doctor.self,
+            Reconstruct.self, Probe.self, NearestNeighbour.self, Embed.self, ReportVerb.self, Bench.self, Doctor.self,
         ])
 
     static func main() {

@@ -1,0 +1,162 @@
+public import ArgumentParser
+import Batches
+import Checkpoints
+import Cluster
+public import Evaluation
+import Kernels
+import Platform
+import Recipes
+import Training
+
+/// The arguments that name an encoder and what is read of it.
+struct EncoderFile: ParsableArguments {
+    @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
+    var checkpoint: String
+
+    @Flag(help: "Fresh weights of the same recipe instead of the saved ones: what the architecture gives for nothing.")
+    var untrained = false
+
+    @Option(help: "With --untrained: the seed of the weights (default: the recipe's).")
+    var weightsSeed: UInt64?
+
+    @Flag(help: "Take the averaged weights.")
+    var average = false
+
+    @Option(help: "The last block that is read, from 1 (default: after pretraining the one at 2/3 of the depth).")
+    var layer: Int?
+
+    @Flag(name: .customLong("no-cache"), help: "Compute the features anew and keep none in the run folder.")
+    var leavesOutCache = false
+
+    @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.evaluation.path=elsewhere.")
+    var overrides: [String] = []
+
+    @Option(help: "Compute threads of a rank.")
+    var threads: Int?
+
+    func check() throws {
+        try requirePositive(layer ?? 1, "--layer")
+        try requirePositive(threads ?? 1, "--threads")
+        if untrained && average { throw ValidationError("--untrained and --average: weights are one or the other") }
+        if weightsSeed != nil && !untrained { throw ValidationError("--weights-seed: only with --untrained") }
+    }
+}
+
+/// How many blocks are read and what of them; for verbs without a protocol that says so.
+struct FeatureChoice: ParsableArguments {
+    @Option(help: "Blocks that are read: the last one and those before it.")
+    var layers = 1
+
+    @Option(help: "mean over the patch tokens, class_token, or both.")
+    var pool = FeatureSpec.Pool.mean
+
+    func spec(layer: Int?) -> FeatureSpec { FeatureSpec(layer: layer, layers: layers, pool: pool) }
+}
+
+extension FeatureSpec.Pool: ExpressibleByArgument {}
+extension FeatureNorm: ExpressibleByArgument {}
+extension ProbeProtocol: ExpressibleByArgument {}
+
+/// An encoder ready to run, on every rank of the job.
+struct OpenedEncoder {
+    let session: Session
+    let recipe: Recipe
+    let place: CheckpointPlace
+    /// Nil: fresh weights.
+    let saved: Checkpoint?
+    let extractor: FeatureExtractor
+    let train: any SampleSource
+    private let file: EncoderFile
+
+    /// Collective.
+    init(
+        _ file: EncoderFile, over communicator: any Communicator, _ spec: (EncoderOutputs) -> FeatureSpec
+    ) throws {
+        let (place, sound, recipe) = try communicator.together {
+            let place = try CheckpointPlace(file.checkpoint)
+            let sound = try place.newestSound { error in
+                if communicator.rank == 0 { writeError("warning: damaged, taking an older one: \(error)") }
+            }
+            return (place, sound, try Recipe.load(from: sound, overrides: file.overrides))
+        }
+        let session = try Session(threads: file.threads ?? recipe.threads, on: communicator)
+        saved = file.untrained ? nil : sound
+        (train, extractor) = try communicator.together { [saved] in
+            let train = try recipe.source(recipe.data.train)
+            let extractor = try FeatureExtractor(
+                recipe, spec, classes: train.classes?.count ?? 0, weights: saved, averaged: file.average,
+                seed: file.weightsSeed, pool: session.pool)
+            return (train, extractor)
+        }
+        (self.session, self.recipe, self.place, self.file) = (session, recipe, place, file)
+    }
+
+    /// Collective. The samples to score on, whose classes agree with those that are learned from.
+    func testSet() throws -> any SampleSource {
+        try session.communicator.together {
+            guard let section = recipe.data.evaluation else { throw EvaluationError.noTestSet }
+            let test = try recipe.source(section)
+            for set in [train, test] where set.classes == nil { throw EvaluationError.noLabels(set: set.name) }
+            try train.checkClasses(agreeWith: test)
+            return test
+        }
+    }
+
+    /// Collective.
+    /// - Returns: nil on ranks other than 0.
+    func features(of source: any SampleSource) throws -> Features? {
+        let console = session.console
+        let cache = place.run.flatMap { run in
+            file.leavesOutCache ? nil : FeatureCache(run + "/features") { console.warn($0) }
+        }
+        let meter = ProgressMeter("features", "images")
+        defer { meter.finish() }
+        let features = try extractor.features(of: source, cache: cache, over: session.communicator) { done, total in
+            if session.communicator.rank == 0 { meter.show(done, of: total) }
+            try stopIfAsked()
+        }
+        if let features, features.count < source.count {
+            console.warn("\(source.name): \(source.count - features.count) samples cannot be read and are left out")
+        }
+        return features
+    }
+
+    func stopIfAsked() throws { if session.stop.isSet { throw ExitCode(75) } }
+
+    /// `step 936`, `untrained`.
+    var weights: String {
+        guard let saved else { return "untrained" }
+        return "step \(saved.step)" + (file.average ? ", averaged" : "")
+    }
+
+    /// Writes the card of a score into the run folder.
+    /// - Parameter variant: what sets it apart from the same protocol's other scores of this step.
+    func write(
+        _ kind: String, _ settings: [String: JSON], seeds: [Int], _ scores: [String: ProtocolCard.Score],
+        sets: ProtocolCard.SampleSets, variant: [String]
+    ) throws {
+        guard let run = place.run else {
+            session.console.warn("no card: \(file.checkpoint) lies in no run folder")
+            return
+        }
+        let images = recipe.images
+        let common: [String: JSON] = [
+            "feature": .string(extractor.pieces.map(\.name).joined(separator: " + ")),
+            "crop": .string("short edge to \(images.size) px, centre \(images.size) px, no augmentation"),
+            "weights": .string(weights), "weights_checksum": .string(String(extractor.weightsHash, radix: 16)),
+        ]
+        let card = ProtocolCard(
+            protocol: kind, checkpoint: saved?.path ?? "untrained \(file.checkpoint)", step: saved?.step, data: sets,
+            settings: settings.merging(common) { own, _ in own }, seeds: seeds, scores: scores)
+        let layer = file.layer.map { ["layer-\($0)"] } ?? []
+        let state = [file.untrained ? "untrained" : saved.map { "step-\($0.step)" } ?? ""]
+        let parts = [kind] + state + (file.average ? ["average"] : []) + layer + variant
+        let path = try card.write(to: ProtocolCard.folder(of: run), as: parts.joined(separator: "-"))
+        session.console.say("card: \(path)")
+    }
+}
+
+/// `84.21 ± 0.12`, without the deviation where there is one value.
+func scoreText(_ score: ProtocolCard.Score) -> String {
+    fixed(score.mean, digits: 2) + (score.sd.map { " ± " + fixed($0, digits: 2) } ?? "")
+}
