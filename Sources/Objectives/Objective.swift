@@ -96,6 +96,9 @@ public struct Loss {
     public let sum: Tensor
     /// A scalar without one.
     public let weight: Tensor
+    /// What the encoder made of the batch on the way, (B, N, F), for those who want to look on; nil where a method shows
+    /// nothing.
+    public var features: Tensor?
 
     public init(sum: Tensor, weight: Tensor) {
         self.sum = sum

@@ -70,15 +70,23 @@ public struct SimMIM: Objective {
     public var encoder: any Encoder { masked }
 
     /// The predicted pixels, (B, N, C·σ·σ) with one row per feature in the order (c, i, j).
-    public func predict(_ batch: BatchTensors) -> Tensor {
+    public func predict(_ batch: BatchTensors) -> Tensor { predict(from: features(batch)) }
+
+    /// The encoder's last ones, (B, N, F).
+    private func features(_ batch: BatchTensors) -> Tensor {
         guard let mask = batch.mask else { preconditionFailure("SimMIM takes a mask with every batch") }
-        return predict(from: masked.features(batch.images, hiding: mask))
+        return masked.features(batch.images, hiding: mask)
     }
 
     /// - Parameter features: the encoder's last ones, (B, N, F).
     public func predict(from features: Tensor) -> Tensor { decoder(features) }
 
-    public func loss(_ batch: BatchTensors) -> Loss { loss(of: predict(batch), batch) }
+    public func loss(_ batch: BatchTensors) -> Loss {
+        let features = features(batch)
+        var loss = loss(of: predict(from: features), batch)
+        loss.features = features
+        return loss
+    }
 
     /// - Parameter pixels: what `predict` gave for this batch.
     public func loss(of pixels: Tensor, _ batch: BatchTensors) -> Loss {

@@ -1,5 +1,6 @@
 public import Autodiff
 import Kernels
+import Layers
 import Models
 public import Objectives
 public import Recipes
@@ -11,6 +12,10 @@ public struct Experiment {
     public let graph: Graph
     public let batch: BatchTensors
     public let loss: Loss
+    /// Of the data; 0 without labels.
+    public let classes: Int
+    /// What an online probe reads, (B, F): the mean of the features on the way. Nil where the recipe has none.
+    public let probed: Tensor?
 
     /// - Parameters:
     ///   - samples: of one micro-batch on one rank.
@@ -21,6 +26,9 @@ public struct Experiment {
             recipe, graph.scope, InputSpec(image: ImageSpec(side: recipe.images.size), classes: classes))
         batch = objective.inputs(graph, batch: samples)
         loss = objective.loss(batch)
+        probed =
+            recipe.onlineProbe == nil ? nil : loss.features.map { MeanPooling(0..<$0.shape[1])($0) }
+        self.classes = classes
         self.graph = graph
         self.recipe = recipe
     }

@@ -20,6 +20,8 @@ public final class Trainer {
     public let samples: Int
     public var clock: TrainingClock
     var average: WeightAverage?
+    let probe: OnlineProbe?
+    private let probed: Tensor?
     let pool: WorkerPool
     private let feed: any BatchFeed
     private let inputs: BatchTensors
@@ -43,7 +45,9 @@ public final class Trainer {
             experiment.graph, minimising: experiment.loss.sum, seed: recipe.seed, pool: pool, isFrozen: { _ in false },
             gradientMemory: { try communicator.allocate($0) })
         plan = try Plan(
-            experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight], store: store,
+            experiment.graph, minimising: experiment.loss.sum,
+            keeping: [experiment.loss.weight] + (experiment.probed.map { [$0] } ?? []),
+            store: store,
             pool: pool, options: options)
         rule = recipe.updateRule
         let decay = experiment.objective.decay
@@ -55,6 +59,8 @@ public final class Trainer {
         tally = StepTally(communicator)
         clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
         average = recipe.average == nil ? nil : WeightAverage(copying: store.values)
+        probe = try experiment.probe(over: communicator, pool: pool)
+        probed = experiment.probed
         rates = recipe.rates(perEpoch: updatesPerEpoch)
         clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
         samples = experiment.batch.images.shape[0]
@@ -78,6 +84,7 @@ public final class Trainer {
             plan.backward(adding: micro > 0) { bucket in
                 if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
             }
+            if let probe, let probed { probe.learn(plan.value(of: probed), labels: batch.labels, adding: micro > 0) }
             lossSum += Double(plan.value(of: loss.sum)[0])
             weight += Double(plan.value(of: loss.weight)[0])
             if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch) }
@@ -85,6 +92,7 @@ public final class Trainer {
         }
         announce(.exchange, clock.step)
         let total = try tally.add(loss: lossSum, weight: weight, isFinite: lossSum.isFinite, mustStop: shouldStop())
+        try probe?.update()
         try exchange.finish()
         announce(.update, clock.step)
         var norm: Double?

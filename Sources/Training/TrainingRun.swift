@@ -182,7 +182,8 @@ public final class TrainingRun {
     private func log(_ report: StepReport, _ interval: inout LogInterval) throws {
         // First of all: after a long halt the folder may be another run's.
         try folder?.beat(speaker)
-        let record = interval.record(report, trainer, loader)
+        var record = interval.record(report, trainer, loader)
+        record.measures += trainer.probe?.takeMeasures() ?? []
         folder?.log.write(record)
         speaker.show(interval.progress(record, total: total).line)
         for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }

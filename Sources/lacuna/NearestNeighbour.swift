@@ -28,7 +28,7 @@ struct NearestNeighbour: ParsableCommand {
     @Option(help: "Temperature of the vote.")
     var temperature = 0.07
 
-    @Option(help: "Norm of the features before the cosine: none, layer or batch.")
+    @Option(help: "Norm of the features before the cosine: none, layer, batch or whitening.")
     var norm = FeatureNorm.none
 
     @Option(help: "With --per-class or --share: one score for each.")

@@ -31,7 +31,7 @@ struct Probe: ParsableCommand {
     @Option(name: .customLong("protocol"), help: "mae, dinov2 or logistic.")
     var kind = ProbeProtocol.mae
 
-    @Option(help: "Norm of the features: none, layer or batch (default: the protocol's).")
+    @Option(help: "Norm of the features: none, layer, batch or whitening (default: the protocol's).")
     var norm: FeatureNorm?
 
     @Option(help: "One score for each: they decide start weights, order, validation part and few-shot samples.")

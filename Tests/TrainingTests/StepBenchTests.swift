@@ -21,7 +21,7 @@ import Training
     }
 
     @Test(arguments: [1, 2]) func `a training step allocates nothing after the first two`(threads: Int) throws {
-        let extra = ["model.drop_path=0.1", "average.decay=0.99"]
+        let extra = ["model.drop_path=0.1", "average.decay=0.99", "online_probe.rate=0.01"]
         for overrides in [[], extra] {
             let bench = try bench(Self.micro, batch: 4, threads: threads, overrides)
             for _ in 0..<2 { _ = try bench.trainer.step() }

@@ -22,6 +22,7 @@ public struct Recipe: RecipeSection {
     public let clip: Clip?
     public let average: Average?
     public let evaluation: Evaluation?
+    public let onlineProbe: OnlineProbe?
     public let checkpoint: Checkpoint?
     public let log: Log
     public let threads: Int?
@@ -32,7 +33,7 @@ public struct Recipe: RecipeSection {
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, about, reference, seed, data, images, objective, model, batch, optimizer, schedule, clip
-        case average, evaluation, checkpoint, log, threads, loader, limits
+        case average, evaluation, onlineProbe, checkpoint, log, threads, loader, limits
     }
 
     /// Version of the key names; files of another version are refused.
@@ -57,6 +58,7 @@ public struct Recipe: RecipeSection {
         "clip": "Clipping of the gradient; absent: none.",
         "average": "Moving average of the weights; absent: none.",
         "evaluation": "Scores while a classifier learns; absent: only at its end.",
+        "online_probe": "A classifier on the features of each batch, to watch; absent: none.",
         "checkpoint": "When the state of the run is saved; absent: never.",
         "log": "When a line is written.",
         "threads": "Compute threads of a rank; absent: as many as the launcher left to it.",
