@@ -12,10 +12,19 @@ public struct RegisteredBuffer: Sendable {
     public enum Content: Sendable {
         /// A constant table, rebuilt by the model: written to checkpoints, never read back.
         case integers([Int])
+        /// The same, of real numbers.
+        case constants([Float])
         /// Numbers that training moves, such as running statistics.
         case floats(Initializer)
     }
     public let name: String
     public let shape: Shape
     public let content: Content
+
+    public var isInteger: Bool {
+        switch content {
+        case .integers: true
+        case .constants, .floats: false
+        }
+    }
 }

@@ -18,6 +18,11 @@ public struct Scope {
         graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .integers(integers)))
     }
 
+    /// A constant table of real numbers, such as the mask of shifted windows.
+    public func buffer(_ name: String, _ shape: Shape, constants: [Float]) -> RegisteredBuffer {
+        graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .constants(constants)))
+    }
+
     /// Numbers that training moves without a gradient, such as running statistics.
     public func buffer(_ name: String, _ shape: Shape, _ start: Initializer) -> RegisteredBuffer {
         graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .floats(start)))

@@ -5,6 +5,8 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2,f16c,lzcnt,movbe"))), apply_to = function)
 #define CK_SUFFIX v3
+#define CK_LANES 8
+#define CK_TILE_ROWS 6
 #include "bodies/level.h"
 #pragma clang attribute pop
 #endif

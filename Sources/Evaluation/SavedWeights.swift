@@ -9,7 +9,7 @@ extension ParameterStore {
         let model = try checkpoint.open(.model)
         let parameters = slots.map { WantedTensor($0.parameter.name, $0.parameter.shape.extents) }
         let tables = buffers.map { buffer in
-            WantedTensor(buffer.name, buffer.shape.extents, isInteger: bufferValue(buffer) == nil)
+            WantedTensor(buffer.name, buffer.shape.extents, isInteger: buffer.isInteger)
         }
         let stored = try model.tensors.fitted(to: parameters + tables, from: model.path)
         let targets = slots.map { Optional(values[$0.range]) } + buffers.map(bufferValue)
@@ -29,7 +29,7 @@ extension ParameterStore {
 
     private func bufferValue(_ buffer: RegisteredBuffer) -> Floats? {
         switch buffer.content {
-        case .integers: nil
+        case .integers, .constants: nil
         case .floats: self.buffer(buffer.name)
         }
     }

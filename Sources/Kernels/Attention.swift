@@ -41,6 +41,18 @@ public struct AttentionShape: Sendable {
 
     private static let blockFloats = 24_576
 
+    /// A head of so few tokens is one call of our own kernel, from its logits to its gradients: the library's products
+    /// reach a third to two thirds of their rate at 36 tokens. Longer ones are products of the library.
+    var isSmall: Bool { tokens <= 160 }
+    /// Floats of the logits of one head, with the padding that the kernel wants.
+    var logitFloats: Int { tokens * (isSmall ? ck_padded(tokens) : tokens) }
+    /// Floats of scratch of one chunk.
+    func chunkScratch(matrices: Int) -> Int {
+        isSmall ? ck_attention_scratch(tokens, headWidth) : matrices * blockRows * tokens
+    }
+    /// Floats of the biases and masks in the kernel's layout.
+    func panelScratch(masks: Int) -> Int { isSmall ? (heads + masks) * logitFloats : 0 }
+
     /// Chunks that the (sample, head) pairs are cut into; each has scratch of its own, used again for every pair.
     static let slots = 16
 
@@ -81,14 +93,34 @@ struct AttentionInputs {
     let mask: UnsafeMutablePointer<Float>?
     let masks: Int
 
-    init(_ pool: WorkerPool, _ projected: Floats, bias: Floats?, mask: Floats?, _ shape: AttentionShape) {
+    /// - Parameter panels: of `AttentionShape.panelScratch` floats; takes biases and masks in the kernel's layout.
+    init(
+        _ pool: WorkerPool, _ projected: Floats, bias: Floats?, mask: Floats?, _ shape: AttentionShape,
+        panels: UnsafeMutablePointer<Float>
+    ) {
         precondition(projected.count == shape.rows * shape.projectedWidth, "projections of another size")
         kernels = pool.kernels
         self.shape = shape
         self.projected = projected.base
-        self.bias = bias?.base
-        self.mask = mask?.base
-        masks = shape.masks(bias: bias, mask: mask)
+        let masks = shape.masks(bias: bias, mask: mask)
+        self.masks = masks
+        guard shape.isSmall else {
+            self.bias = bias?.base
+            self.mask = mask?.base
+            return
+        }
+        let maskPanels = panels + shape.heads * shape.logitFloats
+        self.bias = bias.map { pool.layPanels($0.base, shape.heads, shape, into: panels) }
+        self.mask = mask.map { pool.layPanels($0.base, masks, shape, into: maskPanels) }
+    }
+
+    /// One head of one sample for the kernel of small ones.
+    func head(sample: Int, head: Int) -> ck_head {
+        let (q, k, v) = shape.views(projected, sample: sample, head: head)
+        return ck_head(
+            q: q.base, k: k.base, v: v.base, stride: q.stride, tokens: shape.tokens, width: shape.headWidth,
+            scale: shape.scale, bias: bias.map { $0 + head * shape.logitFloats },
+            mask: mask.map { $0 + sample % masks * shape.logitFloats })
     }
 
     /// p = softmax(scale·q·kᵀ + bias + mask) for the query rows `block`. `ahead` is called with a few of these rows at a
@@ -142,8 +174,24 @@ struct AttentionInputs {
 
 extension WorkerPool {
     /// Floats of scratch that `attention` asks for.
-    public static func attentionScratch(_ shape: AttentionShape) -> Int {
-        shape.usedSlots * shape.blockRows * shape.tokens
+    public static func attentionScratch(_ shape: AttentionShape, masks: Int = 0) -> Int {
+        shape.usedSlots * shape.chunkScratch(matrices: 1) + shape.panelScratch(masks: masks)
+    }
+
+    /// Lays square matrices of logits as the kernel of small heads wants them, and gives where they are.
+    fileprivate func layPanels(
+        _ squares: UnsafeMutablePointer<Float>, _ count: Int, _ shape: AttentionShape,
+        into panels: UnsafeMutablePointer<Float>
+    ) -> UnsafeMutablePointer<Float> {
+        split(count, grain: 8, (kernels: kernels, squares: squares, shape: shape, panels: panels)) { job, range in
+            let tokens = job.shape.tokens
+            for square in range {
+                job.kernels.pointee.attention.transpose(
+                    job.squares + square * tokens * tokens, tokens, tokens, tokens,
+                    job.panels + square * job.shape.logitFloats, ck_padded(tokens))
+            }
+        }
+        return panels
     }
 
     /// y = softmax(scale·q·kᵀ + bias + mask)·v for every sample and head. Probabilities of a head are made and used in
@@ -154,24 +202,33 @@ extension WorkerPool {
         _ qkv: Floats, bias: Floats?, mask: Floats? = nil, into y: Floats, _ shape: AttentionShape, scratch: Floats
     ) {
         precondition(y.count == shape.rows * shape.width, "output of another size")
-        precondition(scratch.count >= WorkerPool.attentionScratch(shape), "scratch too small")
-        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, shape)
+        let masks = mask == nil ? 0 : shape.masks(bias: bias, mask: mask)
+        precondition(scratch.count >= WorkerPool.attentionScratch(shape, masks: masks), "scratch too small")
+        let panels = scratch.base + shape.usedSlots * shape.chunkScratch(matrices: 1)
+        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, shape, panels: panels)
         split(shape.batch * shape.heads, grain: shape.pairsPerSlot, (inputs: inputs, y: y.base, scratch: scratch.base))
         {
             job, pairs in
             let (inputs, shape) = (job.inputs, job.inputs.shape)
-            let p = job.scratch + pairs.lowerBound / shape.pairsPerSlot * shape.blockRows * shape.tokens
+            let p = job.scratch + pairs.lowerBound / shape.pairsPerSlot * shape.chunkScratch(matrices: 1)
             for pair in pairs {
                 let (sample, head) = (pair / shape.heads, pair % shape.heads)
                 let v = shape.views(inputs.projected, sample: sample, head: head).v
                 let y = shape.output(job.y, sample: sample, head: head)
+                func prefetchNext(_ rows: Range<Int>) {
+                    guard pair + 1 < pairs.upperBound else { return }
+                    let (sample, head) = ((pair + 1) / shape.heads, (pair + 1) % shape.heads)
+                    inputs.prefetch(inputs.projected, sample: sample, head: head, rows: rows)
+                    inputs.prefetch(shape.output(job.y, sample: sample, head: head), rows)
+                }
+                if shape.isSmall {
+                    prefetchNext(0..<shape.tokens)
+                    var one = inputs.head(sample: sample, head: head)
+                    inputs.kernels.pointee.attention.forward(&one, y.base, y.stride, p)
+                    continue
+                }
                 inputs.blocks { block in
-                    inputs.probabilities(sample: sample, head: head, block: block, into: p) { rows in
-                        guard pair + 1 < pairs.upperBound else { return }
-                        let (sample, head) = ((pair + 1) / shape.heads, (pair + 1) % shape.heads)
-                        inputs.prefetch(inputs.projected, sample: sample, head: head, rows: rows)
-                        inputs.prefetch(shape.output(job.y, sample: sample, head: head), rows)
-                    }
+                    inputs.probabilities(sample: sample, head: head, block: block, into: p, ahead: prefetchNext)
                     multiplySerially(
                         Panel(base: p, stride: shape.tokens), v, into: y.from(row: block.lowerBound, column: 0),
                         rows: block.count, columns: shape.headWidth, depth: shape.tokens)

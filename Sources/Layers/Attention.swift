@@ -2,16 +2,19 @@ public import Autodiff
 public import Kernels
 
 /// softmax(scale·q·kᵀ + bias)·v for every head, on the product qkv = [q | k | v], each head-major.
-/// (B, T, 3·h·d) to (B, T, h·d); the optional second input is a bias (h, T, T) added to the logits.
+/// (B, T, 3·h·d) to (B, T, h·d); the optional second input is a bias (h, T, T) added to the logits, and a constant mask
+/// (windows, T, T) is added too, sample b taking the one of b mod windows.
 /// Keeps inputs and output; the probabilities are made again in backward.
 public struct Attention: Operation {
     private let heads: Int
     private let scale: Float?
+    private let mask: Floats?
 
     /// - Parameter scale: factor of q·kᵀ; without it 1/√(head width).
-    public init(heads: Int, scale: Double? = nil) {
+    public init(heads: Int, scale: Double? = nil, mask: Floats? = nil) {
         self.heads = heads
         self.scale = scale.map { Float($0) }
+        self.mask = mask
     }
 
     public func callAsFunction(_ qkv: Tensor, bias: Tensor? = nil) -> Tensor {
@@ -29,14 +32,18 @@ public struct Attention: Operation {
             throw ShapeError(
                 "bias \(shapes[1]) does not fit, \(heads) heads of \(T) tokens want (\(heads), \(T), \(T))")
         }
+        if let mask, mask.count % (T * T) != 0 || B % (mask.count / (T * T)) != 0 {
+            throw ShapeError("a mask of \(mask.count) values does not fit \(B) windows of \(T) tokens")
+        }
         return [B, T, C / 3]
     }
 
     public func extra(for shapes: [Shape]) -> Extra {
         let form = form(shapes[0])
         return Extra(
-            scratch: WorkerPool.attentionScratch(form),
-            backwardScratch: WorkerPool.attentionBackwardScratch(form, withBiasGradient: shapes.count > 1))
+            scratch: WorkerPool.attentionScratch(form, masks: masks(form)),
+            backwardScratch: WorkerPool.attentionBackwardScratch(
+                form, masks: masks(form), withBiasGradient: shapes.count > 1))
     }
 
     public func flops(for shapes: [Shape]) -> Int {
@@ -46,8 +53,8 @@ public struct Attention: Operation {
 
     public func forward(_ at: Workspace) {
         at.pool.attention(
-            at.inputs[0], bias: at.inputs.count > 1 ? at.inputs[1] : nil, into: at.output, form(at.shapes[0]),
-            scratch: at.scratch)
+            at.inputs[0], bias: at.inputs.count > 1 ? at.inputs[1] : nil, mask: mask, into: at.output,
+            form(at.shapes[0]), scratch: at.scratch)
     }
 
     public func backward(_ at: Workspace) {
@@ -57,11 +64,13 @@ public struct Attention: Operation {
             return
         }
         at.pool.attentionBackward(
-            at.inputs[0], bias: hasBias ? at.inputs[1] : nil, output: at.output, at.outputGradient,
+            at.inputs[0], bias: hasBias ? at.inputs[1] : nil, mask: mask, output: at.output, at.outputGradient,
             into: dqkv, adding: at.adds[0],
             biasGradient: hasBias ? at.inputGradients[1] : nil, addingBias: hasBias && at.adds[1],
             form(at.shapes[0]), scratch: at.scratch)
     }
+
+    private func masks(_ form: AttentionShape) -> Int { (mask?.count ?? 0) / (form.tokens * form.tokens) }
 
     private func form(_ shape: Shape) -> AttentionShape {
         let (B, T, C) = shape.three

@@ -3,12 +3,19 @@ public import Kernels
 
 /// y = x + keep[b]·γ ⊙ f: the residual stream and one branch.
 /// x, f: (B, …, C); γ: [C], optional (layer scale); keep: (B), optional (drop path). Keeps f when γ is trained, and keep.
+/// A branch whose rows lie window by window, (B·windows, T/windows, C), is put back where x (B, T, C) has them.
 /// The gradient of x is the gradient of y, unchanged.
 public struct Residual: Operation {
     private let scale: Parameter?
+    private let windows: WindowPartition?
 
-    /// - Parameter scale: γ, the factor of each channel of the branch.
-    public init(scale: Parameter? = nil) { self.scale = scale }
+    /// - Parameters:
+    ///   - scale: γ, the factor of each channel of the branch.
+    ///   - windows: how the rows of the branch lie.
+    public init(scale: Parameter? = nil, from windows: WindowPartition? = nil) {
+        self.scale = scale
+        self.windows = windows
+    }
 
     public func callAsFunction(_ x: Tensor, _ branch: Tensor, keep: Tensor? = nil) -> Tensor {
         if let keep { x.apply(self, branch, keep) } else { x.apply(self, branch) }
@@ -19,7 +26,9 @@ public struct Residual: Operation {
     public var passesGradientTo: Int? { 0 }
 
     public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
-        guard shapes[0] == shapes[1] else { throw ShapeError("branch \(shapes[1]) is added to \(shapes[0])") }
+        guard shapes[1] == branchShape(shapes[0]) else {
+            throw ShapeError("branch \(shapes[1]) is added to \(shapes[0])")
+        }
         if let scale, scale.shape.count != shapes[0].channels {
             throw ShapeError(
                 "branch \(shapes[1]) has last extent \(shapes[1].channels), scale wants \(scale.shape.count)")
@@ -39,17 +48,26 @@ public struct Residual: Operation {
     public func forward(_ at: Workspace) {
         let (samples, rows, channels) = extents(at.shapes[0])
         at.pool.residual(
-            at.inputs[0], at.inputs[1], scale: at.values.first, keep: at.inputs.count > 2 ? at.inputs[2] : nil,
-            into: at.output, samples: samples, rowsPerSample: rows, channels: channels)
+            at.inputs[0], at.inputs[1], order: windows?.order, scale: at.values.first,
+            keep: at.inputs.count > 2 ? at.inputs[2] : nil, into: at.output, samples: samples, rowsPerSample: rows,
+            channels: channels)
     }
 
     public func backward(_ at: Workspace) {
         let (samples, rows, channels) = extents(at.shapes[0])
         at.pool.residualBackward(
-            at.inputs[1], scale: at.values.first, keep: at.inputs.count > 2 ? at.inputs[2] : nil, at.outputGradient,
-            into: at.inputGradients[1], adding: at.adds[1],
+            at.inputs[1], order: windows?.order, scale: at.values.first,
+            keep: at.inputs.count > 2 ? at.inputs[2] : nil, at.outputGradient, into: at.inputGradients[1],
+            adding: at.adds[1],
             scaleGradient: at.gradients.first ?? nil, addingScale: at.addsToParameters.first ?? false,
             samples: samples, rowsPerSample: rows, channels: channels, scratch: at.scratch)
+    }
+
+    /// The branch that fits x; nil where the windows do not.
+    private func branchShape(_ x: Shape) -> Shape? {
+        guard let windows else { return x }
+        guard x.rank == 3, x[1] == windows.order.count else { return nil }
+        return [x[0] * windows.count, x[1] / windows.count, x[2]]
     }
 
     private func extents(_ shape: Shape) -> (samples: Int, rowsPerSample: Int, channels: Int) {

@@ -34,17 +34,14 @@ public struct DecayRule: Sendable, Equatable {
     /// SimMIM finetuning of a ViT; its class declares no keywords, so position bias tables decay.
     public static let simMIMViT = DecayRule(
         sparesVectors: true, sparesBiases: true, names: ["pos_embed", "cls_token"])
-    /// SimMIM finetuning of a Swin.
+    /// SimMIM with a Swin; only pretraining has the mask token.
     public static let simMIMSwin = DecayRule(
-        sparesVectors: true, sparesBiases: true, names: ["absolute_pos_embed"],
+        sparesVectors: true, sparesBiases: true, names: ["absolute_pos_embed", "mask_token"],
         keywords: ["relative_position_bias_table"])
     /// SimMIM pretraining of a ViT: its mask token decays.
     public static let simMIMViTPretraining = simMIMViT.inside("encoder.")
     /// SimMIM pretraining of a Swin: its mask token does not decay.
-    public static let simMIMSwinPretraining = DecayRule(
-        sparesVectors: true, sparesBiases: true, names: ["absolute_pos_embed", "mask_token"],
-        keywords: ["relative_position_bias_table"]
-    ).inside("encoder.")
+    public static let simMIMSwinPretraining = simMIMSwin.inside("encoder.")
 
     /// The rule of a model that holds this rule's model under `prefix`.
     /// - Parameter fixingKeywords: the reference puts the prefix before keywords too, where it matches no real name, so

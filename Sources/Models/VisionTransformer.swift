@@ -122,6 +122,22 @@ extension VisionTransformer {
     public var layers: LayerScale { .simMIMViT(depth: settings.depth) }
 
     public func decay(for use: EncoderUse) -> DecayRule { .simMIMViT }
+
+    /// Blocks with tables of their own start from the one that all shared. Tables follow the grid.
+    public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
+        var weights = stored.filter { !PositionBiasResampling.isRebuilt($0.key) }
+        let part = "relative_position_bias_table"
+        let (shared, own) = ("rel_pos_bias.\(part)", (0..<settings.depth).map { "blocks.\($0).attn.\(part)" })
+        if settings.usesBlockPositionBias, !settings.usesSharedPositionBias, let table = weights[shared] {
+            for name in own { weights[name] = table }
+            weights[shared] = nil
+        }
+        // A class token's three rows stand for no offset.
+        for name in own + [shared] {
+            weights.resampleBiases(name, side: 2 * grid.side - 1, heads: settings.heads, others: 3)
+        }
+        return weights
+    }
 }
 
 extension VisionTransformer.Settings: EncoderSettings {

@@ -5,7 +5,9 @@ public import Recipes
 /// Every method and model that a recipe can name: one entry each.
 public enum Catalog {
     private static var objectives: [any Objective.Type] { [SimMIM.self, Classification.self] }
-    private static var models: [any EncoderSection.Type] { [VisionTransformerSection.self] }
+    private static var models: [any EncoderSection.Type] {
+        [VisionTransformerSection.self, SwinTransformerSection.self]
+    }
 
     /// What `recipe check` needs to know of each kind.
     public static var kinds: Catalogue {

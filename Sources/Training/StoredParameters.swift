@@ -9,6 +9,7 @@ extension ParameterStore {
         let tables = buffers.compactMap { buffer -> StoredTensor? in
             switch buffer.content {
             case .integers(let table): StoredTensor(buffer.name, buffer.shape, integers: table)
+            case .constants(let table): StoredTensor(buffer.name, buffer.shape, Floats(table))
             case .floats: self.buffer(buffer.name).map { StoredTensor(buffer.name, buffer.shape, $0) }
             }
         }

@@ -21,24 +21,13 @@ struct SimMIMKeys: Decodable, Sendable, CustomTestStringConvertible {
         let parameters, buffers: [Entry]
         let groups_in_order: [Group]?
     }
-    struct ViT: Decodable, Sendable {
-        let config: SimMIMConfig
-        let settings: VisionTransformer.Settings
-        init(from decoder: any Decoder) throws {
-            config = try SimMIMConfig(from: decoder)
-            guard config.type == "vit" else {
-                throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "no ViT"))
-            }
-            settings = try VisionTransformer.Settings(from: decoder)
-        }
-    }
 
-    let finetune_config, pretrain_config: ViT
+    let finetune_config, pretrain_config: SimMIMDescription
     let layer_decay, weight_decay: Double
     let num_layer_ids: Int
     let finetune, pretrain: Model
 
-    var testDescription: String { "\(pretrain_config.settings.width) × \(pretrain_config.settings.depth)" }
+    var testDescription: String { "\(type(of: pretrain_config.settings)), \(pretrain.n_params) parameters" }
 
     static let all = SimMIMFile.names(endingIn: ".json").filter { $0.hasPrefix("params_") }.compactMap { name in
         FileManager.default.contents(atPath: "\(SimMIMFile.folder)/\(name)")
@@ -51,7 +40,7 @@ struct SimMIMKeys: Decodable, Sendable, CustomTestStringConvertible {
     func `a pre-training model has the reference's keys and decay`(_ keys: SimMIMKeys) throws {
         let (graph, config) = (Graph(), keys.pretrain_config.config)
         let objective = try SimMIM(
-            .init(maskRatio: 0.6, maskPatch: config.mask_patch_size ?? keys.pretrain_config.settings.patch),
+            .init(maskRatio: 0.6, maskPatch: config.mask_patch_size ?? config.patch_size),
             keys.pretrain_config.settings, graph.scope, config.input)
         compareKeys(graph, keys.pretrain)
         for (parameter, entry) in zip(graph.parameters, keys.pretrain.parameters) {

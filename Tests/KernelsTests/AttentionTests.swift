@@ -33,7 +33,7 @@ import Testing
 
         func forward(_ pool: WorkerPool) -> Floats {
             let y = Floats(zeros: shape.rows * shape.width)
-            let scratch = Floats(zeros: WorkerPool.attentionScratch(shape))
+            let scratch = Floats(zeros: WorkerPool.attentionScratch(shape, masks: windows))
             pool.attention(qkv, bias: bias, mask: mask, into: y, shape, scratch: scratch)
             return y
         }
@@ -42,10 +42,13 @@ import Testing
     static let forwardCases = [
         Case(1, 1, 1, 1), Case(2, 7, 3, 5), Case(5, 33, 2, 16, hasBias: false), Case(6, 9, 4, 8, windows: 3),
         Case(3, 13, 2, 7, .shared, hasBias: false), Case(20, 5, 3, 4), Case(1, 400, 1, 8), Case(1, 700, 2, 4, .shared),
+        Case(6, 36, 3, 32, windows: 3), Case(2, 50, 3, 24), Case(2, 65, 1, 64, .shared), Case(2, 160, 1, 16),
+        Case(1, 161, 1, 16),
     ]
     static let backwardCases = [
         Case(1, 1, 1, 1), Case(2, 7, 3, 5), Case(4, 5, 2, 3, hasBias: false), Case(4, 4, 2, 3, windows: 2),
         Case(3, 7, 2, 4, .shared), Case(19, 3, 1, 2),
+        Case(2, 17, 1, 16, windows: 2), Case(1, 20, 1, 32), Case(2, 9, 1, 16, .shared),
     ]
 
     @Test(arguments: levels, forwardCases)
@@ -84,11 +87,11 @@ import Testing
             let y = Floats(zeros: dy.count), found = Floats(zeros: qkv.count)
             pool.attention(
                 qkv, bias: nil, mask: mask, into: y, shape,
-                scratch: Floats(zeros: WorkerPool.attentionScratch(shape)))
+                scratch: Floats(zeros: WorkerPool.attentionScratch(shape, masks: 1)))
             pool.attentionBackward(
                 qkv, bias: nil, mask: mask, output: y, dy, into: found, adding: false, biasGradient: nil,
                 addingBias: false, shape,
-                scratch: Floats(zeros: WorkerPool.attentionBackwardScratch(shape, withBiasGradient: false)))
+                scratch: Floats(zeros: WorkerPool.attentionBackwardScratch(shape, masks: 1, withBiasGradient: false)))
             return found
         }
         let one = gradient(short, dy: dy[0..<600], mask: nil), two = gradient(long, dy: dy, mask: mask)
@@ -100,7 +103,8 @@ import Testing
         let shape = the.shape, y = the.forward(pool)
         let dqkv = Floats([Float](repeating: 2, count: the.qkv.count))
         let dBias = the.bias.map { Floats([Float](repeating: 2, count: $0.count)) }
-        let floats = WorkerPool.attentionBackwardScratch(shape, withBiasGradient: dBias != nil)
+        let floats = WorkerPool.attentionBackwardScratch(
+            shape, masks: the.windows, withBiasGradient: dBias != nil)
         pool.attentionBackward(
             the.qkv, bias: the.bias, mask: the.mask, output: y, the.dy, into: dqkv, adding: adding,
             biasGradient: dBias, addingBias: adding, shape, scratch: Floats(zeros: floats))

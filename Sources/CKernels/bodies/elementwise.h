@@ -55,10 +55,13 @@ static void LEVEL(column_sums)(const float *restrict x, float *restrict sums, si
         for (size_t c = 0; c < channels; c++) sums[c] += x[r * channels + c];
 }
 
-static void LEVEL(residual)(const float *x, const float *branch, const float *scale, float keep, float *y, size_t rows,
-                            size_t channels) {
+static void LEVEL(residual)(const float *from, const float *branch, const int32_t *order, const float *scale,
+                            float keep, float *to, size_t rows, size_t channels) {
 #pragma clang fp contract(fast)
-    for (size_t r = 0; r < rows; r++, x += channels, branch += channels, y += channels) {
+    for (size_t r = 0; r < rows; r++, branch += channels) {
+        const size_t row = order ? (size_t)order[r] : r;
+        const float *x = from + row * channels;
+        float *y = to + row * channels;
         if (scale) {
             CK_INDEPENDENT
             for (size_t c = 0; c < channels; c++) y[c] = x[c] + (keep * scale[c]) * branch[c];
@@ -69,11 +72,12 @@ static void LEVEL(residual)(const float *x, const float *branch, const float *sc
     }
 }
 
-static void LEVEL(residual_backward)(const float *branch, const float *scale, float keep, const float *dy,
-                                     float *dbranch, int adding, float *scale_sums, size_t rows, size_t channels) {
+static void LEVEL(residual_backward)(const float *branch, const int32_t *order, const float *scale, float keep,
+                                     const float *dy, float *dbranch, int adding, float *scale_sums, size_t rows,
+                                     size_t channels) {
 #pragma clang fp contract(fast)
     for (size_t r = 0; r < rows; r++) {
-        const float *from = dy + r * channels;
+        const float *from = dy + (order ? (size_t)order[r] : r) * channels;
         if (dbranch) {
             float *to = dbranch + r * channels;
             if (scale && adding) {

@@ -1,4 +1,5 @@
-// One level: the including file names it (CK_SUFFIX) after it has pushed the target attributes.
+// One level: the including file names it (CK_SUFFIX) and says how many floats a register holds (CK_LANES) and how many
+// rows of two registers each a product keeps in registers (CK_TILE_ROWS), after it has pushed the target attributes.
 #include "../include/CKernels.h"
 #include <math.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "picture.h"
 #include "pixels.h"
 #include "softmax.h"
+#include "attention.h"
 #include "update.h"
 
 const ck_table LEVEL(ck_table) = {
@@ -26,6 +28,7 @@ const ck_table LEVEL(ck_table) = {
     .activation = CK_ACTIVATION_TABLE,
     .normalize = CK_NORMALIZE_TABLE,
     .softmax = CK_SOFTMAX_TABLE,
+    .attention = CK_ATTENTION_TABLE,
     .pixels = CK_PIXELS_TABLE,
     .picture = CK_PICTURE_TABLE,
     .gather = CK_GATHER_TABLE,

@@ -1,9 +1,10 @@
 // Statistics in double: a row far from zero would lose the mean's last digits, and the cost is a few per cent of one
 // row's trip through memory.
-static void LEVEL(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon, float *y,
-                              float *statistics, size_t rows, size_t channels) {
+static void LEVEL(layer_norm)(const float *all, const int32_t *order, const float *weight, const float *bias,
+                              float epsilon, float *y, float *statistics, size_t rows, size_t channels) {
 #pragma clang fp reassociate(on) contract(fast)
-    for (size_t r = 0; r < rows; r++, x += channels, y += channels) {
+    for (size_t r = 0; r < rows; r++, y += channels) {
+        const float *x = all + (order ? (size_t)order[r] : r) * channels;
         double sum = 0;
         for (size_t c = 0; c < channels; c++) sum += x[c];
         const double mean = sum / (double)channels;
@@ -21,11 +22,13 @@ static void LEVEL(layer_norm)(const float *x, const float *weight, const float *
     }
 }
 
-static void LEVEL(layer_norm_backward)(const float *x, const float *weight, const float *statistics, const float *dy,
-                                       float *dx, int adding, float *weight_sums, float *bias_sums, size_t rows,
-                                       size_t channels) {
+static void LEVEL(layer_norm_backward)(const float *all, const int32_t *order, const float *weight,
+                                       const float *statistics, const float *dy, float *dx, int adding,
+                                       float *weight_sums, float *bias_sums, size_t rows, size_t channels) {
 #pragma clang fp reassociate(on) contract(fast)
-    for (size_t r = 0; r < rows; r++, x += channels, dy += channels) {
+    for (size_t r = 0; r < rows; r++, dy += channels) {
+        const size_t row = order ? (size_t)order[r] : r;
+        const float *x = all + row * channels;
         const float mean = statistics[2 * r], inverse = statistics[2 * r + 1];
         if (dx) {
             float straight = 0, aligned = 0;  // Σ g and Σ g·x̂ with g = dy·weight
@@ -36,7 +39,7 @@ static void LEVEL(layer_norm_backward)(const float *x, const float *weight, cons
             }
             straight /= (float)channels;
             aligned /= (float)channels;
-            float *to = dx + r * channels;
+            float *to = dx + row * channels;
             if (adding) {
                 CK_INDEPENDENT
                 for (size_t c = 0; c < channels; c++)

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include "activation.h"
+#include "attention.h"
 #include "elementwise.h"
 #include "gather.h"
 #include "normalize.h"
@@ -22,6 +23,7 @@ typedef struct {
     ck_activation activation;
     ck_normalize normalize;
     ck_softmax softmax;
+    ck_attention attention;
     ck_pixels pixels;
     ck_picture picture;
     ck_gather gather;

@@ -21,13 +21,14 @@ typedef struct {
     void (*fill_rows)(const float *row, float *y, size_t rows, size_t channels, size_t stride);
     /// sums[c] += Σ over rows of x[r, c]
     void (*column_sums)(const float *x, float *sums, size_t rows, size_t channels);
-    /// y = x + keep·scale⊙branch; scale may be absent.
-    void (*residual)(const float *x, const float *branch, const float *_Nullable scale, float keep, float *y,
-                     size_t rows, size_t channels);
+    /// y = x + keep·scale⊙branch; scale may be absent. With `order`, row r of the branch belongs to row order[r] of x
+    /// and y; no row twice.
+    void (*residual)(const float *x, const float *branch, const int32_t *_Nullable order, const float *_Nullable scale,
+                     float keep, float *y, size_t rows, size_t channels);
     /// dbranch (+)= keep·scale⊙dy; scale_sums[c] += Σ keep·branch·dy. dbranch and scale_sums may be absent.
-    void (*residual_backward)(const float *branch, const float *_Nullable scale, float keep, const float *dy,
-                              float *_Nullable dbranch, int adding, float *_Nullable scale_sums, size_t rows,
-                              size_t channels);
+    void (*residual_backward)(const float *branch, const int32_t *_Nullable order, const float *_Nullable scale,
+                              float keep, const float *dy, float *_Nullable dbranch, int adding,
+                              float *_Nullable scale_sums, size_t rows, size_t channels);
 } ck_elementwise;
 
 #pragma clang assume_nonnull end
