@@ -98,9 +98,47 @@ static void LEVEL(residual_backward)(const float *branch, const float *scale, fl
     }
 }
 
+/// block[c][r] = x[r][c] for one square of the matrix; squares at the edge are smaller.
+CK_INLINE void LEVEL(turned)(const float *x, float block[16][16], size_t rows, size_t columns, size_t stride) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++) block[c][r] = x[r * stride + c];
+}
+
+static void LEVEL(transpose)(float a, const float *restrict x, float *restrict y, int adding, size_t side) {
+    float block[16][16];
+    for (size_t i = 0; i < side; i += 16) {
+        for (size_t j = 0; j < side; j += 16) {
+            const size_t rows = side - i < 16 ? side - i : 16, columns = side - j < 16 ? side - j : 16;
+            LEVEL(turned)(x + i * side + j, block, rows, columns, side);
+            for (size_t c = 0; c < columns; c++) {
+                float *restrict to = y + (j + c) * side + i;
+                for (size_t r = 0; r < rows; r++) to[r] = adding ? to[r] + a * block[c][r] : a * block[c][r];
+            }
+        }
+    }
+}
+
+static void LEVEL(add_transpose)(float *x, size_t side) {
+    float block[16][16], sum[16][16];
+    for (size_t i = 0; i < side; i += 16) {
+        for (size_t j = i; j < side; j += 16) {
+            const size_t rows = side - i < 16 ? side - i : 16, columns = side - j < 16 ? side - j : 16;
+            float *upper = x + i * side + j, *lower = x + j * side + i;
+            LEVEL(turned)(lower, block, columns, rows, side);
+            for (size_t r = 0; r < rows; r++)
+                for (size_t c = 0; c < columns; c++) sum[r][c] = upper[r * side + c] + block[r][c];
+            for (size_t r = 0; r < rows; r++) memcpy(upper + r * side, sum[r], columns * sizeof(float));
+            if (i == j) continue;
+            LEVEL(turned)(upper, block, rows, columns, side);
+            for (size_t c = 0; c < columns; c++) memcpy(lower + c * side, block[c], rows * sizeof(float));
+        }
+    }
+}
+
 #define CK_ELEMENTWISE_TABLE                                                                                           \
     {                                                                                                                  \
         .axpy = LEVEL(axpy), .scaled = LEVEL(scaled), .add = LEVEL(add), .sum = LEVEL(sum),                            \
         .sum_of_squares = LEVEL(sum_of_squares), .is_finite = LEVEL(is_finite), .fill_rows = LEVEL(fill_rows),         \
-        .column_sums = LEVEL(column_sums), .residual = LEVEL(residual), .residual_backward = LEVEL(residual_backward)  \
+        .column_sums = LEVEL(column_sums), .residual = LEVEL(residual), .residual_backward = LEVEL(residual_backward), \
+        .transpose = LEVEL(transpose), .add_transpose = LEVEL(add_transpose)                                           \
     }
