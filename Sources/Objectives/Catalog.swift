@@ -4,8 +4,10 @@ public import Recipes
 
 /// Every method and model that a recipe can name: one entry each.
 public enum Catalog {
-    private static var objectives: [any Objective.Type] { [SimMIM.self, Classification.self] }
-    private static var models: [any EncoderSection.Type] { [VisionTransformerSection.self] }
+    private static var objectives: [any Objective.Type] { [SimMIM.self, CRATEMAE.self, Classification.self] }
+    private static var models: [any EncoderSection.Type] {
+        [VisionTransformerSection.self, CRATESection.self, MaskedCRATESection.self]
+    }
 
     /// What `recipe check` needs to know of each kind.
     public static var kinds: Catalogue {
