@@ -8,6 +8,7 @@ struct GradientFlow {
     let readyOrder: [String]
 
     init(_ graph: Graph, loss: Int?, wanted: [Int], isFrozen: (String) -> Bool) {
+        func trains(_ parameter: Parameter) -> Bool { !parameter.isFixed && !isFrozen(parameter.name) }
         var runs = [Bool](repeating: false, count: graph.nodes.count)
         var reachesLoss = [Bool](repeating: false, count: graph.values.count)
         var isWanted = reachesLoss
@@ -23,14 +24,14 @@ struct GradientFlow {
         }
         var hasGradient = [Bool](repeating: false, count: graph.values.count)
         for node in graph.nodes where reachesLoss[node.output] {
-            let trains = node.operation.parameters.contains { !isFrozen($0.name) }
-            hasGradient[node.output] = trains || node.inputs.contains { hasGradient[$0] }
+            let isTrained = node.operation.parameters.contains(where: trains)
+            hasGradient[node.output] = isTrained || node.inputs.contains { hasGradient[$0] }
         }
         // Backward walks the nodes from the end: a parameter is ready at its earliest use.
         var seen: Set<String> = []
         var order: [String] = []
         for node in graph.nodes where hasGradient[node.output] {
-            for parameter in node.operation.parameters where !isFrozen(parameter.name) {
+            for parameter in node.operation.parameters where trains(parameter) {
                 if seen.insert(parameter.name).inserted { order.append(parameter.name) }
             }
         }

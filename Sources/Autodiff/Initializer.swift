@@ -13,11 +13,14 @@ public indirect enum Initializer: Sendable, Equatable {
     /// Normal, cut at ±`cut` (absolute) by the inverse distribution function, not by clamping.
     case truncatedNormal(deviation: Double, cut: Double)
     case scaled(Initializer, by: Double)
+    /// These numbers.
+    case table([Float])
 
     /// Elements of one random stream: chunks are filled in parallel and give the same numbers on any thread count.
     private static let chunk = 1 << 16
 
     func fill(_ floats: Floats, name: String, seed: UInt64, pool: WorkerPool) {
+        if case .table(let values) = self { return floats.copy(from: values) }
         let key = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         pool.split(floats.count, grain: Self.chunk, (self, floats, key, seed)) { work, range in
             let (law, floats, key, seed) = work
@@ -38,6 +41,7 @@ public indirect enum Initializer: Sendable, Equatable {
         case .truncatedNormal(let deviation, let cut):
             deviation * normalQuantile(truncatedUniform(&random, cut: cut / deviation))
         case .scaled(let law, let factor): law.draw(&random) * factor
+        case .table: preconditionFailure("a table is copied, not drawn")
         }
     }
 

@@ -5,6 +5,8 @@ public struct Parameter: Sendable, Equatable {
     public let name: String
     public let shape: Shape
     public let start: Initializer
+    /// A fixed table: it is stored as the others are, and no gradient reaches it.
+    public let isFixed: Bool
 }
 
 /// An array of the state dict that no gradient reaches.

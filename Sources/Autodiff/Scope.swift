@@ -10,7 +10,13 @@ public struct Scope {
     public subscript(_ index: Int) -> Scope { self[String(index)] }
 
     public func parameter(_ name: String, _ shape: Shape, _ start: Initializer) -> Parameter {
-        graph.declare(Parameter(name: join(name), shape: shape, start: start))
+        graph.declare(Parameter(name: join(name), shape: shape, start: start, isFixed: false))
+    }
+
+    /// A table that is not trained but belongs to the state dict's parameters, such as sines and cosines of positions.
+    public func fixed(_ name: String, _ shape: Shape, _ values: [Float]) -> Parameter {
+        precondition(values.count == shape.count, "values of another shape")
+        return graph.declare(Parameter(name: join(name), shape: shape, start: .table(values), isFixed: true))
     }
 
     /// A constant integer table, such as a relative position index.

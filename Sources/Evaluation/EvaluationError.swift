@@ -14,6 +14,8 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
     case noLabels(set: String)
     /// The recipe names no samples to score on.
     case noTestSet
+    /// The encoder has no layers of subspace attention.
+    case noSubspaces(model: String)
 
     public var description: String {
         switch self {
@@ -26,6 +28,8 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
         case .noLabels(let set): "\(set): no labels; expected a labelled set"
         case .noTestSet:
             "data.evaluation: missing; expected the samples to score on (--set data.evaluation.kind=… and its keys)"
+        case .noSubspaces(let model):
+            "model.kind: '\(model)' has no subspaces to look into; expected crate or crate_mae"
         }
     }
 }

@@ -14,9 +14,12 @@ public struct AttentionShape: Sendable {
     /// Factor on q·kᵀ, usually 1/√headWidth.
     public let scale: Float
     public let projections: Projections
+    /// Without it the logits themselves weigh the values.
+    public let usesSoftmax: Bool
 
     public init(
-        batch: Int, tokens: Int, heads: Int, headWidth: Int, scale: Float, projections: Projections = .separate
+        batch: Int, tokens: Int, heads: Int, headWidth: Int, scale: Float, projections: Projections = .separate,
+        usesSoftmax: Bool = true
     ) {
         self.batch = batch
         self.tokens = tokens
@@ -24,6 +27,7 @@ public struct AttentionShape: Sendable {
         self.headWidth = headWidth
         self.scale = scale
         self.projections = projections
+        self.usesSoftmax = usesSoftmax
     }
 
     public var rows: Int { batch * tokens }
@@ -33,8 +37,10 @@ public struct AttentionShape: Sendable {
     public var projectedWidth: Int { projections == .separate ? 3 * width : width }
 
     /// Query rows whose logits are held at once: all of them up to 156 tokens, then equal parts of at most about 96 KiB,
-    /// so that logits, their gradients and the products' own buffers share the second-level cache.
+    /// so that logits, their gradients and the products' own buffers share the second-level cache. Shared projections
+    /// hold all rows up to 256 tokens: their backward saves a product where it sees the whole square.
     var blockRows: Int {
+        if projections == .shared, tokens <= 256 { return tokens }
         let blocks = (tokens * tokens + AttentionShape.blockFloats - 1) / AttentionShape.blockFloats
         return blocks <= 1 ? tokens : ((tokens + blocks - 1) / blocks + 15) / 16 * 16
     }
@@ -42,8 +48,9 @@ public struct AttentionShape: Sendable {
     private static let blockFloats = 24_576
 
     /// A head of so few tokens is one call of our own kernel, from its logits to its gradients: the library's products
-    /// reach a third to two thirds of their rate at 36 tokens. Longer ones are products of the library.
-    var isSmall: Bool { tokens <= 160 }
+    /// reach a third to two thirds of their rate at 36 tokens. Longer ones are products of the library, and so are shared
+    /// projections, whose backward saves one of them.
+    var isSmall: Bool { tokens <= 160 && projections == .separate && usesSoftmax }
     /// Floats of the logits of one head, with the padding that the kernel wants.
     var logitFloats: Int { tokens * (isSmall ? ck_padded(tokens) : tokens) }
     /// Floats of scratch of one chunk.
@@ -102,6 +109,7 @@ struct AttentionInputs {
         kernels = pool.kernels
         self.shape = shape
         self.projected = projected.base
+        precondition(shape.usesSoftmax || (bias == nil && mask == nil), "logits without softmax take no bias")
         let masks = shape.masks(bias: bias, mask: mask)
         self.masks = masks
         guard shape.isSmall else {
@@ -138,9 +146,11 @@ struct AttentionInputs {
         while start < block.upperBound {
             let rows = start..<min(start + 16, block.upperBound)
             ahead(rows)
-            kernels.pointee.softmax.softmax(
-                p + (start - block.lowerBound) * n, bias.map { $0 + head * square + start * n },
-                mask.map { $0 + sample % masks * square + start * n }, rows.count, n)
+            if shape.usesSoftmax {
+                kernels.pointee.softmax.softmax(
+                    p + (start - block.lowerBound) * n, bias.map { $0 + head * square + start * n },
+                    mask.map { $0 + sample % masks * square + start * n }, rows.count, n)
+            }
             start = rows.upperBound
         }
     }
@@ -173,6 +183,24 @@ struct AttentionInputs {
 }
 
 extension WorkerPool {
+    /// The weights of `attention`, for people to look at: (batch, heads, tokens, tokens), a row per query.
+    public func attentionWeights(_ qkv: Floats, into weights: Floats, _ shape: AttentionShape) {
+        let square = shape.tokens * shape.tokens
+        precondition(weights.count == shape.batch * shape.heads * square, "weights of another size")
+        // Without biases nothing is laid out in the panels.
+        let inputs = AttentionInputs(self, qkv, bias: nil, mask: nil, shape, panels: weights.base)
+        split(shape.batch * shape.heads, grain: 1, (inputs: inputs, weights: weights.base, square: square)) {
+            job, pairs in
+            for pair in pairs {
+                let heads = job.inputs.shape.heads
+                job.inputs.probabilities(
+                    sample: pair / heads, head: pair % heads, block: 0..<job.inputs.shape.tokens,
+                    into: job.weights + pair * job.square
+                ) { _ in }
+            }
+        }
+    }
+
     /// Floats of scratch that `attention` asks for.
     public static func attentionScratch(_ shape: AttentionShape, masks: Int = 0) -> Int {
         shape.usedSlots * shape.chunkScratch(matrices: 1) + shape.panelScratch(masks: masks)

@@ -26,7 +26,7 @@ extension WorkerPool {
 
     /// The gradient of `attention`, with the probabilities computed again from qkv. With p the probabilities,
     /// dp = dy·vᵀ and ds = p⊙(dp - Σ(y⊙dy)): dv = pᵀ·dy, dq = scale·ds·k, dk = scale·dsᵀ·q, dbias = Σ over samples of ds.
-    /// Shared projections receive the sum of dq, dk and dv.
+    /// Shared projections u receive the sum of dq, dk and dv, pᵀ·dy + scale·(ds + dsᵀ)·u: one product less.
     public func attentionBackward(
         _ qkv: Floats, bias: Floats?, mask: Floats? = nil, output: Floats, _ dy: Floats, into dqkv: Floats,
         adding: Bool, biasGradient: Floats?, addingBias: Bool, _ shape: AttentionShape, scratch: Floats
@@ -135,9 +135,17 @@ private struct AttentionGradients {
             multiplySerially(
                 transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, keeping: kept)
             multiplySerially(dyBlock, transposed(v), into: dpBlock, rows: block.count, columns: n, depth: width)
-            inputs.kernels.pointee.softmax.softmax_backward(
-                p, dp, y.from(row: start, column: 0).base, dyBlock.base, width, shape.width,
-                logitSums.map { $0 + start * n }, addingLogits ? 1 : 0, block.count, n)
+            if shape.usesSoftmax {
+                inputs.kernels.pointee.softmax.softmax_backward(
+                    p, dp, y.from(row: start, column: 0).base, dyBlock.base, width, shape.width,
+                    logitSums.map { $0 + start * n }, addingLogits ? 1 : 0, block.count, n)
+            }
+            if isShared, block.count == n {
+                inputs.kernels.pointee.elementwise.add_transpose(dp, n)
+                multiplySerially(
+                    dpBlock, k, into: dq, rows: n, columns: width, depth: n, scale: shape.scale, keeping: 1)
+                return
+            }
             multiplySerially(
                 transposed(dpBlock), q.from(row: start, column: 0), into: dk, rows: n, columns: width,
                 depth: block.count, scale: shape.scale, keeping: isShared ? 1 : kept)

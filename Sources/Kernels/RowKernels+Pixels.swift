@@ -49,20 +49,23 @@ extension WorkerPool {
         }
     }
 
-    /// Puts patches back into pictures: the inverse of `patchify`.
+    /// Puts patches back into pictures: the inverse of `patchify`, and with `adding` its gradient.
     public func unpatchify(
-        _ rows: Floats, into image: Floats, batch: Int, height: Int, width: Int, channels: Int, patch: Int
+        _ rows: Floats, into image: Floats, adding: Bool = false, batch: Int, height: Int, width: Int, channels: Int,
+        patch: Int
     ) {
         precondition(height % patch == 0 && width % patch == 0, "a picture is a whole number of patches")
         let grid = PixelGrid(
             batch: batch, height: height / patch, width: width / patch, channels: channels, stride: patch)
         precondition(image.count == rows.count && rows.count == grid.rows * grid.rowFloats, "counts do not match")
-        split(grid.rows, grain: chunkRows(grid.rowFloats), (kernels: kernels, rows: rows.base, image: image.base, grid))
-        {
+        split(
+            grid.rows, grain: chunkRows(grid.rowFloats),
+            (kernels: kernels, rows: rows.base, image: image.base, grid: grid, adding: adding ? 1 as Int32 : 0)
+        ) {
             job, range in
             job.kernels.pointee.pixels.unpatchify(
-                job.rows + range.lowerBound * job.3.rowFloats, job.image, job.3.raw, range.lowerBound,
-                range.upperBound)
+                job.rows + range.lowerBound * job.grid.rowFloats, job.image, job.adding, job.grid.raw,
+                range.lowerBound, range.upperBound)
         }
     }
 

@@ -16,6 +16,15 @@ extension WorkerPool {
         }
     }
 
+    /// z = x − y; z may be x or y.
+    public func subtract(_ x: Floats, _ y: Floats, into z: Floats) {
+        precondition(x.count == y.count && x.count == z.count, "operands of different size")
+        split(x.count, grain: chunkFloats, (kernels: kernels, x: x.base, y: y.base, z: z.base)) { job, range in
+            let at = range.lowerBound
+            job.kernels.pointee.elementwise.residual(job.x + at, job.y + at, nil, nil, -1, job.z + at, 1, range.count)
+        }
+    }
+
     /// y = scale·x, or y += scale·x when `adding`; y may be x.
     public func copy(_ x: Floats, into y: Floats, adding: Bool = false, scale: Float = 1) {
         precondition(x.count == y.count, "operands of different size")
@@ -41,5 +50,11 @@ extension WorkerPool {
             job.kernels.pointee.elementwise.fill_rows(
                 job.row, job.y + range.lowerBound * job.channels, range.count, job.channels, job.channels)
         }
+    }
+
+    /// y (+)= scale·xᵀ. x, y: side × side, not the same memory.
+    public func transpose(_ x: Floats, into y: Floats, side: Int, scale: Float = 1, adding: Bool = false) {
+        precondition(x.count == side * side && y.count == x.count, "no square of this side")
+        kernels.pointee.elementwise.transpose_square(scale, x.base, y.base, adding ? 1 : 0, side)
     }
 }

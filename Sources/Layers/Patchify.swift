@@ -2,7 +2,7 @@ public import Autodiff
 public import Kernels
 
 /// Cuts images into square patches: (B, H, W, C) to (B, H/p·W/p, C·p·p). A row holds one patch in the order (c, i, j),
-/// which is the order of a convolution weight [E, C, p, p] and of a pixel shuffle by p. Images get no gradient.
+/// which is the order of a convolution weight [E, C, p, p] and of a pixel shuffle by p. Keeps nothing.
 public struct Patchify: Operation {
     private let patch: Int
 
@@ -29,6 +29,10 @@ public struct Patchify: Operation {
     }
 
     public func backward(_ at: Workspace) {
-        precondition(at.inputGradients[0] == nil, "patches are cut from images, which are not trained")
+        guard let dx = at.inputGradients[0] else { return }
+        let image = at.shapes[0]
+        at.pool.unpatchify(
+            at.outputGradient, into: dx, adding: at.adds[0], batch: image[0], height: image[1], width: image[2],
+            channels: image[3], patch: patch)
     }
 }

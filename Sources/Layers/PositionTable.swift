@@ -11,6 +11,11 @@ public struct PositionTable: Operation {
         table = scope.parameter(name, [1, tokens, channels], start)
     }
 
+    /// Declares a table that is not trained, from its values.
+    public init(_ scope: Scope, fixed name: String, tokens: Int, channels: Int, _ values: [Float]) {
+        table = scope.fixed(name, [1, tokens, channels], values)
+    }
+
     public func callAsFunction(_ x: Tensor) -> Tensor { x.apply(self) }
 
     public var parameters: [Parameter] { [table] }

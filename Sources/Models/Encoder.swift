@@ -1,4 +1,5 @@
 public import Autodiff
+public import Layers
 
 /// A network that turns images into features: what methods, fine-tuning and probes need to know of it.
 public protocol Encoder {
@@ -11,6 +12,8 @@ public protocol Encoder {
     func pooled(_ images: Tensor) -> Tensor
     /// Start of the weight of such a head.
     var headStart: Initializer { get }
+    /// Declares the head of a classifier beside the encoder's parameters in `scope`.
+    func head(_ scope: Scope, classes: Int) -> Linear
     /// The layer of each parameter, for layer-wise rates.
     var layers: LayerScale { get }
     /// Which parameters decay. The published recipes differ between the phases.
@@ -21,6 +24,10 @@ public protocol Encoder {
 }
 
 extension Encoder {
+    public func head(_ scope: Scope, classes: Int) -> Linear {
+        Linear(scope["head"], grid.width, classes, start: headStart)
+    }
+
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] { stored }
 }
 

@@ -25,8 +25,20 @@ public struct LayerScale: Sendable {
         .init(last: depth + 1) { $0 == "mask_token" ? 0 : viT($0, depth: depth) }
     }
 
-    /// MAE, SeiT++ and CRATE's classifier: as SimMIM's ViT, but a mask token is last.
+    /// MAE, SeiT++ and the encoder of CRATE-MAE: as SimMIM's ViT, but a mask token is last.
     public static func maeViT(depth: Int) -> LayerScale { .init(last: depth + 1) { viT($0, depth: depth) } }
+
+    /// CRATE's classifier: tokens, positions and patch embedding 0, layer i i + 1, the head last.
+    public static func crate(depth: Int) -> LayerScale {
+        .init(last: depth + 1) { name in
+            let parts = NameParts(name)
+            switch parts[0] {
+            case "cls_token", "pos_embedding", "to_patch_embedding": return 0
+            case "transformer": return parts.number(2) + 1
+            default: return depth + 1
+            }
+        }
+    }
 
     /// SimMIM's Swin: mask token and patch embedding 0, block b of stage s 1 + b + earlier depths, a stage's downsampling
     /// with its last block, the rest last; so is the position table, by a slip of the reference, kept.

@@ -52,7 +52,7 @@ public struct Classification: Objective {
                 "data.classes", found: "\(input.classes)", expected: "at least 2", hint: "give a labelled data set")
         }
         encoder = try model.encoder(scope, image: input.image, for: .classification)
-        head = Linear(scope["head"], encoder.grid.width, input.classes, start: encoder.headStart)
+        head = encoder.head(scope, classes: input.classes)
         self.settings = settings
         self.input = input
     }

@@ -50,6 +50,27 @@ public struct CellHiding: Sendable, Equatable {
     public let patchSide: Int
     /// Share of hidden cells, 0...1.
     public let ratio: Double
+    /// What becomes of a share that gives no whole number of cells.
+    public let rounding: Rounding
+
+    public enum Rounding: Sendable {
+        /// ceil(n·ratio) are hidden: SimMIM.
+        case hiddenUp
+        /// floor(n·(1 − ratio)) stay visible: MAE and CRATE-MAE.
+        case visibleDown
+    }
+
+    public init(cellSide: Int, patchSide: Int, ratio: Double, rounding: Rounding = .hiddenUp) {
+        (self.cellSide, self.patchSide, self.ratio, self.rounding) = (cellSide, patchSide, ratio, rounding)
+    }
+
+    /// Hidden cells of `cells`. In Double, as the references count: 0.9 of 100 leaves 9 visible when rounded down.
+    public func hidden(of cells: Int) -> Int {
+        switch rounding {
+        case .hiddenUp: Int((Double(cells) * ratio).rounded(.up))
+        case .visibleDown: cells - Int(Double(cells) * (1 - ratio))
+        }
+    }
 
     /// Elements of one picture's mask.
     public func count(imageSide: Int) -> Int { (imageSide / patchSide) * (imageSide / patchSide) }

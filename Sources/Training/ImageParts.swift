@@ -69,7 +69,8 @@ extension Recipe {
         if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
         if let hiding {
             let mask = try CellMask(
-                imageSize: images.size, cellSize: hiding.cellSide, patchSize: hiding.patchSide, ratio: hiding.ratio)
+                imageSize: images.size, cellSize: hiding.cellSide, patchSize: hiding.patchSide,
+                hidden: hiding.hidden(of:))
             settings.maskCount = hiding.count(imageSide: images.size)
             settings.mask = { mask.draw($0, into: $1) }
         }

@@ -39,6 +39,8 @@ public enum Schedule: Sendable, Equatable {
     case deiT(warmupStart: Double, minimum: Double, warmupEpochs: Int, epochs: Int)
     /// CRATE supervised, per epoch: the smaller of a linear rise and a cosine.
     case crate(warmupEpochs: Int, epochs: Int)
+    /// CRATE fine-tuning, per epoch: a cosine two epochs late, so that epochs 0 and 2 run at the base.
+    case crateFineTuning(epochs: Int)
     /// PyTorch's cosine, per epoch; past its end it climbs again.
     case cosine(minimum: Double, epochs: Int)
     /// Cosine that restarts every `periodEpochs` (ELR).
@@ -77,7 +79,7 @@ public enum Schedule: Sendable, Equatable {
             if position < warmupEpochs { return scale * base * position / warmupEpochs }
             let phase = (position - warmupEpochs) / (Double(epochs) - warmupEpochs)
             return scale * (minimum + (base - minimum) * halfCosine(phase))
-        case .deiT, .crate, .cosine, .warmRestarts, .multistep, .step:
+        case .deiT, .crate, .crateFineTuning, .cosine, .warmRestarts, .multistep, .step:
             return scale * rate(ofEpoch: epoch, base: base)
         }
     }
@@ -91,6 +93,8 @@ public enum Schedule: Sendable, Equatable {
             return minimum + (base - minimum) * halfCosine(late / Double(epochs))
         case .crate(let warmupEpochs, let epochs):
             return base * min((position + 1) / (Double(warmupEpochs) + 1e-8), halfCosine(position / Double(epochs)))
+        case .crateFineTuning(let epochs):
+            return epoch == 0 ? base : base * halfCosine((position - 2) / Double(epochs))
         case .cosine(let minimum, let epochs):
             return minimum + (base - minimum) * halfCosine(position / Double(epochs))
         case .warmRestarts(let minimum, let periodEpochs):

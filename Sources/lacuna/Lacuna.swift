@@ -17,7 +17,8 @@ struct Lacuna: ParsableCommand {
         version: Version.text,
         subcommands: [
             Pretrain.self, Finetune.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self,
-            Reconstruct.self, Probe.self, NearestNeighbour.self, Embed.self, ReportVerb.self, Bench.self, Doctor.self,
+            Reconstruct.self, Inspect.self, Probe.self, NearestNeighbour.self, Embed.self, ReportVerb.self, Bench.self,
+            Doctor.self,
         ])
 
     static func main() {

@@ -11,14 +11,17 @@ final class ProgressMeter: Sendable {
     }
     private let task, unit: String
     private let start = MonotonicTime.now
-    private let isTerminal = isTerminalOutput()
+    private let isTerminal: Bool
+    private let isBesideResult: Bool
     private let state: Monitor<State>
 
     /// - Parameters:
     ///   - task: what is being done, a word.
     ///   - unit: what is counted, in the plural.
-    init(_ task: String, _ unit: String) {
-        (self.task, self.unit) = (task, unit)
+    ///   - isBesideResult: standard output is for the result alone; plain lines go where errors go.
+    init(_ task: String, _ unit: String, isBesideResult: Bool = false) {
+        (self.task, self.unit, self.isBesideResult) = (task, unit, isBesideResult)
+        isTerminal = isTerminalOutput() && !isBesideResult
         state = Monitor(State(shown: start))
     }
 
@@ -30,6 +33,7 @@ final class ProgressMeter: Sendable {
             state.shown = now
             state.hasLine = true
             let line = line(done, of: total, seconds: now - start)
+            if isBesideResult { return writeError(line) }
             writeOutput(isTerminal ? "\r\u{1B}[K" + line : line + "\n")
         }
     }

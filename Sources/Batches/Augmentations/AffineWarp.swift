@@ -1,5 +1,5 @@
 import Glibc
-package import Kernels
+import Kernels
 
 extension Image {
     /// Takes each pixel from another place, in the frame of this picture. Source: Pillow 9, Geometry.c.

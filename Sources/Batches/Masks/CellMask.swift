@@ -7,7 +7,7 @@ public struct CellMask: Equatable, Sendable {
     public let grid: Int
     /// Model patches per side of a cell, M / p.
     public let patchesPerCell: Int
-    /// Hidden cells per picture, ceil(cells × ratio).
+    /// Hidden cells per picture; ceil(cells × ratio) in SimMIM.
     public let hiddenCells: Int
 
     /// - Parameters:
@@ -16,15 +16,22 @@ public struct CellMask: Equatable, Sendable {
     ///   - patchSize: p, pixels per side of a model patch; divides M.
     ///   - ratio: share of hidden cells, 0...1.
     public init(imageSize: Int, cellSize: Int, patchSize: Int, ratio: Double) throws(MaskError) {
+        guard (0...1).contains(ratio) else { throw MaskError(reason: "ratio \(ratio) is outside 0...1") }
+        try self.init(imageSize: imageSize, cellSize: cellSize, patchSize: patchSize) { cells in
+            Int((Double(cells) * ratio).rounded(.up))
+        }
+    }
+
+    /// - Parameter hidden: hidden cells of so many.
+    public init(imageSize: Int, cellSize: Int, patchSize: Int, hidden: (Int) -> Int) throws(MaskError) {
         guard cellSize > 0, patchSize > 0, imageSize > 0, imageSize % cellSize == 0, cellSize % patchSize == 0 else {
             throw MaskError(
                 reason: "image \(imageSize), mask cell \(cellSize), patch \(patchSize): each must divide the one before"
             )
         }
-        guard (0...1).contains(ratio) else { throw MaskError(reason: "ratio \(ratio) is outside 0...1") }
         grid = imageSize / cellSize
         patchesPerCell = cellSize / patchSize
-        hiddenCells = Int((Double(grid * grid) * ratio).rounded(.up))
+        hiddenCells = hidden(grid * grid)
     }
 
     /// Patches per side of the mask, S / p.

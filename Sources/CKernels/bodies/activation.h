@@ -69,4 +69,23 @@ static void LEVEL(bias_gelu_backward)(const float *x, const float *bias, const f
 #undef CK_CASE
 }
 
-#define CK_ACTIVATION_TABLE { .bias_gelu = LEVEL(bias_gelu), .bias_gelu_backward = LEVEL(bias_gelu_backward) }
+static void LEVEL(relu)(const float *x, float *y, size_t count) {
+    CK_INDEPENDENT
+    for (size_t i = 0; i < count; i++) y[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+
+static void LEVEL(relu_backward)(const float *y, const float *dy, float *dx, int adding, size_t count) {
+    if (adding) {
+        CK_INDEPENDENT
+        for (size_t i = 0; i < count; i++) dx[i] += y[i] > 0.0f ? dy[i] : 0.0f;
+    } else {
+        CK_INDEPENDENT
+        for (size_t i = 0; i < count; i++) dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+    }
+}
+
+#define CK_ACTIVATION_TABLE                                                                                            \
+    {                                                                                                                  \
+        .bias_gelu = LEVEL(bias_gelu), .bias_gelu_backward = LEVEL(bias_gelu_backward), .relu = LEVEL(relu),           \
+        .relu_backward = LEVEL(relu_backward)                                                                          \
+    }

@@ -7,6 +7,8 @@
 #define CK_JOIN(name, suffix) name##_##suffix
 #define CK_EXPAND(name, suffix) CK_JOIN(name, suffix)
 #define LEVEL(name) CK_EXPAND(name, CK_SUFFIX)
+/// Vectors wider than the baseline's registers stay inside functions that are inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
 #define CK_INLINE static inline __attribute__((always_inline))
 /// For loops whose output may be an input itself: no iteration reads what another one writes.
 #define CK_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")

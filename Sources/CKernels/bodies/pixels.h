@@ -15,14 +15,17 @@ static void LEVEL(patchify)(const float *restrict image, float *restrict rows, c
     }
 }
 
-static void LEVEL(unpatchify)(const float *restrict rows, float *restrict image, ck_grid grid, size_t first,
-                              size_t last) {
+static void LEVEL(unpatchify)(const float *restrict rows, float *restrict image, int adding, ck_grid grid,
+                              size_t first, size_t last) {
     const size_t line = grid.width * grid.stride * grid.channels, stride = grid.stride;
     for (size_t row = first; row < last; row++) {
         float *restrict to = image + LEVEL(corner)(grid, row);
         for (size_t c = 0; c < grid.channels; c++)
             for (size_t i = 0; i < stride; i++)
-                for (size_t j = 0; j < stride; j++) to[i * line + j * grid.channels + c] = *rows++;
+                for (size_t j = 0; j < stride; j++, rows++) {
+                    float *pixel = to + i * line + j * grid.channels + c;
+                    *pixel = adding ? *pixel + *rows : *rows;
+                }
     }
 }
 

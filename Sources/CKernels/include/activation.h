@@ -1,4 +1,4 @@
-// GELU(x) = x·Φ(x) with the exact normal distribution function Φ.
+// GELU(x) = x·Φ(x) with the exact normal distribution function Φ, and ReLU.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +11,10 @@ typedef struct {
     /// dx (+)= dy·GELU'(x + bias); bias_sums[c] += Σ over rows of the same product, when given. dx may be dy.
     void (*bias_gelu_backward)(const float *x, const float *_Nullable bias, const float *dy, float *dx, int adding,
                                float *_Nullable bias_sums, size_t rows, size_t channels);
+    /// y = max(x, 0), and NaN stays NaN; y may be x.
+    void (*relu)(const float *x, float *y, size_t count);
+    /// dx (+)= dy where y > 0, with y the output; dx may be dy.
+    void (*relu_backward)(const float *y, const float *dy, float *dx, int adding, size_t count);
 } ck_activation;
 
 #pragma clang assume_nonnull end

@@ -29,6 +29,10 @@ typedef struct {
     void (*residual_backward)(const float *branch, const int32_t *_Nullable order, const float *_Nullable scale,
                               float keep, const float *dy, float *_Nullable dbranch, int adding,
                               float *_Nullable scale_sums, size_t rows, size_t channels);
+    /// y (+)= a·xᵀ for a square matrix.
+    void (*transpose_square)(float a, const float *x, float *y, int adding, size_t side);
+    /// x += xᵀ for a square matrix.
+    void (*add_transpose)(float *x, size_t side);
 } ck_elementwise;
 
 #pragma clang assume_nonnull end

@@ -15,7 +15,8 @@ typedef struct {
 typedef struct {
     /// rows[(y, x)][c, i, j] = image[y·stride + i][x·stride + j][c] for the grid rows first..<last over all samples.
     void (*patchify)(const float *image, float *rows, ck_grid grid, size_t first, size_t last);
-    void (*unpatchify)(const float *rows, float *image, ck_grid grid, size_t first, size_t last);
+    /// The inverse: image (+)= rows.
+    void (*unpatchify)(const float *rows, float *image, int adding, ck_grid grid, size_t first, size_t last);
     /// y = mask[r] != 0 ? token : x, by row.
     void (*masked_replace)(const float *x, const float *mask, const float *token, float *y, size_t rows,
                            size_t channels);

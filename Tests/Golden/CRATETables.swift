@@ -1,0 +1,86 @@
+import FoundationEssentials
+import Models
+import Testing
+import Training
+
+/// Position tables, their resampling, and rate tables.
+@Suite struct CRATETables {
+    struct Positions: Decodable, Sendable {
+        struct Table: Decodable, Sendable { let embed_dim, grid: Int }
+        struct Look: Decodable, Sendable {
+            let embed_dim, grid: Int
+            let new_grid: [Int]
+        }
+        struct Resize: Decodable, Sendable { let embed_dim, grid, new_grid: Int }
+        let tables: [String: Table]
+        let interp: [String: Look]
+        let resize: [String: Resize]
+    }
+    struct Rates: Decodable, Sendable {
+        struct Curve: Decodable, Sendable {
+            let lr: Double
+            let min_lr: Double?
+            let epochs: Int
+            let warmup_epochs, steps_per_epoch: Int?
+        }
+        let main, finetune, mae: [String: Curve]
+    }
+
+    private static func files<Settings: Decodable>(_ type: Settings.Type) -> [(CRATEFile, Settings)] {
+        CRATEFile.files().compactMap { golden in
+            guard let text = golden.file.metadata["config"],
+                let settings = try? JSONDecoder().decode(type, from: Data(text.utf8))
+            else { return nil }
+            return (golden, settings)
+        }
+    }
+
+    @Test func `position tables and their resampling equal the reference's`() throws {
+        let files = Self.files(Positions.self)
+        #expect(!files.isEmpty)
+        for (golden, settings) in files {
+            for (name, table) in settings.tables {
+                let ours = SinCosPositions.table(grid: table.grid, width: table.embed_dim)
+                expectWithin(4e-7, ours, try golden.floats("output/\(name)"), name)
+            }
+            for (name, look) in settings.interp {
+                let resampling = PositionResampling.looking(from: look.grid, to: look.new_grid[0], look.new_grid[1])
+                let ours = resampling(try golden.floats("input/\(name)"), width: look.embed_dim)
+                expectWithin(CRATETolerance.output, ours, try golden.floats("output/\(name)"), name)
+            }
+            for (name, resize) in settings.resize {
+                let resampling = PositionResampling.square(from: resize.grid, to: resize.new_grid)
+                let ours = resampling(try golden.floats("input/\(name)"), width: resize.embed_dim)
+                expectWithin(CRATETolerance.output, ours, try golden.floats("output/\(name)"), name)
+            }
+        }
+    }
+
+    @Test func `rates equal the reference's tables`() throws {
+        let files = Self.files(Rates.self)
+        #expect(!files.isEmpty)
+        for (golden, settings) in files {
+            for (name, curve) in settings.main {
+                let warmup = try #require(curve.warmup_epochs)
+                try compare(golden, name, curve, .crate(warmupEpochs: warmup, epochs: curve.epochs))
+            }
+            for (name, curve) in settings.finetune {
+                try compare(golden, name, curve, .crateFineTuning(epochs: curve.epochs))
+            }
+            for (name, curve) in settings.mae {
+                let (minimum, warmup) = (try #require(curve.min_lr), try #require(curve.warmup_epochs))
+                try compare(
+                    golden, name, curve,
+                    .mae(minimum: minimum, warmupEpochs: Double(warmup), epochs: curve.epochs))
+            }
+        }
+    }
+
+    private func compare(_ golden: CRATEFile, _ name: String, _ curve: Rates.Curve, _ schedule: Schedule) throws {
+        let clock = EpochClock(microBatches: curve.steps_per_epoch ?? 1)
+        for (index, reference) in try golden.floats("output/\(name)").enumerated() {
+            let ours = Float(schedule.rate(at: index, base: curve.lr, clock: clock))
+            #expect(abs(ours - reference) <= CRATETolerance.rate * abs(reference), "\(name) at \(index)")
+        }
+    }
+}
