@@ -6,9 +6,10 @@ import Layers
 import Models
 import Recipes
 
-/// A layer norm and a linear classifier that read the features of each batch while the encoder learns without them:
-/// they live in a graph of their own, so that no gradient reaches the encoder. Their accuracy is that of each batch
-/// before they learn from it. The features are those of the training step, of cropped and partly hidden pictures: the
+/// A linear classifier that reads the features of each batch while the encoder learns without it: it lives in a graph of
+/// its own, so that no gradient reaches the encoder. Channels are brought to mean 0 and variance 1 by running statistics
+/// over all ranks; without that a classifier would see little but what all pictures have in common. Its accuracy is that
+/// of each batch before it learns from it. The features are those of the training step, of cropped and partly hidden pictures: the
 /// curve lies below what `lacuna probe` finds.
 final class OnlineProbe {
     private let features, logits, targets: Tensor
@@ -20,8 +21,14 @@ final class OnlineProbe {
     private let globalBatch: Int
     private let communicator: any Communicator
     private let pool: WorkerPool
-    /// The gradients, then hits and samples of this update.
+    /// The gradients; hits and samples of this update; per channel Σ(x - mean) and Σ(x - mean)².
     private let shared: Floats
+    /// Running, (F) each.
+    private let mean, variance: Floats
+    /// What the classifier reads, (B, F).
+    private let normed: Floats
+    /// Share of the running statistics that stays at an update.
+    private static let keep: Float = 0.9
     /// Hits and samples since the last log line, and updates done. Whole numbers, which a Float holds up to 2^24.
     private let tally = Floats(zeros: 3)
     private let oneHot: Floats
@@ -37,25 +44,27 @@ final class OnlineProbe {
         let scope = graph.scope["online_probe"]
         self.features = graph.input("features", [samples, width])
         targets = graph.input("targets", [samples, classes])
-        let normed = LayerNorm(scope["norm"], width, epsilon: 1e-6)(self.features)
         logits = Linear(
-            scope["head"], width, classes, start: .truncatedNormal(deviation: 0.01, cut: 2))(normed)
+            scope["head"], width, classes, start: .truncatedNormal(deviation: 0.01, cut: 2))(self.features)
         let loss = CrossEntropy()(logits, targets)
         var memory = Floats(zeros: 0)
         store = try ParameterStore(
             graph, minimising: loss, seed: seed, pool: pool, isFrozen: { _ in false },
             gradientMemory: { count in
-                memory = try communicator.allocate(count + 2)
+                memory = try communicator.allocate(count + 2 + 2 * width)
                 return memory[0..<count]
             })
         shared = memory
         plan = try Plan(graph, minimising: loss, keeping: [logits], store: store, pool: pool)
         groups = ParameterGroups(store, rule: rule, decays: { _, _ in false })
-        oneHot = Floats(zeros: samples * classes)
+        (oneHot, normed) = (Floats(zeros: samples * classes), Floats(zeros: samples * width))
+        (mean, variance) = (Floats(zeros: width), Floats(zeros: width))
+        variance.fill(1)
         (rate, self.globalBatch, self.communicator, self.pool) = (settings.rate, globalBatch, communicator, pool)
     }
 
-    private var hits: Floats { shared[shared.count - 2..<shared.count] }
+    private var hits: Floats { shared[store.gradients.count..<store.gradients.count + 2] }
+    private var sums: Floats { shared[store.gradients.count + 2..<shared.count] }
 
     /// The gradients of a micro-batch.
     /// - Parameters:
@@ -65,10 +74,12 @@ final class OnlineProbe {
         let classes = logits.shape[1]
         oneHot.fill(0)
         for row in 0..<labels.count where labels[row] >= 0 { oneHot[row * classes + Int(labels[row])] = 1 }
-        plan.set(features, values)
+        if !adding { shared[store.gradients.count..<shared.count].fill(0) }
+        normalise(values)
+        plan.set(features, normed)
         plan.set(targets, oneHot)
         plan.forward()
-        if !adding { hits.fill(0) }
+        let hits = hits
         let scores = plan.value(of: logits)
         for row in 0..<labels.count where labels[row] >= 0 {
             var best = row * classes
@@ -85,10 +96,37 @@ final class OnlineProbe {
         tally[0] += hits[0]
         tally[1] += hits[1]
         guard pool.isFinite(shared) else { return }
+        moveStatistics()
         tally[2] += 1
         pool.scale(store.gradients, by: 1 / Float(globalBatch))
         for group in groups.groups {
             rule.update(group.run, rate: rate, decay: 0, step: Int(tally[2]), pool: pool)
+        }
+    }
+
+    /// By the statistics before this update, to whose sums the batch is added.
+    private func normalise(_ values: Floats) {
+        let (width, sums) = (mean.count, sums)
+        for channel in 0..<width {
+            let (middle, factor) = (mean[channel], 1 / (variance[channel] + 1e-6).squareRoot())
+            for place in stride(from: channel, to: values.count, by: width) {
+                let distance = values[place] - middle
+                normed[place] = distance * factor
+                sums[channel] += distance
+                sums[width + channel] += distance * distance
+            }
+        }
+    }
+
+    private func moveStatistics() {
+        let (width, count, sums) = (mean.count, Float(globalBatch), sums)
+        // The first batch is all that is known.
+        let share = tally[2] == 0 ? 1 : 1 - Self.keep
+        for channel in 0..<width {
+            let shift = sums[channel] / count
+            let spread = max(sums[width + channel] / count - shift * shift, 0)
+            mean[channel] += share * shift
+            variance[channel] += share * (spread - variance[channel])
         }
     }
 
@@ -106,11 +144,12 @@ final class OnlineProbe {
                 StoredTensor("online_probe/\(name)\($0.parameter.name)", $0.parameter.shape, floats[$0.range])
             }
         }
-        return numbers + [StoredTensor("online_probe/tally", [tally.count], tally)]
+        let rest = ["mean": mean, "variance": variance, "tally": tally]
+        return numbers + rest.map { StoredTensor("online_probe/\($0)", [$1.count], $1) }
     }
 
     /// The memory behind `tensors`.
-    var state: [Floats] { [store.values, tally] + groups.state }
+    var state: [Floats] { [store.values, mean, variance, tally] + groups.state }
 }
 
 extension Experiment {

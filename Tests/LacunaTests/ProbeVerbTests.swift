@@ -68,6 +68,23 @@ import Testing
         #expect(lines.allSatisfy { $0.split(separator: ",").count == 66 })
     }
 
+    /// The encoder stands still, so that only the probe can get better.
+    @Test func `an online probe learns to tell digits apart`() throws {
+        let bench = try Bench(
+            updates: 75, every: 75,
+            [
+                "log:\n": "online_probe:\n  rate: 1e-2\n\nlog:\n", "  depth: 4": "  depth: 1",
+                "mask_ratio: 0.6": "mask_ratio: 0.05", "base_rate: 1e-2": "base_rate: 0",
+                "warmup_rate: 1e-6": "warmup_rate: 0", "minimum_rate: 1e-5": "minimum_rate: 0",
+            ])
+        #expect(bench.train().code == 0)
+        let curve = bench.metrics().compactMap { $0["online_probe_top1"] }
+        #expect(curve.count == 75)
+        let (first, last) = (curve.prefix(5).reduce(0, +) / 5, curve.suffix(10).reduce(0, +) / 10)
+        // Chance is 10 %.
+        #expect(last > 20 && last > first + 5, "\(first) % to \(last) %")
+    }
+
     @Test func `a run with an online probe resumes bit for bit, on one rank and on two`() throws {
         let bench = try Bench(["log:\n": "online_probe:\n  rate: 1e-2\n\nlog:\n"])
         let rhythm = "--set log.every_updates=5"
