@@ -124,9 +124,6 @@ private struct StoredModel {
     let recipe: Recipe?
     let tensors: [String: StoredWeights]
 
-    /// Tables that every model makes for itself.
-    private static let rebuilt = ["relative_position_index", "relative_coords_table", "attn_mask"]
-
     init(_ path: String, isAveraged: Bool) throws {
         let file: Safetensors
         if path.hasSuffix(".safetensors"), FileStatus(path, followingLinks: true)?.isFile == true {
@@ -149,7 +146,6 @@ private struct StoredModel {
             ?? (names.contains { $0.hasPrefix("encoder.") } ? "encoder." : "")
         var tensors: [String: StoredWeights] = [:]
         for (tensor, name) in zip(file.tensors, names) where name.hasPrefix(prefix) && tensor.kind.isFloating {
-            guard !Self.rebuilt.contains(where: { name.hasSuffix($0) }) else { continue }
             tensors[String(name.dropFirst(prefix.count))] = StoredWeights(shape: tensor.shape, values: tensor.floats)
         }
         self.tensors = tensors
