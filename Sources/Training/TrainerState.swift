@@ -39,8 +39,8 @@ extension Trainer {
 
     /// Collective. Takes weights of another run as the start; a moving average begins there too.
     /// - Returns: what became of them, on rank 0.
-    func begin(with start: StartingWeights, over communicator: any Communicator) throws -> StartingWeights.KeyReport? {
-        var report: StartingWeights.KeyReport?
+    func begin(with start: StartingWeights, over communicator: any Communicator) throws -> StartingWeights.Report? {
+        var report: StartingWeights.Report?
         try communicator.onRankZero { report = try start.load(into: store, objective, recipe) }
         try shareModel(over: communicator)
         average?.values.copy(from: store.values)

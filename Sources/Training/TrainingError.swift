@@ -17,7 +17,7 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The starting weights have a head for other classes than the data.
     case classes(String, stored: Int, data: Int)
     /// The starting weights do not fill the encoder.
-    case weights(StartingWeights.KeyReport)
+    case weights(StartingWeights.Report)
     /// A resumed run had begun with other weights.
     case otherStart(before: String?, now: String?)
 

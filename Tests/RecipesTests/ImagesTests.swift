@@ -4,8 +4,18 @@ import Testing
 @Suite struct ImagesTests {
     private let flip = "  flip: 0.5  # probability\n"
 
-    private func recipe(_ keys: String, kind: String = "pretrain") -> String {
-        starter((flip, flip + keys), ("kind: pretrain", "kind: \(kind)"))
+    private func recipe(_ keys: String) -> String { starter((flip, flip + keys)) }
+
+    /// The same for a classifier.
+    private func classifier(_ keys: String) -> String {
+        let simMIM = """
+              kind: simmim
+              mask_ratio: 0.6  # share of the cells that are hidden
+              mask_patch: 8  # side of a cell, pixels
+
+            """
+        return starter(
+            (flip, flip + keys), ("kind: pretrain", "kind: finetune"), (simMIM, "  kind: classification\n"))
     }
 
     @Test func `timm's text is read part by part`() {
@@ -55,12 +65,12 @@ import Testing
 
     @Test func `mixing wants an even batch`() {
         let mix = "  mix:\n    mixup: 0.8\n    cutmix: 1\n"
-        #expect(errors(recipe(mix, kind: "finetune")) == [])
-        let odd = errors(recipe(mix, kind: "finetune").replacing("global: 256", with: "global: 255"))
+        #expect(errors(classifier(mix)) == [])
+        let odd = errors(classifier(mix).replacing("global: 256", with: "global: 255"))
         #expect(odd.count == 1 && odd.first?.contains("batch.global") == true, "\(odd)")
         #expect(
             errors(
-                recipe(mix + "    partner: mirror\n", kind: "finetune").replacing("global: 256", with: "global: 255"))
+                classifier(mix + "    partner: mirror\n").replacing("global: 256", with: "global: 255"))
                 == [])
     }
 }
