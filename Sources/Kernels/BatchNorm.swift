@@ -33,13 +33,16 @@ extension WorkerPool {
     /// sums = [Σ (x - shift) | Σ (x - shift)²] over rows, added in Double.
     public func moments(_ x: Floats, shift: Floats, into sums: Floats, rows: Int, channels: Int, scratch: Floats) {
         precondition(x.count == rows * channels && sums.count == 2 * channels, "rows of another width")
-        reduceRows(
-            rows, width: 2 * channels, into: sums, scratch,
-            (kernels: kernels, x: x.base, shift: shift.base, channels: channels)
-        ) { job, range, partial in
+        let totals = DoubleSums(rows: rows, width: 2 * channels, scratch)
+        split(
+            rows, grain: totals.grain,
+            (kernels: kernels, x: x.base, shift: shift.base, channels: channels, totals: totals)
+        ) { job, range in
             job.kernels.pointee.window.moments(
-                job.x + range.lowerBound * job.channels, job.shift, partial, range.count, job.channels)
+                job.x + range.lowerBound * job.channels, job.shift, job.totals.start(range.lowerBound), range.count,
+                job.channels)
         }
+        totals.finish(into: sums)
     }
 
     /// y = clamp(residual + keep·((x - mean)·scale + bias)); y may be x.
@@ -73,13 +76,15 @@ extension WorkerPool {
     ) {
         precondition(x.count == shape.rows * shape.channels && y.count == x.count && dy.count == x.count, "rows")
         precondition(sums.count == 2 * shape.channels, "sums of another width")
-        reduceRows(
-            shape.rows, width: 2 * shape.channels, into: sums, scratch,
+        let totals = DoubleSums(rows: shape.rows, width: 2 * shape.channels, scratch)
+        split(
+            shape.rows, grain: totals.grain,
             (
                 kernels: kernels, x: x.base, y: y.base, dy: dy.base, mean: mean.base, keep: keep?.base, clamp: clamp,
-                shape: shape
+                shape: shape, totals: totals
             )
-        ) { job, range, partial in
+        ) { job, range in
+            let partial = job.totals.start(range.lowerBound)
             job.shape.forEachSample(range) { sample, row, count in
                 let at = row * job.shape.channels
                 job.kernels.pointee.window.normalise_sums(
@@ -87,6 +92,7 @@ extension WorkerPool {
                     job.clamp.high, partial, count, job.shape.channels)
             }
         }
+        totals.finish(into: sums)
     }
 
     /// dx (+)= scale·(g - straight - (x - mean)·aligned), dresidual (+)= g/keep, with g as in `normaliseSums`.
@@ -115,20 +121,31 @@ extension WorkerPool {
             }
         }
     }
+}
 
-    /// Sums over rows by chunks in Double, added in chunk order.
-    private func reduceRows<Arguments>(
-        _ rows: Int, width: Int, into sums: Floats, _ scratch: Floats, _ arguments: Arguments,
-        _ body: @escaping @Sendable (Arguments, Range<Int>, UnsafeMutablePointer<Double>) -> Void
-    ) {
-        let cut = rowReduction(rows)
+/// Sums over rows by chunks in Double, added in chunk order.
+private struct DoubleSums {
+    private let partials: Buffer<Double>
+    private let width: Int
+    private let cut: ReductionCut
+
+    init(rows: Int, width: Int, _ scratch: Floats) {
+        cut = rowReduction(rows)
+        self.width = width
         precondition(scratch.count >= cut.chunks * 2 * width, "scratch too small")
-        let partials = scratch[0..<cut.chunks * 2 * width].viewed(as: Double.self)
-        split(rows, grain: cut.grain, (arguments, partials.base, cut.grain, width, body)) { job, range in
-            let partial = job.1 + range.lowerBound / job.2 * job.3
-            partial.update(repeating: 0, count: job.3)
-            job.4(job.0, range, partial)
-        }
+        partials = scratch[0..<cut.chunks * 2 * width].viewed(as: Double.self)
+    }
+
+    var grain: Int { cut.grain }
+
+    /// The sums of the chunk that begins at `row`, cleared.
+    func start(_ row: Int) -> UnsafeMutablePointer<Double> {
+        let partial = partials.base + row / cut.grain * width
+        partial.update(repeating: 0, count: width)
+        return partial
+    }
+
+    func finish(into sums: Floats) {
         for at in 0..<width {
             var total = 0.0
             for chunk in 0..<cut.chunks { total += partials.base[chunk * width + at] }

@@ -21,17 +21,22 @@ extension WorkerPool {
         }
         let zeros = scratch.base + taps * channels
         zeros.update(repeating: 0, count: channels)
-        splitRows(
-            rows, windows,
+        let pieces = WindowPieces(rows, windows)
+        split(
+            pieces.count, grain: 1,
             (
-                kernels: kernels, x: x.base, windows: windows, weight: scratch.base, zeros: zeros, bias: bias?.base,
+                pieces: pieces, kernels: kernels, x: x.base, windows: windows, weight: scratch.base, zeros: zeros,
+                bias: bias?.base,
                 adding: adding ? 1 as Int32 : 0, y: y.base, channels: channels
             )
-        ) { job, part in
-            job.kernels.pointee.convolve.depthwise(
-                part.windows(job.x, job.windows, channels: job.channels, zeros: job.zeros), job.weight, job.bias,
-                job.adding, job.y + part.repetition * job.windows.rows * job.channels, part.rows.lowerBound,
-                part.rows.upperBound)
+        ) { job, range in
+            for piece in range {
+                let part = job.pieces[piece]
+                job.kernels.pointee.convolve.depthwise(
+                    part.windows(job.x, job.windows, channels: job.channels, zeros: job.zeros), job.weight, job.bias,
+                    job.adding, job.y + part.repetition * job.windows.rows * job.channels, part.rows.lowerBound,
+                    part.rows.upperBound)
+            }
         }
     }
 
@@ -111,18 +116,19 @@ struct WindowRows {
     }
 }
 
-extension WorkerPool {
-    /// Calls `body` for pieces of at most 64 rows, none of which crosses from one repetition of the table to the next.
-    func splitRows<Arguments>(
-        _ rows: Int, _ table: WindowTable, _ arguments: Arguments,
-        _ body: @escaping @Sendable (Arguments, WindowRows) -> Void
-    ) {
-        let pieces = (table.rows + 63) / 64
-        split(rows / table.rows * pieces, grain: 1, (arguments, table.rows, pieces, body)) { job, range in
-            for piece in range {
-                let first = piece % job.2 * 64
-                job.3(job.0, WindowRows(repetition: piece / job.2, rows: first..<min(job.1, first + 64)))
-            }
-        }
+/// The rows of a batch in pieces of at most 64, none of which crosses from one repetition of a table to the next.
+struct WindowPieces {
+    private let tableRows, perTable: Int
+    let count: Int
+
+    init(_ rows: Int, _ table: WindowTable) {
+        tableRows = table.rows
+        perTable = (table.rows + 63) / 64
+        count = rows / table.rows * perTable
+    }
+
+    subscript(_ piece: Int) -> WindowRows {
+        let first = piece % perTable * 64
+        return WindowRows(repetition: piece / perTable, rows: first..<min(tableRows, first + 64))
     }
 }

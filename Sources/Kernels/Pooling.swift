@@ -9,14 +9,22 @@ extension WorkerPool {
         let rows = checked(x, windows, y, channels: channels)
         precondition(winners.count >= y.count && windows.taps <= 256, "a byte for each output")
         let zeros = zeroRow(scratch, channels)
-        splitRows(
-            rows, windows,
-            (kernels: kernels, x: x.base, windows: windows, y: y.base, winners: winners.base, zeros, channels)
-        ) { job, part in
-            let at = part.repetition * job.windows.rows * job.6
-            job.kernels.pointee.window.max_pool(
-                part.windows(job.x, job.windows, channels: job.6, zeros: job.5), job.y + at, job.winners + at,
-                part.rows.lowerBound, part.rows.upperBound)
+        let pieces = WindowPieces(rows, windows)
+        split(
+            pieces.count, grain: 1,
+            (
+                pieces: pieces, kernels: kernels, x: x.base, windows: windows, y: y.base, winners: winners.base,
+                zeros: zeros, channels: channels
+            )
+        ) { job, range in
+            for piece in range {
+                let part = job.pieces[piece]
+                let at = part.repetition * job.windows.rows * job.channels
+                job.kernels.pointee.window.max_pool(
+                    part.windows(job.x, job.windows, channels: job.channels, zeros: job.zeros), job.y + at,
+                    job.winners + at,
+                    part.rows.lowerBound, part.rows.upperBound)
+            }
         }
     }
 
@@ -30,21 +38,27 @@ extension WorkerPool {
     ) {
         let rows = checked(dy, outputs, dx, channels: channels, factor: factor)
         precondition(winners.count >= dy.count, "a byte for each output")
+        let pieces = WindowPieces(rows, outputs)
         for group in groups {
-            splitRows(
-                rows, outputs,
+            split(
+                pieces.count, grain: 1,
                 (
-                    kernels: kernels, dy: dy.base, winners: winners.base, windows: outputs, group: group,
+                    pieces: pieces, kernels: kernels, dy: dy.base, winners: winners.base, windows: outputs,
+                    group: group,
                     spread: ck_spread(side: side, factor: factor, down: group.down, right: group.right),
                     adding: adding ? 1 as Int32 : 0, dx: dx.base, channels: channels
                 )
-            ) { job, part in
-                let (table, channels) = (job.windows, job.channels)
-                let source = part.windows(job.dy, table, channels: channels, group: job.group)
-                job.kernels.pointee.window.max_pool_backward(
-                    source, job.winners + part.repetition * table.sources * channels, job.group.taps.base, job.adding,
-                    job.dx + part.repetition * table.rows * job.spread.factor * job.spread.factor * channels,
-                    job.spread, part.rows.lowerBound, part.rows.upperBound)
+            ) { job, range in
+                for piece in range {
+                    let part = job.pieces[piece]
+                    let (table, channels) = (job.windows, job.channels)
+                    let source = part.windows(job.dy, table, channels: channels, group: job.group)
+                    job.kernels.pointee.window.max_pool_backward(
+                        source, job.winners + part.repetition * table.sources * channels, job.group.taps.base,
+                        job.adding,
+                        job.dx + part.repetition * table.rows * job.spread.factor * job.spread.factor * channels,
+                        job.spread, part.rows.lowerBound, part.rows.upperBound)
+                }
             }
         }
     }
@@ -56,17 +70,22 @@ extension WorkerPool {
     ) {
         let rows = checked(x, windows, y, channels: channels)
         precondition(shares.count >= rows, "a share for each row")
-        splitRows(
-            rows, windows,
+        let pieces = WindowPieces(rows, windows)
+        split(
+            pieces.count, grain: 1,
             (
-                kernels: kernels, x: x.base, windows: windows, counts: countsPadding ? 1 as Int32 : 0, y: y.base,
+                pieces: pieces, kernels: kernels, x: x.base, windows: windows, counts: countsPadding ? 1 as Int32 : 0,
+                y: y.base,
                 shares: shares.base, channels: channels
             )
-        ) { job, part in
-            let first = part.repetition * job.windows.rows
-            job.kernels.pointee.window.average_pool(
-                part.windows(job.x, job.windows, channels: job.channels, zeros: job.x), job.counts,
-                job.y + first * job.channels, job.shares + first, part.rows.lowerBound, part.rows.upperBound)
+        ) { job, range in
+            for piece in range {
+                let part = job.pieces[piece]
+                let first = part.repetition * job.windows.rows
+                job.kernels.pointee.window.average_pool(
+                    part.windows(job.x, job.windows, channels: job.channels, zeros: job.x), job.counts,
+                    job.y + first * job.channels, job.shares + first, part.rows.lowerBound, part.rows.upperBound)
+            }
         }
     }
 
@@ -76,21 +95,25 @@ extension WorkerPool {
         into dx: Floats, adding: Bool, channels: Int
     ) {
         let rows = checked(dy, outputs, dx, channels: channels, factor: factor)
+        let pieces = WindowPieces(rows, outputs)
         for group in groups {
-            splitRows(
-                rows, outputs,
+            split(
+                pieces.count, grain: 1,
                 (
-                    kernels: kernels, dy: dy.base, shares: shares.base, windows: outputs, group: group,
+                    pieces: pieces, kernels: kernels, dy: dy.base, shares: shares.base, windows: outputs, group: group,
                     spread: ck_spread(side: side, factor: factor, down: group.down, right: group.right),
                     adding: adding ? 1 as Int32 : 0, dx: dx.base, channels: channels
                 )
-            ) { job, part in
-                let (table, channels) = (job.windows, job.channels)
-                let source = part.windows(job.dy, table, channels: channels, group: job.group)
-                job.kernels.pointee.window.average_pool_backward(
-                    source, job.shares + part.repetition * table.sources, job.adding,
-                    job.dx + part.repetition * table.rows * job.spread.factor * job.spread.factor * channels,
-                    job.spread, part.rows.lowerBound, part.rows.upperBound)
+            ) { job, range in
+                for piece in range {
+                    let part = job.pieces[piece]
+                    let (table, channels) = (job.windows, job.channels)
+                    let source = part.windows(job.dy, table, channels: channels, group: job.group)
+                    job.kernels.pointee.window.average_pool_backward(
+                        source, job.shares + part.repetition * table.sources, job.adding,
+                        job.dx + part.repetition * table.rows * job.spread.factor * job.spread.factor * channels,
+                        job.spread, part.rows.lowerBound, part.rows.upperBound)
+                }
             }
         }
     }
