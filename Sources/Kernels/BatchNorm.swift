@@ -1,16 +1,5 @@
 import CKernels
 
-/// Everything that batch norm reads and writes per channel; one row of channels each.
-public struct BatchNormStatistics: Sendable {
-    /// Of the batch, or the running ones where the model is only evaluated.
-    public let mean, inverse: Floats
-
-    /// - Parameter floats: 2 × channels.
-    public init(_ floats: Floats, channels: Int) {
-        (mean, inverse) = (floats[0..<channels], floats[channels..<2 * channels])
-    }
-}
-
 /// The values that batch norm lets through: what lies between `low` and `high`.
 public struct Clamp: Sendable, Equatable {
     public let low, high: Float
@@ -45,10 +34,13 @@ extension WorkerPool {
         totals.finish(into: sums)
     }
 
-    /// y = clamp(residual + keep·((x - mean)·scale + bias)); y may be x.
-    /// - Parameter keep: one factor a sample, 0 or 1/(1 - p); absent: 1.
+    /// y = clamp(residual + keep·((x - mean - rest)·scale + bias)); y may be x.
+    /// - Parameters:
+    ///   - rest: what the mean loses in a float.
+    ///   - keep: one factor a sample, 0 or 1/(1 - p); absent: 1.
     public func normalise(
-        _ x: Floats, mean: Floats, scale: Floats, bias: Floats, residual: Floats?, keep: Floats?, clamp: Clamp,
+        _ x: Floats, mean: Floats, rest: Floats, scale: Floats, bias: Floats, residual: Floats?, keep: Floats?,
+        clamp: Clamp,
         into y: Floats, _ shape: NormRows
     ) {
         precondition(x.count == shape.rows * shape.channels && y.count == x.count, "rows of another width")
@@ -56,14 +48,15 @@ extension WorkerPool {
         split(
             shape.rows, grain: chunkRows(shape.channels),
             (
-                kernels: kernels, x: x.base, mean: mean.base, scale: scale.base, bias: bias.base,
+                kernels: kernels, x: x.base, mean: mean.base, rest: rest.base, scale: scale.base, bias: bias.base,
                 residual: residual?.base, keep: keep?.base, clamp: clamp, y: y.base, shape: shape
             )
         ) { job, range in
             job.shape.forEachSample(range) { sample, row, count in
                 let at = row * job.shape.channels
                 job.kernels.pointee.window.normalise(
-                    job.x + at, job.mean, job.scale, job.bias, job.residual.map { $0 + at }, job.keep?[sample] ?? 1,
+                    job.x + at, job.mean, job.rest, job.scale, job.bias, job.residual.map { $0 + at },
+                    job.keep?[sample] ?? 1,
                     job.clamp.low, job.clamp.high, job.y + at, count, job.shape.channels)
             }
         }

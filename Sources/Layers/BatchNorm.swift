@@ -78,9 +78,10 @@ struct BatchNormOperation: Operation {
         return shapes[0]
     }
 
-    /// Saved: mean, 1/σ and the number of rows on all ranks. Scratch: sums in Double, then [sums | rows], then scale.
+    /// Saved: mean, 1/σ and the number of rows on all ranks. Scratch: sums in Double, then [sums | rows], then the scale
+    /// and what the mean loses in a float.
     func extra(for shapes: [Shape]) -> Extra {
-        let scratch = sumsScratch(shapes[0]) + 2 * channels + 16 + channels
+        let scratch = sumsScratch(shapes[0]) + 4 * channels + 1
         return Extra(saved: 2 * channels + 1, scratch: scratch, backwardScratch: scratch)
     }
 
@@ -88,10 +89,13 @@ struct BatchNormOperation: Operation {
         WorkerPool.batchNormScratch(rows: shape.rows, channels: channels)
     }
 
-    private func scratch(_ at: Workspace) -> (work: Floats, sums: Floats, scale: Floats) {
-        let work = sumsScratch(at.shapes[0])
-        let scale = work + 2 * channels + 16
-        return (at.scratch[0..<work], at.scratch[work..<work + 2 * channels + 1], at.scratch[scale..<scale + channels])
+    private func scratch(_ at: Workspace) -> (work: Floats, sums: Floats, scale: Floats, rest: Floats) {
+        let start = sumsScratch(at.shapes[0])
+        let sums = start + 2 * channels + 1
+        return (
+            at.scratch[0..<start], at.scratch[start..<sums], at.scratch[sums..<sums + channels],
+            at.scratch[sums + channels..<sums + 2 * channels]
+        )
     }
 
     private func rows(_ at: Workspace) -> NormRows {
@@ -100,45 +104,44 @@ struct BatchNormOperation: Operation {
     }
 
     func forward(_ at: Workspace) {
-        let (work, sums, scale) = scratch(at)
-        let (mean, inverse) = (at.saved[0..<channels], at.saved[channels..<2 * channels])
-        if at.isTraining {
-            measure(at, sums, work, mean: mean, inverse: inverse)
-        } else {
-            mean.copy(from: at.buffers[0])
-            for channel in 0..<channels {
-                inverse[channel] = Float(1 / (Double(at.buffers[1][channel]) + Self.epsilon).squareRoot())
+        let (work, sums, scale, rest) = scratch(at)
+        if at.isTraining { sum(at, sums, work) }
+        let count = Double(sums[2 * channels])
+        for channel in 0..<channels {
+            var (mean, variance) = (Double(at.buffers[0][channel]), Double(at.buffers[1][channel]))
+            if at.isTraining {
+                let offset = Double(sums[channel]) / count
+                variance = max(0, Double(sums[channels + channel]) / count - offset * offset)
+                mean += offset
+                // A batch that is not finite is skipped by the trainer; the statistics must not keep it either.
+                if mean.isFinite && variance.isFinite {
+                    blend(at.buffers[0], channel, mean)
+                    blend(at.buffers[1], channel, variance * count / (count - 1))
+                }
             }
+            let inverse = 1 / (variance + Self.epsilon).squareRoot()
+            at.saved[channel] = Float(mean)
+            at.saved[channels + channel] = Float(inverse)
+            rest[channel] = Float(mean - Double(Float(mean)))
+            scale[channel] = Float(Double(at.values[0][channel]) * inverse)
         }
-        for channel in 0..<channels { scale[channel] = at.values[0][channel] * inverse[channel] }
         at.pool.normalise(
-            at.inputs[0], mean: mean, scale: scale, bias: at.values[1], residual: hasResidual ? at.inputs[1] : nil,
-            keep: hasKeep ? at.inputs[2] : nil, clamp: clamp, into: at.output, rows(at))
+            at.inputs[0], mean: at.saved[0..<channels], rest: rest, scale: scale, bias: at.values[1],
+            residual: hasResidual ? at.inputs[1] : nil, keep: hasKeep ? at.inputs[2] : nil, clamp: clamp,
+            into: at.output, rows(at))
     }
 
-    /// Mean and 1/σ over the rows of all ranks. Values are shifted by the running mean, which ranks share: sums in
+    /// [Σ (x - shift) | Σ (x - shift)² | rows] of all ranks. The shift is the running mean, which ranks share: sums in
     /// Float then lose nothing to a mean far from 0.
-    private func measure(_ at: Workspace, _ sums: Floats, _ work: Floats, mean: Floats, inverse: Floats) {
-        let shift = at.buffers[0]
+    private func sum(_ at: Workspace, _ sums: Floats, _ work: Floats) {
+        let rows = at.shapes[0].rows
         at.pool.moments(
-            at.inputs[0], shift: shift, into: sums[0..<2 * channels], rows: at.shapes[0].rows, channels: channels,
+            at.inputs[0], shift: at.buffers[0], into: sums[0..<2 * channels], rows: rows, channels: channels,
             scratch: work)
-        sums[2 * channels] = Float(at.shapes[0].rows)
+        sums[2 * channels] = Float(rows)
         at.sumOverRanks(sums)
-        let count = Double(sums[2 * channels])
-        precondition(count > 1, "batch norm needs more than one row")
+        precondition(sums[2 * channels] > 1, "batch norm needs more than one row")
         at.saved[2 * channels] = sums[2 * channels]
-        for channel in 0..<channels {
-            let offset = Double(sums[channel]) / count
-            let variance = max(0, Double(sums[channels + channel]) / count - offset * offset)
-            let value = Double(shift[channel]) + offset
-            mean[channel] = Float(value)
-            inverse[channel] = Float(1 / (variance + Self.epsilon).squareRoot())
-            // A batch that is not finite is skipped by the trainer; the statistics must not keep it either.
-            guard value.isFinite, variance.isFinite else { continue }
-            blend(at.buffers[0], channel, value)
-            blend(at.buffers[1], channel, variance * count / (count - 1))
-        }
         at.buffers[2][0] += 1
     }
 
@@ -147,7 +150,7 @@ struct BatchNormOperation: Operation {
     }
 
     func backward(_ at: Workspace) {
-        let (work, sums, scale) = scratch(at)
+        let (work, sums, scale, _) = scratch(at)
         let (mean, inverse, shape) = (at.saved[0..<channels], at.saved[channels..<2 * channels], rows(at))
         let (x, dy, keep) = (at.inputs[0], at.outputGradient, hasKeep ? at.inputs[2] : nil)
         // Without a cut every value passes: any finite array stands in for the output.

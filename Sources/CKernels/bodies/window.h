@@ -105,20 +105,20 @@ CK_INLINE float LEVEL(clamp)(float value, float low, float high) {
     return value > high ? high : value;
 }
 
-static void LEVEL(normalise)(const float *restrict x, const float *restrict mean, const float *restrict scale,
-                             const float *restrict bias, const float *residual, float keep, float low, float high,
-                             float *y, size_t rows, size_t channels) {
+static void LEVEL(normalise)(const float *restrict x, const float *restrict mean, const float *restrict rest,
+                             const float *restrict scale, const float *restrict bias, const float *residual, float keep,
+                             float low, float high, float *y, size_t rows, size_t channels) {
 #pragma clang fp contract(fast)
     for (size_t r = 0; r < rows; r++, x += channels, y += channels) {
         if (residual) {
             const float *from = residual + r * channels;
             CK_INDEPENDENT
             for (size_t c = 0; c < channels; c++)
-                y[c] = LEVEL(clamp)(from[c] + keep * ((x[c] - mean[c]) * scale[c] + bias[c]), low, high);
+                y[c] = LEVEL(clamp)(from[c] + keep * (((x[c] - mean[c]) - rest[c]) * scale[c] + bias[c]), low, high);
         } else {
             CK_INDEPENDENT
             for (size_t c = 0; c < channels; c++)
-                y[c] = LEVEL(clamp)(keep * ((x[c] - mean[c]) * scale[c] + bias[c]), low, high);
+                y[c] = LEVEL(clamp)(keep * (((x[c] - mean[c]) - rest[c]) * scale[c] + bias[c]), low, high);
         }
     }
 }

@@ -21,8 +21,9 @@ typedef struct {
                                   size_t first, size_t last);
     /// sums[c] += Σ (x - shift), sums[channels + c] += Σ (x - shift)²
     void (*moments)(const float *x, const float *shift, double *sums, size_t rows, size_t channels);
-    /// y = clamp(residual + keep·((x - mean)·scale + bias)); residual may be absent.
-    void (*normalise)(const float *x, const float *mean, const float *scale, const float *bias,
+    /// y = clamp(residual + keep·((x - mean - rest)·scale + bias)); residual may be absent. `rest` is what the mean
+    /// loses in a float: far from zero it would be a part of the result.
+    void (*normalise)(const float *x, const float *mean, const float *rest, const float *scale, const float *bias,
                       const float *_Nullable residual, float keep, float low, float high, float *y, size_t rows,
                       size_t channels);
     /// With g = keep·dy where low < y < high, else 0: sums[c] += Σ g, sums[channels + c] += Σ g·(x - mean).
