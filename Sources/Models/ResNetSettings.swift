@@ -10,7 +10,7 @@ extension ResNet {
     }
 
     /// What stands before the first stage.
-    public enum Stem: Sendable {
+    public enum Stem: String, Sendable, CaseIterable {
         /// 7×7 with stride 2, then maximum pooling; the first stage keeps the side.
         case pooled
         /// 3×3 with stride 2; the first stage halves the side too. For small pictures.
