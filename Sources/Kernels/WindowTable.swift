@@ -46,18 +46,28 @@ public struct CellNumbers: Sendable {
     }
 
     /// Writes the numbers of the cells whose mask is 0.
-    /// - Parameter hidden: (batch, grid, grid), 1 = hidden; as many zeros as there are places.
-    public func number(hidden: Floats) {
+    /// - Parameters:
+    ///   - hidden: (batch, grid, grid), 1 = hidden; as many zeros as there are places.
+    ///   - visible: zeros of each image, where all have as many. An image without a hidden cell is an empty slot of its
+    ///     batch: any cells of it stand for it.
+    public func number(hidden: Floats, visible: Int? = nil) {
         precondition(hidden.count == numbers.count, "a mask of another grid")
+        let area = grid * grid
         var next = 0
-        for place in 0..<hidden.count {
-            let isActive = hidden.base[place] == 0
-            if isActive {
-                precondition(next < places.count, "the mask shows more than the plan's \(places.count) cells")
-                places.base[next] = Int32(place)
+        for image in 0..<hidden.count / area {
+            let mask = hidden[image * area..<(image + 1) * area]
+            let shown = (0..<area).count { mask.base[$0] == 0 }
+            let most = visible == nil || shown < area ? shown : min(visible ?? area, area)
+            precondition(visible == nil || most == visible, "an image shows \(shown) cells, the plan \(visible ?? 0)")
+            precondition(next + most <= places.count, "the mask shows more than the plan's \(places.count) cells")
+            let last = next + most
+            for cell in 0..<area {
+                let isActive = mask.base[cell] == 0 && next < last
+                numbers.base[image * area + cell] = isActive ? Int32(next) : CK_HIDDEN
+                guard isActive else { continue }
+                places.base[next] = Int32(image * area + cell)
+                next += 1
             }
-            numbers.base[place] = isActive ? Int32(next) : CK_HIDDEN
-            next += isActive ? 1 : 0
         }
         precondition(next == places.count, "the mask shows \(next) cells, the plan has \(places.count)")
     }

@@ -68,7 +68,8 @@ public final class ActiveCells {
         precondition(total > 0 && (!isEven || total % hidden.shape[0] == 0), "some cells are shown")
         (batch, grid, count) = (hidden.shape[0], hidden.shape[1], total)
         (self.hidden, self.isEven, graph) = (hidden, isEven, hidden.graph)
-        numbers = hidden.apply(NumberedCells(cells: total))
+        numbers = hidden.apply(
+            NumberedCells(cells: total, visible: isEven ? total / hidden.shape[0] : nil))
     }
 
     /// Every position of the same batch; one object, so that layers share its tables.
@@ -185,12 +186,15 @@ struct HeldTable: Sendable {
 /// The number of each cell and the place of each active one: (B, g, g) to B·g·g + cells words. No gradient.
 struct NumberedCells: Operation {
     let cells: Int
+    /// Of each image, where all show as many.
+    let visible: Int?
 
     var keeps: Kept { .nothing }
     func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { [shapes[0].count + cells] }
 
     func forward(_ at: Workspace) {
-        CellNumbers(at.output, batch: at.shapes[0][0], grid: at.shapes[0][1]).number(hidden: at.inputs[0])
+        CellNumbers(at.output, batch: at.shapes[0][0], grid: at.shapes[0][1]).number(
+            hidden: at.inputs[0], visible: visible)
     }
 
     func backward(_ at: Workspace) {}
