@@ -100,6 +100,15 @@ enum MapKind: CaseIterable {
         }
     }
 
+    @Test(arguments: [false, true]) func `NormalisedCellLoss has the gradient of its prediction`(otherUses: Bool) throws
+    {
+        let check = GradientCheck()
+        let picture = check.source("picture", [2, 36, 3])
+        let images = check.constant([2, 6, 6, 3], check.numbers(2 * 36 * 3))
+        let mask = check.constant([2, 2, 2], [1, 0, 0, 1, 0, 1, 1, 1])
+        try check.run(NormalisedCellLoss()(picture, images, mask: mask), inputsHaveOtherUses: otherUses)
+    }
+
     @Test(arguments: [MapKind.even, .uneven])
     func `filling a map has the gradient of rows and token`(kind: MapKind) throws {
         for otherUses in [false, true] {
