@@ -49,6 +49,7 @@ struct Binding {
             saved: call.saved.map(floats) ?? none,
             scratch: call.scratch.map(floats) ?? none,
             values: operation.parameters.map { store.value($0.name) ?? none },
+            buffers: operation.buffers.map { store.buffer($0.name) ?? none },
             indices: operation.indices.map { tables[$0.id] },
             inputGradients: call.inputGradients.map { $0.map(floats) },
             outputGradient: call.outputGradient.map(floats) ?? none,
@@ -56,6 +57,7 @@ struct Binding {
             adds: call.adds,
             addsToParameters: operation.parameters.map { adding || lastUse[$0.name] != call.node },
             pool: pool,
+            isTraining: lifetimes.lossGradient != nil,
             sumOverRanks: options.sumOverRanks)
     }
 }

@@ -4,6 +4,8 @@ public import Kernels
 public protocol Operation: Sendable {
     /// Parameters read by forward; their gradients are written by backward.
     var parameters: [Parameter] { get }
+    /// Numbers that forward moves without a gradient, such as running statistics.
+    var buffers: [RegisteredBuffer] { get }
     /// Tables of indices, bound at each step.
     var indices: [IndexInput] { get }
     /// What backward reads besides `saved`, the parameters and the output gradient.
@@ -22,6 +24,7 @@ public protocol Operation: Sendable {
 
 extension Operation {
     public var parameters: [Parameter] { [] }
+    public var buffers: [RegisteredBuffer] { [] }
     public var indices: [IndexInput] { [] }
     public var isCheap: Bool { false }
     public var passesGradientTo: Int? { nil }

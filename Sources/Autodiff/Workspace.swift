@@ -9,6 +9,8 @@ public struct Workspace {
     public let scratch: Floats
     /// Of `Operation.parameters`, in that order.
     public let values: [Floats]
+    /// Of `Operation.buffers`, in that order.
+    public let buffers: [Floats]
     public let indices: [Indices]
     /// Nil where no gradient is wanted.
     public let inputGradients: [Floats?]
@@ -20,6 +22,8 @@ public struct Workspace {
     /// Per parameter gradient: add to what is there instead of storing.
     public let addsToParameters: [Bool]
     public let pool: WorkerPool
+    /// False in a plan that runs forward only: statistics are then those of training.
+    public let isTraining: Bool
     /// Adds the floats over all ranks; given by the trainer, so that layers know no cluster.
     public let sumOverRanks: @Sendable (Floats) -> Void
 }

@@ -4,9 +4,14 @@ public import Recipes
 
 /// Every method and model that a recipe can name: one entry each.
 public enum Catalog {
-    private static var objectives: [any Objective.Type] { [SimMIM.self, CRATEMAE.self, Classification.self] }
+    private static var objectives: [any Objective.Type] {
+        [SimMIM.self, CRATEMAE.self, SparK.self, Classification.self]
+    }
     private static var models: [any EncoderSection.Type] {
-        [VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self]
+        [
+            VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
+            ResNetSection.self, ConvNeXtSection.self,
+        ]
     }
 
     /// What `recipe check` needs to know of each kind.

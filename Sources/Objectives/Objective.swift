@@ -58,6 +58,8 @@ public struct CellHiding: Sendable, Equatable {
         case hiddenUp
         /// floor(n·(1 − ratio)) stay visible: MAE and CRATE-MAE.
         case visibleDown
+        /// round(n·(1 − ratio)) stay visible, halves to even: SparK.
+        case visibleEven
     }
 
     public init(cellSide: Int, patchSide: Int, ratio: Double, rounding: Rounding = .hiddenUp) {
@@ -69,6 +71,7 @@ public struct CellHiding: Sendable, Equatable {
         switch rounding {
         case .hiddenUp: Int((Double(cells) * ratio).rounded(.up))
         case .visibleDown: cells - Int(Double(cells) * (1 - ratio))
+        case .visibleEven: cells - Int((Double(cells) * (1 - ratio)).rounded(.toNearestOrEven))
         }
     }
 

@@ -24,6 +24,7 @@ public final class Trainer {
     private let probed: Tensor?
     let pool: WorkerPool
     private let feed: any BatchFeed
+    private let rankSums: RankSums
     private let inputs: BatchTensors
     private let loss: Loss
     private let dropPaths: DropPathFactors
@@ -44,6 +45,10 @@ public final class Trainer {
         store = try ParameterStore(
             experiment.graph, minimising: experiment.loss.sum, seed: recipe.seed, pool: pool, isFrozen: { _ in false },
             gradientMemory: { try communicator.allocate($0) })
+        var options = options
+        let sums = RankSums(communicator)
+        options.sumOverRanks = { sums.add($0) }
+        rankSums = sums
         plan = try Plan(
             experiment.graph, minimising: experiment.loss.sum,
             keeping: [experiment.loss.weight] + (experiment.probed.map { [$0] } ?? []),
@@ -84,6 +89,7 @@ public final class Trainer {
             plan.backward(adding: micro > 0) { bucket in
                 if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
             }
+            try rankSums.check()
             if let probe, let probed { probe.learn(plan.value(of: probed), labels: batch.labels, adding: micro > 0) }
             lossSum += Double(plan.value(of: loss.sum)[0])
             weight += Double(plan.value(of: loss.weight)[0])

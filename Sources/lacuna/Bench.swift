@@ -10,8 +10,10 @@ struct Bench: ParsableCommand {
               lacuna bench ops Recipes/simmim-vit_micro-procedural.yaml --threads 1 --steps 20
               lacuna bench step Recipes/simmim-vit_micro-procedural.yaml --threads 1 --batch 16 --steps 5
               lacuna bench data Recipes/simmim-vit_micro-digits.yaml
+              lacuna bench encoder --batch 2 --steps 1 --ratios 0.6
             """,
-        subcommands: [BenchOperations.self, BenchStep.self, BenchData.self], defaultSubcommand: BenchOperations.self)
+        subcommands: [BenchOperations.self, BenchStep.self, BenchData.self, BenchEncoder.self],
+        defaultSubcommand: BenchOperations.self)
 }
 
 /// What both measurements take.

@@ -91,8 +91,12 @@ private struct Trial {
     let constants: [(Tensor, [Float])]
     let terms: [(Tensor, [Float])]
 
-    func forward() {
+    func set() {
         for (input, values) in constants { plan.set(input, Floats(values)) }
+    }
+
+    func forward() {
+        set()
         plan.forward()
     }
 
@@ -126,6 +130,7 @@ private struct Trial {
 
     /// Allocations of this thread in one step.
     func allocations() -> Int {
+        set()
         let before = allocations_of_this_thread()
         plan.forward()
         plan.backward()

@@ -16,6 +16,7 @@
 #include "exponential.h"
 
 #include "activation.h"
+#include "convolve.h"
 #include "elementwise.h"
 #include "gather.h"
 #include "normalize.h"
@@ -24,6 +25,7 @@
 #include "softmax.h"
 #include "attention.h"
 #include "update.h"
+#include "window.h"
 
 const ck_table LEVEL(ck_table) = {
     .elementwise = CK_ELEMENTWISE_TABLE,
@@ -35,4 +37,6 @@ const ck_table LEVEL(ck_table) = {
     .picture = CK_PICTURE_TABLE,
     .gather = CK_GATHER_TABLE,
     .update = CK_UPDATE_TABLE,
+    .convolve = CK_CONVOLVE_TABLE,
+    .window = CK_WINDOW_TABLE,
 };

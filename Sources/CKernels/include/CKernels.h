@@ -7,6 +7,7 @@
 
 #include "activation.h"
 #include "attention.h"
+#include "convolve.h"
 #include "elementwise.h"
 #include "gather.h"
 #include "normalize.h"
@@ -14,6 +15,7 @@
 #include "pixels.h"
 #include "softmax.h"
 #include "update.h"
+#include "window.h"
 
 #pragma clang assume_nonnull begin
 
@@ -28,6 +30,8 @@ typedef struct {
     ck_picture picture;
     ck_gather gather;
     ck_update update;
+    ck_convolve convolve;
+    ck_window window;
 } ck_table;
 
 typedef enum { CK_BASELINE = 0, CK_V3 = 1, CK_V4 = 2 } ck_level;

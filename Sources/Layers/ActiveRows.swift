@@ -1,0 +1,266 @@
+public import Autodiff
+public import Kernels
+
+/// Feature vectors at the positions of square maps: at all of them, row-major, or at those of the active cells only, cell
+/// by cell.
+public struct GridRows {
+    /// (B, n, C); (n, C) where images show different numbers of cells.
+    public let rows: Tensor
+    /// Positions along a side of the whole map.
+    public let side: Int
+    public let cells: ActiveCells
+
+    public init(rows: Tensor, side: Int, cells: ActiveCells) {
+        (self.rows, self.side, self.cells) = (rows, side, cells)
+    }
+
+    public var channels: Int { rows.shape.channels }
+    /// Positions along a side of a cell.
+    var tile: Int { side / cells.grid }
+
+    /// The same positions with other vectors.
+    public func map(_ layer: (Tensor) -> Tensor) -> GridRows {
+        GridRows(rows: layer(rows), side: side, cells: cells)
+    }
+}
+
+/// The cells of a batch that a network computes. Its tables tell which rows a window reads; layers of the same geometry
+/// share them. They are values of the graph, computed from the mask in each step by operations: the planner then knows
+/// how long they live. Their words are Int32, among the floats of other values.
+/// Source of the layout: arXiv 2301.03580; compact rows compute what dense layers times the mask give.
+public final class ActiveCells {
+    public let batch: Int
+    /// Cells along a side of the map; 1 where all positions are active.
+    public let grid: Int
+    /// Active cells of the batch.
+    public let count: Int
+    let graph: Graph
+    /// (B, g, g), 1 = hidden; nil where all positions are active.
+    public let hidden: Tensor?
+    private let isEven: Bool
+    private let numbers: Tensor?
+    private var tables: [Key: WindowSource] = [:]
+    private var all: ActiveCells?
+
+    private enum Key: Hashable {
+        case reads(Window, side: Int), readers(Window, side: Int), image(Window, side: Int)
+        case places(side: Int), positions(side: Int)
+    }
+
+    /// Every position of every image.
+    public init(all batch: Int, in graph: Graph) {
+        (self.batch, self.graph) = (batch, graph)
+        (grid, count, isEven, hidden, numbers) = (1, batch, true, nil, nil)
+    }
+
+    /// The cells where the mask (B, g, g) is 0.
+    /// - Parameters:
+    ///   - visible: of each image.
+    public convenience init(hidden: Tensor, visible: Int) {
+        self.init(hidden: hidden, total: hidden.shape[0] * visible, isEven: true)
+    }
+
+    /// - Parameters:
+    ///   - total: cells with a 0 in the whole batch.
+    ///   - isEven: every image shows as many.
+    public init(hidden: Tensor, total: Int, isEven: Bool) {
+        precondition(hidden.shape.rank == 3 && hidden.shape[1] == hidden.shape[2], "a mask is (batch, grid, grid)")
+        precondition(total > 0 && (!isEven || total % hidden.shape[0] == 0), "some cells are shown")
+        (batch, grid, count) = (hidden.shape[0], hidden.shape[1], total)
+        (self.hidden, self.isEven, graph) = (hidden, isEven, hidden.graph)
+        numbers = hidden.apply(
+            NumberedCells(cells: total, visible: isEven ? total / hidden.shape[0] : nil))
+    }
+
+    /// Every position of the same batch; one object, so that layers share its tables.
+    public var whole: ActiveCells {
+        if hidden == nil { return self }
+        if let all { return all }
+        let made = ActiveCells(all: batch, in: graph)
+        all = made
+        return made
+    }
+
+    /// The shape of rows over the active positions of maps of `side`.
+    public func shape(side: Int, channels: Int) -> Shape {
+        let rows = count * (side / grid) * (side / grid)
+        return isEven ? [batch, rows / batch, channels] : [rows, channels]
+    }
+
+    /// For each output row of a window over maps of `side`: the input rows of its taps.
+    func reads(_ window: Window, side: Int) -> WindowSource {
+        let (tile, sourceTile) = (side / window.stride / grid, side / grid)
+        precondition(
+            side % (grid * window.stride) == 0 && window.divides(side), "\(window) does not fit a side of \(side)")
+        return table(.reads(window, side: side)) {
+            .reach(.init(tile: tile, sourceTile: sourceTile, scale: window.stride, taps: window.reads))
+        }
+    }
+
+    /// For each output row: the output rows that read the input positions below it, in the columns of `Window.readers`.
+    func readers(_ window: Window, side: Int) -> WindowSource {
+        if window.stride == 1 { return reads(window, side: side) }
+        let tile = side / window.stride / grid
+        return table(.readers(window, side: side)) {
+            .reach(.init(tile: tile, sourceTile: tile, scale: 1, taps: window.readers.taps))
+        }
+    }
+
+    /// For each output row of a window over padded images of `side`: the first pixel of each line.
+    func imageLines(_ window: Window, side: Int) -> WindowSource {
+        precondition(
+            side % (grid * window.stride) == 0 && window.divides(side), "\(window) does not fit a side of \(side)")
+        precondition(window.dilation == 1, "a line of pixels has no gaps")
+        return table(.image(window, side: side)) {
+            .image(
+                .init(
+                    tile: side / window.stride / grid, kernel: window.kernel, stride: window.stride,
+                    side: side + 2 * window.padding))
+        }
+    }
+
+    /// For each position of whole maps: the row that stands there, or none.
+    func places(side: Int) -> WindowSource { table(.places(side: side)) { .places(tile: side / grid) } }
+
+    /// For each row: its position in the whole maps.
+    func positions(side: Int) -> WindowSource {
+        table(.positions(side: side)) { .image(.init(tile: side / grid, kernel: 1, stride: 1, side: side)) }
+    }
+
+    private func table(_ key: Key, _ kind: () -> WindowTableOperation.Kind) -> WindowSource {
+        if let found = tables[key] { return found }
+        let made: WindowSource
+        if let numbers {
+            let operation = WindowTableOperation(kind: kind(), grid: grid, batch: batch, cells: count)
+            made = WindowSource(
+                fixed: nil, taps: operation.taps, rows: operation.rows, sources: operation.sources,
+                tensor: numbers.apply(operation))
+        } else {
+            let fixed = fixedTable(kind())
+            made = WindowSource(
+                fixed: fixed, taps: fixed.taps, rows: fixed.rows, sources: fixed.sources, tensor: nil)
+        }
+        tables[key] = made
+        return made
+    }
+
+    /// A table over as many whole images as give a few thousand rows; it repeats over the batch.
+    private func fixedTable(_ kind: WindowTableOperation.Kind) -> WindowTable {
+        let rows = kind.tile * kind.tile
+        var images = max(1, min(batch, 4096 / rows))
+        while batch % images != 0 { images -= 1 }
+        let cells = CellNumbers.all(batch: images, grid: 1)
+        switch kind {
+        case .reach(let reach): return reach.table(over: cells)
+        case .image(let windows): return windows.table(over: cells)
+        case .places: preconditionFailure("a whole map needs no filling")
+        }
+    }
+}
+
+/// A table of windows in a graph: the same in every step, or computed from the mask of the step.
+struct WindowSource {
+    let fixed: WindowTable?
+    let taps, rows, sources: Int
+    let tensor: Tensor?
+
+    /// What an operation keeps of it.
+    func held(by input: Int) -> HeldTable {
+        HeldTable(fixed: fixed, taps: taps, rows: rows, sources: sources, input: input)
+    }
+}
+
+/// The table of an operation: its own, or one of its inputs.
+struct HeldTable: Sendable {
+    let fixed: WindowTable?
+    let taps, rows, sources: Int
+    let input: Int
+
+    func table(_ at: Workspace) -> WindowTable {
+        fixed
+            ?? WindowTable(
+                entries: at.inputs[input].viewed(as: Int32.self), taps: taps, rows: rows, sources: sources)
+    }
+}
+
+/// The number of each cell and the place of each active one: (B, g, g) to B·g·g + cells words. No gradient.
+struct NumberedCells: Operation {
+    let cells: Int
+    /// Of each image, where all show as many.
+    let visible: Int?
+
+    var keeps: Kept { .nothing }
+    func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { [shapes[0].count + cells] }
+
+    func forward(_ at: Workspace) {
+        CellNumbers(at.output, batch: at.shapes[0][0], grid: at.shapes[0][1]).number(
+            hidden: at.inputs[0], visible: visible)
+    }
+
+    func backward(_ at: Workspace) {}
+}
+
+extension CellNumbers {
+    /// The words that `NumberedCells` writes.
+    fileprivate init(_ floats: Floats, batch: Int, grid: Int) {
+        let words = floats.viewed(as: Int32.self)
+        let cells = batch * grid * grid
+        self.init(grid: grid, numbers: words[0..<cells], places: words[cells..<words.count])
+    }
+}
+
+/// A table over the active cells, (rows, taps) words, from their numbers. No gradient.
+struct WindowTableOperation: Operation {
+    enum Kind: Sendable {
+        case reach(WindowReach)
+        case image(ImageWindows)
+        case places(tile: Int)
+
+        var tile: Int {
+            switch self {
+            case .reach(let reach): reach.tile
+            case .image(let windows): windows.tile
+            case .places(let tile): tile
+            }
+        }
+    }
+
+    let kind: Kind
+    let grid, batch, cells: Int
+
+    var taps: Int {
+        switch kind {
+        case .reach(let reach): reach.taps
+        case .image(let windows): windows.kernel
+        case .places: 1
+        }
+    }
+    var rows: Int {
+        switch kind {
+        case .reach, .image: cells * kind.tile * kind.tile
+        case .places: batch * grid * grid * kind.tile * kind.tile
+        }
+    }
+    var sources: Int {
+        switch kind {
+        case .reach(let reach): cells * reach.sourceTile * reach.sourceTile
+        case .image(let windows): batch * windows.side * windows.side
+        case .places(let tile): cells * tile * tile
+        }
+    }
+
+    var keeps: Kept { .nothing }
+    func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { [rows, taps] }
+
+    func forward(_ at: Workspace) {
+        let numbers = CellNumbers(at.inputs[0], batch: batch, grid: grid)
+        let entries = at.output.viewed(as: Int32.self)
+        switch kind {
+        case .reach(let reach): at.pool.fill(entries, reach: reach, cells: numbers)
+        case .image(let windows): at.pool.fill(entries, windows: windows, cells: numbers)
+        case .places(let tile): at.pool.fillPlaces(entries, tile: tile, cells: numbers)
+        }
+    }
+
+    func backward(_ at: Workspace) {}
+}

@@ -1,0 +1,39 @@
+import Cluster
+import Kernels
+import Synchronization
+
+/// Sums over ranks inside a plan, such as those of batch norm: one per layer, small, on the compute thread's
+/// communicator. A pass cannot throw in its middle, so the first failure is kept and thrown after it.
+final class RankSums: Sendable {
+    private let communicator: any Communicator
+    private let state = Mutex<State>(State())
+
+    private struct State {
+        var failure: ClusterError?
+        var seconds = 0.0
+        var count = 0
+    }
+
+    init(_ communicator: any Communicator) { self.communicator = communicator }
+
+    func add(_ floats: Floats) {
+        if communicator.size == 1 || state.withLock({ $0.failure != nil }) { return }
+        let start = MonotonicTime.now
+        do throws(ClusterError) {
+            try communicator.sum(floats)
+        } catch {
+            state.withLock { $0.failure = error }
+        }
+        state.withLock {
+            $0.seconds += MonotonicTime.now - start
+            $0.count += 1
+        }
+    }
+
+    /// Mean seconds of one sum; 0 before the first.
+    var latency: Double { state.withLock { $0.count == 0 ? 0 : $0.seconds / Double($0.count) } }
+
+    func check() throws(ClusterError) {
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+}
