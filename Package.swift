@@ -86,8 +86,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Objectives", "Models", "Autodiff", "Cluster", "Batches", "Checkpoints", "Recipes", "Kernels",
-                "Platform", "AllocationCounter",
+                "Training", "Objectives", "Models", "Autodiff", "Cluster", "Batches", "Checkpoints", "Recipes",
+                "Kernels", "Platform", "AllocationCounter",
             ]),
         .testTarget(
             name: "EvaluationTests",

@@ -79,3 +79,8 @@ public protocol EncoderSettings: Sendable {
     /// not tell all of it; the number of heads leaves no trace in them.
     var lineage: [String: String] { get }
 }
+
+extension EncoderSettings {
+    /// Shapes of tensors tell all.
+    public var lineage: [String: String] { [:] }
+}

@@ -41,7 +41,7 @@ import Testing
         let input = graph.apply(TrainedInput(graph.scope, "x", Shape(x.shape)))
         let y = try output(block, graph.scope[name], input)
         let cotangent = try golden.floats("input/\(name)/cotangent")
-        let loss = y.apply(Weighted(factors: Floats(cotangent)))
+        let loss = y.apply(Weighted(cotangent))
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)
         #expect(
             Set(golden.parts(after: "param/\(name)/").map { "\(name).\($0)" } + ["x"]) == Set(store.names))

@@ -166,20 +166,6 @@ struct TrainedInput: Operation {
     }
 }
 
-/// Σ r·x as a scalar.
-struct Weighted: Operation {
-    let factors: Floats
-    var keeps: Kept { .nothing }
-    func outputShape(of inputs: [Shape]) throws(ShapeError) -> Shape { [1] }
-    func forward(_ at: Workspace) {
-        at.output[0] = Float((0..<factors.count).reduce(0.0) { $0 + Double(factors[$1]) * Double(at.inputs[0][$1]) })
-    }
-    func backward(_ at: Workspace) {
-        guard let gradient = at.inputGradients[0] else { return }
-        at.pool.copy(factors, into: gradient, adding: at.adds[0], scale: at.outputGradient[0])
-    }
-}
-
 /// Tolerances of the fixtures' README.
 enum CRATETolerance {
     static let output: Float = 5e-5

@@ -99,6 +99,10 @@ import Testing
         try compareGradients(golden, store, weight: weight)
     }
 
+    /// What the specification's section 15 suggests, ten times what float32 reaches. All but a Swin of four channels stay
+    /// below 1e-5; there rounding alone gives up to 1.8e-5, also with the exact error function and norms in double.
+    private let gradientGate: Float = 1e-4
+
     /// Ours belong to the sum of the loss, the reference's to the mean.
     private func compareGradients(_ golden: SimMIMFile, _ store: ParameterStore, weight: Double) throws {
         let names = golden.parts(after: "grad/")
@@ -107,7 +111,7 @@ import Testing
             let ours = try #require(store.gradient(name)).array.map { Float(Double($0) / weight) }
             let (rest, key) = ours.partedKeyBias(name)
             expectWithin(
-                1e-5, rest, try golden.floats("grad/\(name)").partedKeyBias(name).rest, "gradient of \(name)")
+                gradientGate, rest, try golden.floats("grad/\(name)").partedKeyBias(name).rest, "gradient of \(name)")
             #expect(key.allSatisfy { abs($0) <= 1e-6 }, "gradient of \(name), key part")
         }
     }
