@@ -175,6 +175,28 @@ import Testing
         }
     }
 
+    @Test func `a Swin goes to timm and comes back, also with other windows`() throws {
+        let swin = [
+            "model.kind=swin", "model.width=16", "model.depth=null", "model.depths=[2, 2]", "model.heads=[2, 4]",
+            "model.init_values=null", "model.relative_positions=null", "model.shared_relative_positions=null",
+        ]
+        let folder = try Scratch()
+        let (recipe, _, file) = try exported(.timm, in: folder, swin + ["model.window=2"])
+        #expect(file.metadata["architecture"] == "swin_tiny_patch4_window7_224")
+        #expect(file.contains("layers.1.downsample.reduction.weight"))
+        #expect(!file.names.contains { $0.hasPrefix("layers.0.downsample") || $0.hasSuffix("attn_mask") })
+        let imported = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        #expect(imported.faults == [] && !imported.parity.differs && imported.parity != .none)
+        let larger = try smallRecipe(swin + ["model.window=4", "images.size=32"])
+        let resampled = try ImportedModel(ForeignWeights(file), into: larger, pool: pool)
+        #expect(resampled.faults == [])
+        guard case .incomparable(let reason) = resampled.parity else {
+            Issue.record("\(resampled.parity)")
+            return
+        }
+        #expect(reason.hasSuffix("relative_position_bias_table was resampled"))
+    }
+
     @Test func `timm's Swin merges patches one stage later`() throws {
         func weights(_ names: [String]) throws -> ForeignWeights {
             let folder = try Scratch()
