@@ -40,9 +40,21 @@ public struct KeyReport: Sendable, Equatable {
         unexpected = left.keys.sorted()
     }
 
-    /// The first names of a list, whatever a hostile file calls its tensors.
+    /// A list of names in one line. Those that differ in numbers alone are one entry, `blocks.*.norm1.bias (12)`; what a
+    /// hostile file calls its tensors is cut.
     public static func text(_ names: [String], atMost shown: Int = 20) -> String {
-        let rest = names.count > shown ? " and \(names.count - shown) more" : ""
-        return names.prefix(shown).map(clipped).joined(separator: ", ") + rest
+        var (order, groups): ([String], [String: [String]]) = ([], [:])
+        for name in names {
+            let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+            let form = parts.map { Int($0) == nil ? $0 : "*" }.joined(separator: ".")
+            if groups[form] == nil { order.append(form) }
+            groups[form, default: []].append(name)
+        }
+        let entries = order.prefix(shown).map { form in
+            let group = groups[form] ?? []
+            return group.count == 1 ? clipped(group[0]) : "\(clipped(form)) (\(group.count))"
+        }
+        let rest = names.count - order.prefix(shown).reduce(0) { $0 + (groups[$1]?.count ?? 0) }
+        return entries.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
     }
 }

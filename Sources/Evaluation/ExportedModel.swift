@@ -71,7 +71,7 @@ public struct ExportedModel {
         _ counterpart: ForeignModel, _ recipe: Recipe, classes: Int, grid: FeatureGrid, names: [String]?
     ) -> JSON {
         let size = recipe.images.size
-        let interpolation = recipe.images.crop?.interpolation ?? .bilinear
+        let view = recipe.evaluationView
         let normalisation = recipe.images.normalize
         var config: [String: JSON] = [
             "architecture": .string(counterpart.architecture), "num_classes": .integer(classes),
@@ -82,8 +82,8 @@ public struct ExportedModel {
                 "num_classes": .integer(classes),
                 "input_size": .array([.integer(3), .integer(size), .integer(size)]), "fixed_input_size": .bool(true),
                 "mean": .array(normalisation.mean.map(JSON.number)), "std": .array(normalisation.std.map(JSON.number)),
-                "interpolation": .string(interpolation.rawValue), "crop_pct": .number(1),
-                "crop_mode": .string("center"),
+                "interpolation": .string(view.interpolation.rawValue), "crop_pct": .number(view.cropRatio ?? 1),
+                "crop_mode": .string(view.cropRatio == nil ? "squash" : "center"),
                 "first_conv": .string(counterpart.firstConvolution), "classifier": .string(counterpart.head),
             ]),
         ]
@@ -96,5 +96,14 @@ public struct ExportedModel {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
         return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}
+
+extension Recipe {
+    /// What `evaluationTransform` makes of a picture: the share of its short edge that is kept, nil for the whole
+    /// picture whatever its aspect, and the filter.
+    fileprivate var evaluationView: (cropRatio: Double?, interpolation: Crop.Interpolation) {
+        if let evaluation = images.evaluation { return (evaluation.cropRatio, evaluation.interpolation) }
+        return (1, images.crop?.interpolation ?? images.randomCrop?.interpolation ?? .bilinear)
     }
 }

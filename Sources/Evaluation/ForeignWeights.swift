@@ -16,7 +16,7 @@ public struct ForeignWeights: Sendable {
     /// Rows of the head; nil without one.
     public var classes: Int? { others.first { $0.name == "head.weight" }?.shape.first }
 
-    /// - Parameter library: whose names the file has; nil: as they look.
+    /// - Parameter library: whose names the file has; nil: as it says or as they look.
     public init(_ file: Safetensors, from library: ForeignLibrary? = nil) throws(CheckpointError) {
         path = file.path
         let tables: [NameMap.Rule] = [
@@ -24,7 +24,8 @@ public struct ForeignWeights: Sendable {
             .ignore("**.attn_mask"),
         ]
         let bare = try NameMap(tables).apply(to: file.tensors)
-        let library = library ?? Self.library(of: bare.map(\.name))
+        let library =
+            library ?? file.metadata["library"].flatMap(ForeignLibrary.init) ?? Self.library(of: bare.map(\.name))
         self.library = library
         let tensors = library == .timm ? try Self.timm(bare.map(\.name)).apply(to: bare) : bare
         let prefix = "encoder."

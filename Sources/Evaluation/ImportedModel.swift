@@ -63,6 +63,22 @@ public struct ImportedModel {
         parity = try Self.parity(of: weights, in: model, unset: unset, resampled: resampled)
     }
 
+    /// The keys of the recipe's model section that decide over what does not fit.
+    public var suspects: String {
+        let form = KeyReport.text(faults, atMost: .max)
+        // A block more or less explains everything in it.
+        if form.contains(".norm1.weight") { return report.misshaped.isEmpty ? "model.depth or depths" : "model.width" }
+        if !report.misshaped.isEmpty && report.misshaped.allSatisfy({ $0.name.hasSuffix("bias_table") }) {
+            return "model.heads and images.size"
+        }
+        let keys = [
+            ("qkv.bias", "key_bias"), ("pos_embed", "absolute_positions"), ("gamma_", "init_values"),
+            ("rel_pos_bias.", "shared_relative_positions"), ("attn.relative_position", "relative_positions"),
+            ("norm.", "mean_pooling"),
+        ].filter { form.contains($0.0) }
+        return keys.isEmpty ? "the model section" : keys.map { "model." + $0.1 }.joined(separator: ", ")
+    }
+
     /// A checkpoint without moments or position: to start from, not to resume.
     /// - Parameter program: the version that writes it.
     public func content(program: String) -> CheckpointContent {

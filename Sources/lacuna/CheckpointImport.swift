@@ -50,10 +50,13 @@ extension CheckpointVerb {
             let model = try ImportedModel(weights, into: recipe, pool: session.pool)
             writeOutput(Self.text(model, weights))
             if !model.faults.isEmpty || model.parity.differs {
-                let reason = model.faults.isEmpty ? "the model computes something else" : "the encoder is not whole"
+                let reason =
+                    model.faults.isEmpty
+                    ? "the model computes something else, although all names fit"
+                    : "\(model.faults.count) names keep the encoder from being whole"
                 guard allowPartial else {
                     writeError(
-                        "lacuna: \(file): \(reason); nothing was written. Change the model section of the recipe, "
+                        "lacuna: \(file): \(reason); nothing was written. Look at \(model.suspects) of the recipe, "
                             + "or take it as it is with --allow-partial")
                     throw ExitCode(65)
                 }
@@ -76,7 +79,6 @@ extension CheckpointVerb {
             add("missing", report.missing, "at their start values: ")
             add("unexpected", report.unexpected, "left out: ")
             add("mis-shaped", report.misshaped.map(\.description), "at their start values: ")
-            add("faults", model.faults, "")
             let parity =
                 switch model.parity {
                 case .none: "the file has no numbers to compare with"

@@ -29,4 +29,10 @@ import Testing
         #expect(KeyReport.text((0..<5).map { "b\($0)" }, atMost: 3) == "b0, b1, b2 and 2 more")
         #expect(KeyReport.text(["b"]) == "b")
     }
+
+    @Test func `names that differ in numbers alone are one entry`() {
+        let names = ["cls_token", "a.0.c.10", "a.1.c.11", "a.7.b", "head"]
+        #expect(KeyReport.text(names) == "cls_token, a.*.c.* (2), a.7.b, head")
+        #expect(KeyReport.text(names, atMost: 2) == "cls_token, a.*.c.* (2) and 2 more")
+    }
 }

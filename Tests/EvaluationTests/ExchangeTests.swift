@@ -75,7 +75,8 @@ import Testing
     @Test func `a timm export is the bare encoder, and its import leaves decoder and mask token at their start`() throws
     {
         let folder = try Scratch()
-        let (recipe, _, file) = try exported(.timm, in: folder)
+        let evaluation = "images.evaluation={crop_ratio: 0.9, interpolation: bicubic}"
+        let (recipe, _, file) = try exported(.timm, in: folder, [evaluation])
         #expect(file.contains("blocks.1.gamma_1") && file.contains("norm.weight"))
         #expect(
             !file.names.contains {
@@ -85,7 +86,9 @@ import Testing
         #expect(config["architecture"]?.string == "beit_base_patch16_224")
         #expect(config["model_args"]?["num_heads"]?.integer == 2)
         #expect(config["model_args"]?["use_shared_rel_pos_bias"]?.bool == true)
-        #expect(config["pretrained_cfg"]?["input_size"]?.integers == [3, 16, 16])
+        let view = config["pretrained_cfg"]
+        #expect(view?["input_size"]?.integers == [3, 16, 16] && view?["crop_pct"]?.number == 0.9)
+        #expect(view?["crop_mode"]?.string == "center" && view?["interpolation"]?.string == "bicubic")
         #expect(file.metadata["config"].map { try? JSON($0) } == config)
         let imported = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
         #expect(imported.report.missing == ["encoder.mask_token", "decoder.0.weight", "decoder.0.bias"])
@@ -115,14 +118,25 @@ import Testing
         #expect(short.faults.count == 15 && short.faults.allSatisfy { $0.hasPrefix("encoder.blocks.1.") })
         let long = try imported("model.depth=3")
         #expect(long.faults.allSatisfy { $0.hasPrefix("encoder.blocks.2.") } && long.faults.count == 15)
+        #expect(long.suspects == "model.depth or depths")
         let narrow = try imported("model.width=16")
+        #expect(narrow.suspects == "model.width")
+        let plain = try ImportedModel(
+            ForeignWeights(file),
+            into: smallRecipe([
+                "model.key_bias=true", "model.absolute_positions=true", "model.shared_relative_positions=false",
+            ]), pool: pool)
+        #expect(plain.suspects == "model.key_bias, model.absolute_positions, model.shared_relative_positions")
         #expect(narrow.faults.contains("encoder.cls_token"))
         // One head instead of two changes the shape of the table alone; without tables nothing but the numbers.
-        #expect(try imported("model.heads=1").faults == ["encoder.rel_pos_bias.relative_position_bias_table"])
-        let plain = ["model.absolute_positions=true", "model.shared_relative_positions=false"]
-        let (recipe, _, fresh) = try exported(.timm, in: folder, plain)
+        let single = try imported("model.heads=1")
+        #expect(single.faults == ["encoder.rel_pos_bias.relative_position_bias_table"])
+        #expect(single.suspects == "model.heads and images.size")
+        let unbiased = ["model.absolute_positions=true", "model.shared_relative_positions=false"]
+        let (recipe, _, fresh) = try exported(.timm, in: folder, unbiased)
         let trained = try exported(strengthened(fresh, recipe, in: folder), recipe, in: folder)
-        let wrong = try ImportedModel(ForeignWeights(trained), into: smallRecipe(plain + ["model.heads=1"]), pool: pool)
+        let wrong = try ImportedModel(
+            ForeignWeights(trained), into: smallRecipe(unbiased + ["model.heads=1"]), pool: pool)
         #expect(wrong.faults == [] && wrong.parity.differs, "\(wrong.parity)")
     }
 
@@ -159,6 +173,28 @@ import Testing
         ] {
             #expect(throws: EvaluationError.self) { try exported(library, in: Scratch(), [change]) }
         }
+    }
+
+    @Test func `a Swin goes to timm and comes back, also with other windows`() throws {
+        let swin = [
+            "model.kind=swin", "model.width=16", "model.depth=null", "model.depths=[2, 2]", "model.heads=[2, 4]",
+            "model.init_values=null", "model.relative_positions=null", "model.shared_relative_positions=null",
+        ]
+        let folder = try Scratch()
+        let (recipe, _, file) = try exported(.timm, in: folder, swin + ["model.window=2"])
+        #expect(file.metadata["architecture"] == "swin_tiny_patch4_window7_224")
+        #expect(file.contains("layers.1.downsample.reduction.weight"))
+        #expect(!file.names.contains { $0.hasPrefix("layers.0.downsample") || $0.hasSuffix("attn_mask") })
+        let imported = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        #expect(imported.faults == [] && !imported.parity.differs && imported.parity != .none)
+        let larger = try smallRecipe(swin + ["model.window=4", "images.size=32"])
+        let resampled = try ImportedModel(ForeignWeights(file), into: larger, pool: pool)
+        #expect(resampled.faults == [])
+        guard case .incomparable(let reason) = resampled.parity else {
+            Issue.record("\(resampled.parity)")
+            return
+        }
+        #expect(reason.hasSuffix("relative_position_bias_table was resampled"))
     }
 
     @Test func `timm's Swin merges patches one stage later`() throws {

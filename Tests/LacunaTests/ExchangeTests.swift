@@ -27,7 +27,7 @@ import Testing
 
         let wrong = receive("--set model.depth=5", into: "wrong")
         #expect(wrong.code == 65, "\(wrong.output)")
-        #expect(wrong.output.contains("encoder.blocks.4.norm1.weight") && wrong.output.contains("--allow-partial"))
+        #expect(wrong.output.contains("encoder.blocks.4.norm1.weight") && wrong.output.contains("Look at model.depth"))
         #expect(!bench.exists("wrong"))
         let partial = receive("--set model.depth=5 --allow-partial", into: "wrong")
         #expect(partial.code == 0 && bench.exists("wrong/checkpoints"), "\(partial.output)")

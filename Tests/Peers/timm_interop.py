@@ -47,6 +47,11 @@ BEIT = vit(relative=True, init_values=0.1, mean_pooling=True)
 PLAIN = dict(absolute=True, key_bias=True)
 
 
+def swin(**more):
+    return json.dumps(dict(kind="swin", width=48, depths=[2, 2, 4], heads=[2, 4, 8], patch=4, window=6, drop_path=0,
+                           absolute_positions=False, **more))
+
+
 def picture(side):
     """The picture of `lacuna checkpoint export`: (1, 3, side, side), normalised."""
     c, y, x = torch.meshgrid(torch.arange(3), torch.arange(side), torch.arange(side), indexing="ij")
@@ -184,27 +189,35 @@ def timm_cases(exchange):
              embed_dim=192, num_heads=3, use_abs_pos_emb=True, use_rel_pos_bias=False, use_shared_rel_pos_bias=True,
              init_values=0, global_pool="token")),
     ]
+    pairs = [(title, model, {**small, **arguments}) for title, model, arguments in pairs] + [
+        ("swin_tiny_patch4_window7_224",
+         '{kind: swin, preset: tiny, patch: 4, window: 7, drop_path: 0, absolute_positions: false}', small),
+        ("swin_tiny_patch4_window7_224, three stages, the last of one window", swin(), dict(
+            img_size=96, window_size=6, embed_dim=48, depths=(2, 2, 4), num_heads=(2, 4, 8))),
+    ]
     for seed, (title, model, arguments) in enumerate(pairs):
         name = title.split(",")[0]
-        theirs = randomise(timm.create_model(name, **small, **arguments), seed)
-        folder = exchange.receive(title, theirs, model, 224)
+        theirs = randomise(timm.create_model(name, **arguments), seed)
+        folder = exchange.receive(title, theirs, model, arguments["img_size"])
         exchange.send_timm(folder, title)
     # Trained for two steps here.
     for title, model in [("a ViT fine-tuned here", BEIT),
-                         ("a plain ViT fine-tuned here", vit(**PLAIN, mean_pooling=True))]:
+                         ("a plain ViT fine-tuned here", vit(**PLAIN, mean_pooling=True)),
+                         ("a Swin fine-tuned here", swin())]:
         folder = exchange.place(title)
-        exchange.run("finetune", exchange.recipe(folder, model, 64), "--run", folder / "run")
+        exchange.run("finetune", exchange.recipe(folder, model, 96), "--run", folder / "run")
         exchange.send_timm(folder, title)
     for title, model in [("pretraining encoder, shared table", vit(shared=True, init_values=0.1)),
-                         ("pretraining encoder, plain", vit(**PLAIN))]:
+                         ("pretraining encoder, plain", vit(**PLAIN)),
+                         ("pretraining encoder, Swin", swin())]:
         folder = exchange.place(title)
-        exchange.run("pretrain", exchange.recipe(folder, model, 64, "pretrain"), "--run", folder / "run")
+        exchange.run("pretrain", exchange.recipe(folder, model, 96, "pretrain"), "--run", folder / "run")
         exchange.send_timm(folder, title)
 
 
 def simmim_cases(exchange):
     from functools import partial
-    from models import simmim, vision_transformer
+    from models import simmim, swin_transformer, vision_transformer
     norm = partial(torch.nn.LayerNorm, eps=1e-6)
     shape = dict(img_size=96, patch_size=16, embed_dim=192, depth=3, num_heads=3, qkv_bias=True, init_values=0.1,
                  use_abs_pos_emb=False, norm_layer=norm)
@@ -223,6 +236,17 @@ def simmim_cases(exchange):
         "SimMIM's ViT, pretraining", encoder, ours(vit(shared=True, init_values=0.1)), 96, "pretrain",
         prepare=lambda _: {key: value.contiguous() for key, value in whole.state_dict().items()})
     exchange.send_simmim(folder, "SimMIM's ViT, pretraining", classes=0)
+    shape = dict(img_size=96, patch_size=4, embed_dim=48, depths=[2, 2, 4], num_heads=[2, 4, 8], window_size=6)
+    theirs = randomise(swin_transformer.SwinTransformer(num_classes=7, ape=True, **shape), 13)
+    positions = swin().replace("false", "true")
+    folder = exchange.receive("SimMIM's Swin, fine-tuned", theirs, positions, 96)
+    exchange.send_simmim(folder, "SimMIM's Swin, fine-tuned", classes=7)
+    encoder = simmim.SwinTransformerForSimMIM(num_classes=0, **shape)
+    whole = randomise(simmim.SimMIM(encoder, 16), 14)
+    folder = exchange.receive(
+        "SimMIM's Swin, pretraining", encoder, swin(), 96, "pretrain",
+        prepare=lambda _: {key: value.contiguous() for key, value in whole.state_dict().items()})
+    exchange.send_simmim(folder, "SimMIM's Swin, pretraining", classes=0)
 
 
 def main():
