@@ -77,8 +77,11 @@ public struct CRATE: SubspaceEncoder {
 
     public var headStart: Initializer { .uniform(bound: 1 / Double(sizes.width).squareRoot()) }
 
+    /// The norm before it, `mlp_head.0`, is started anew with it.
+    public var headName: String { "mlp_head.1" }
+
     public func head(_ scope: Scope, classes: Int) -> Linear {
-        LinearStart.fanIn.linear(scope["mlp_head"][1], sizes.width, classes)
+        LinearStart.fanIn.linear(scope[headName], sizes.width, classes)
     }
 }
 
@@ -119,10 +122,8 @@ extension CRATE {
     /// The published scripts have one group: norms, biases, tokens and positions decay too.
     public func decay(for use: EncoderUse) -> DecayRule { .everything }
 
-    /// Files of the published script carry `module.` before every name.
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
-        let names = stored.map { ($0.key.hasPrefix("module.") ? String($0.key.dropFirst(7)) : $0.key, $0.value) }
-        return resampled(Dictionary(names, uniquingKeysWith: { first, _ in first }), table: "pos_embedding")
+        resampled(stored, table: "pos_embedding")
     }
 }
 

@@ -49,6 +49,14 @@ public struct CRATESizes: Sendable, Equatable {
         }
     }
 
+    /// λ and η leave no trace in the shapes of the weights, and change what they compute.
+    func lineage(patch: Int, step: Double, threshold: Double) -> [String: String] {
+        [
+            "width": "\(width)", "depth": "\(depth)", "heads": "\(heads)", "head_width": "\(headWidth)",
+            "patch": "\(patch)", "step_size": "\(step)", "lambda": "\(threshold)",
+        ]
+    }
+
     static let meanings = [
         "preset": Preset.allCases.map { preset in
             let sizes = CRATESizes(preset)

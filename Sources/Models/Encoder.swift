@@ -12,7 +12,10 @@ public protocol Encoder {
     func pooled(_ images: Tensor) -> Tensor
     /// Start of the weight of such a head.
     var headStart: Initializer { get }
-    /// Declares the head of a classifier beside the encoder's parameters in `scope`.
+    /// The name of such a head beside the encoder's parameters. What begins with its first part belongs to the head: a
+    /// classifier for other classes starts it anew.
+    var headName: String { get }
+    /// Declares the head in `scope`, that of the encoder.
     func head(_ scope: Scope, classes: Int) -> Linear
     /// The layer of each parameter, for layer-wise rates.
     var layers: LayerScale { get }
@@ -24,8 +27,10 @@ public protocol Encoder {
 }
 
 extension Encoder {
+    public var headName: String { "head" }
+
     public func head(_ scope: Scope, classes: Int) -> Linear {
-        Linear(scope["head"], grid.width, classes, start: headStart)
+        Linear(scope[headName], grid.width, classes, start: headStart)
     }
 
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] { stored }

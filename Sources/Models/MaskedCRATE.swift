@@ -116,8 +116,12 @@ extension MaskedCRATE {
     /// Tokens decay in pre-training; in fine-tuning the class token does not, as facebookresearch/mae has it.
     public func decay(for use: EncoderUse) -> DecayRule { use == .pretraining ? .matrices : .mae }
 
+    /// The names of the decoder stand beside those of the encoder; a classifier leaves them behind.
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
-        resampled(resampled(stored, table: "pos_embed"), table: Self.positionName)
+        let own = stored.filter { name, _ in
+            maskToken != nil || name == Self.positionName || !(name.hasPrefix("decoder_") || name == "pos_embed")
+        }
+        return resampled(resampled(own, table: "pos_embed"), table: Self.positionName)
     }
 }
 

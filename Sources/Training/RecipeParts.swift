@@ -101,6 +101,14 @@ extension Recipe {
                     warmupStart: start, minimum: minimum, warmupEpochs: schedule.warmupEpochs ?? 0,
                     epochs: schedule.epochs ?? 1), epochs, base
             )
+        case .cosine(_, .crate):
+            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
+            return (
+                .crate(warmupEpochs: schedule.warmupEpochs ?? 0, epochs: schedule.epochs ?? 1), epochs, base
+            )
+        case .cosine(_, .crateFineTuning):
+            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
+            return (.crateFineTuning(epochs: schedule.epochs ?? 1), epochs, base)
         case .linear: return (curve(.linear(end: 0.01)), clock, base)
         case .multistep(let epochs, let gamma):
             return (curve(.multistep(epochs: epochs.map { $0 * perEpoch }, factor: gamma)), clock, base)

@@ -28,20 +28,22 @@ public struct StartingWeights: Sendable {
         public let dropped: [String]
         /// What may be a mistake although the weights fit.
         public let remarks: [String]
+        /// What the names of this model's head begin with.
+        let head: String
 
         /// What a classifier has that no encoder hands on: the head, and the norm after pooling.
-        private static let begun = [head, "fc_norm."]
-        /// What an encoder hands on that a classifier has no place for.
-        private static let spare = ["mask_token", "norm.", head]
+        private var begun: [String] { [head, "fc_norm."] }
+        /// What an encoder hands on that a classifier has no place for, heads of other models too.
+        private var spare: [String] { ["mask_token", "norm.", "head.", head] }
 
         /// Parameters that keep a start value of their own, as they should.
-        public var new: [String] { keys.missing.filter { Self.isOf(Self.begun, $0) }.sorted() }
+        public var new: [String] { keys.missing.filter { Self.isOf(begun, $0) }.sorted() }
         /// Stored tensors that have no place in a classifier.
-        public var unused: [String] { keys.unexpected.filter { Self.isOf(Self.spare, $0) } + dropped }
+        public var unused: [String] { keys.unexpected.filter { Self.isOf(spare, $0) } + dropped }
         /// Parameters that a stored tensor should have filled.
-        public var missing: [String] { keys.missing.filter { !Self.isOf(Self.begun, $0) } }
+        public var missing: [String] { keys.missing.filter { !Self.isOf(begun, $0) } }
         /// Stored tensors of the encoder that this model does not know.
-        public var unexpected: [String] { keys.unexpected.filter { !Self.isOf(Self.spare, $0) } }
+        public var unexpected: [String] { keys.unexpected.filter { !Self.isOf(spare, $0) } }
 
         public var fits: Bool { missing.isEmpty && unexpected.isEmpty && keys.misshaped.isEmpty }
 
@@ -65,11 +67,14 @@ public struct StartingWeights: Sendable {
     func load(into store: ParameterStore, _ objective: any Objective, _ recipe: Recipe) throws -> Report {
         let stored = try StoredModel(path, isAveraged: isAveraged)
         if let other = stored.recipe { try check(other, agreesWith: recipe) }
-        let heads = stored.tensors.filter { $0.key.hasPrefix(Self.head) }
-        if !hasNewHead, let head = heads[Self.head + "weight"], let own = store.slot(Self.head + "weight"),
-            head.shape.first != own.parameter.shape[0]
+        let weight = objective.encoder.headName + ".weight"
+        // A norm before the linear map belongs to the head too.
+        let head = weight.prefix { $0 != "." } + "."
+        let heads = stored.tensors.filter { $0.key.hasPrefix(head) }
+        if !hasNewHead, let stored = heads[weight], let own = store.slot(weight),
+            stored.shape.first != own.parameter.shape[0]
         {
-            throw TrainingError.classes(path, stored: head.shape.first ?? 0, data: own.parameter.shape[0])
+            throw TrainingError.classes(path, stored: stored.shape.first ?? 0, data: own.parameter.shape[0])
         }
         let encoder = objective.encoder.converted(stored.tensors.filter { heads[$0.key] == nil })
         let tensors = encoder.merging(hasNewHead ? [:] : heads) { own, _ in own }.map { name, weights in
@@ -79,15 +84,13 @@ public struct StartingWeights: Sendable {
         let report = Report(
             place: stored.place, keys: KeyReport(tensors, for: targets.map { WantedTensor($0.name, $0.shape) }),
             dropped: hasNewHead ? heads.keys.sorted() : [],
-            remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [])
+            remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [], head: String(head))
         guard report.fits || allowsPartial else { throw TrainingError.weights(report) }
         let memory = Dictionary(targets.map { ($0.name, $0.values) }) { first, _ in first }
         let fitting = Set(report.keys.matched)
         for tensor in tensors where fitting.contains(tensor.name) { try memory[tensor.name].map(tensor.copy(into:)) }
         return report
     }
-
-    private static let head = "head."
 
     private static func targets(_ store: ParameterStore) -> [(name: String, shape: [Int], values: Floats)] {
         store.slots.map { ($0.parameter.name, $0.parameter.shape.extents, store.values[$0.range]) }
@@ -140,7 +143,9 @@ private struct StoredModel {
             recipe = try Recipe.load(from: checkpoint)
         }
         place = file.path
-        let names = file.names.map { name in isAveraged && name.hasPrefix("ema/") ? String(name.dropFirst(4)) : name }
+        // `module.` comes from files of PyTorch's data-parallel scripts.
+        let wrapping = isAveraged ? "ema/" : "module."
+        let names = file.names.map { $0.hasPrefix(wrapping) ? String($0.dropFirst(wrapping.count)) : $0 }
         let prefix =
             recipe.map { Catalog.method(of: $0).encoderPrefix }
             ?? (names.contains { $0.hasPrefix("encoder.") } ? "encoder." : "")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Batches
 import Checkpoints
 import Cluster
 import Evaluation
@@ -15,6 +16,7 @@ extension CheckpointVerb {
                 another resolution are resampled. Unless the file fills the encoder exactly, and the model then gives
                 the numbers that the file carries to compare with, nothing is written and the code is 65. Head,
                 decoder, mask token and a norm after pooling may be missing: they stand at their start values.
+                For a CRATE-MAE both published λ are tried on the recipe's data, unless --set model.lambda gives one.
 
                 Example: lacuna checkpoint import exported/model.safetensors \\
                   --recipe Recipes/simmim-vit_micro-digits.yaml --output runs/imported
@@ -39,14 +41,15 @@ extension CheckpointVerb {
         var allowPartial = false
 
         func run() throws {
-            let recipe = try RecipeFile.load(recipe, overrides: overrides)
+            let written = try RecipeFile.load(recipe, overrides: overrides)
             let weights = try ForeignWeights(Safetensors(file), from: library)
             let store = CheckpointStore(output + "/checkpoints")
             guard try store.steps().isEmpty else {
                 throw CheckpointError(
                     .mismatched, at: output, found: "a run with checkpoints", expected: "a new run folder")
             }
-            let session = try Session(threads: recipe.threads)
+            let session = try Session(threads: written.threads)
+            let recipe = try triedLambda(written, weights, session)
             let model = try ImportedModel(weights, into: recipe, pool: session.pool)
             writeOutput(Self.text(model, weights))
             if !model.faults.isEmpty || model.parity.differs {
@@ -67,6 +70,28 @@ extension CheckpointVerb {
             case .failed(let errors): if let error = errors.last { throw error }
             }
             try session.communicator.finish()
+        }
+
+        /// The weights of a CRATE-MAE do not say which λ they were trained with: the better of the published ones.
+        private func triedLambda(_ written: Recipe, _ weights: ForeignWeights, _ session: Session) throws -> Recipe {
+            let key = "model.lambda"
+            guard written.model.kind == "crate_mae", written.kind == .pretrain,
+                !overrides.contains(where: { $0.hasPrefix(key + "=") })
+            else { return written }
+            func withLambda(_ lambda: Double) throws -> Recipe {
+                try RecipeFile.load(recipe, overrides: overrides + ["\(key)=\(lambda)"])
+            }
+            do {
+                let trial = try LambdaTrial(weights, pool: session.pool, withLambda)
+                let losses = trial.results.map { "\(fixed($0.loss, digits: 4)) with \($0.lambda)" }
+                session.console.say(
+                    "\(key): masked loss \(losses.joined(separator: ", ")) over \(trial.images) images; taking \(trial.best)"
+                )
+                return try withLambda(trial.best)
+            } catch let error as DataError {
+                session.console.warn("\(key): not tried, taken from the recipe: \(error)")
+                return written
+            }
         }
 
         private static func text(_ model: ImportedModel, _ weights: ForeignWeights) -> String {

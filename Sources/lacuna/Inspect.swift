@@ -3,7 +3,6 @@ import Batches
 import Checkpoints
 import Cluster
 import Evaluation
-import FoundationEssentials
 import Kernels
 import Platform
 import Recipes
@@ -15,13 +14,13 @@ struct Inspect: ParsableCommand {
         discussion: """
             Prints one JSON object: for each layer the coding rate of the tokens in the subspaces before its attention
             step, in nats, and the share of zeros in its output; mean and deviation over the images, for the trained
-            weights and for the start they were trained from. Samples come from data.evaluation of the recipe in the
+            weights and for those they were trained from. Samples come from data.evaluation of the recipe in the
             checkpoint, or from data.train if it has none. Under mpirun each rank measures a part.
 
-            With --pictures also layers.csv and, for a few samples, attention.png (what the class token attends to in
-            each head) and components.png (the first principal components of the tokens) in that folder.
+            The same object, a table and two pictures go to a folder, where 'lacuna report' finds them: what the class
+            token attends to in each head, and the first principal components of the tokens.
 
-            Example: lacuna inspect runs/crate_mae-micro-procedural --images 200 --pictures runs/crate_mae-micro-procedural/images
+            Example: lacuna inspect runs/crate_mae-micro-procedural --images 200
             """)
 
     @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
@@ -30,8 +29,8 @@ struct Inspect: ParsableCommand {
     @Option(help: "Measure over at most so many images, chosen at random.")
     var images = 1_000
 
-    @Option(help: "A folder for pictures and the table of layers.")
-    var pictures: String?
+    @Option(help: "The folder of the results (default: layers in the run folder).")
+    var output: String?
 
     @Option(help: "Samples in a picture.")
     var count = 8
@@ -59,84 +58,82 @@ struct Inspect: ParsableCommand {
     func run() throws {
         let communicator = try Session.join()
         try amongRanks(of: communicator) { try inspect(communicator) }
+        try communicator.finish()
     }
 
     private func inspect(_ communicator: any Communicator) throws {
-        let (sound, recipe) = try communicator.together {
+        let (place, sound, recipe) = try communicator.together {
             let place = try CheckpointPlace(checkpoint)
             let sound = try place.newestSound { error in
                 if communicator.rank == 0 { writeError("warning: damaged, taking an older one: \(error)") }
             }
-            return (sound, try Recipe.load(from: sound, overrides: overrides))
+            return (place, sound, try Recipe.load(from: sound, overrides: overrides))
         }
         let session = try Session(threads: threads ?? recipe.threads, on: communicator)
-        let (source, trained, start) = try communicator.together {
-            let source = try Reconstruction.source(of: recipe)
-            let trained = try WhiteBox(recipe, source, weights: sound, averaged: average, pool: session.pool)
-            if let layer, layer > trained.layerCount {
-                throw EvaluationError.noLayer(layer, depth: trained.layerCount)
+        let boxes = try communicator.together {
+            let boxes = try OpenedBoxes(recipe, sound, averaged: average, pool: session.pool)
+            if let layer, layer > boxes.trained.layerCount {
+                throw EvaluationError.noLayer(layer, depth: boxes.trained.layerCount)
             }
-            return (source, trained, try WhiteBox(recipe, source, weights: nil, pool: session.pool))
+            return boxes
         }
-        let layers = try measure("trained", trained, session)
-        let before = try measure("start", start, session)
-        guard communicator.rank == 0 else { return try communicator.finish() }
-        var found: [String: JSON] = [
-            "checkpoint": .string(sound.path), "step": .integer(sound.step), "data": .string(source.name),
-            "images": .integer(layers.images), "layers": layers.json, "start": before.json,
-        ]
-        if let pictures { found["pictures"] = .array(try draw(trained, layers, in: pictures).map { .string($0) }) }
-        writeOutput(try JSON.object(found).line())
-        try communicator.finish()
-    }
-
-    private func measure(_ task: String, _ whiteBox: WhiteBox, _ session: Session) throws -> LayerMeasurements {
-        let meter = ProgressMeter(task, "images", isBesideResult: true)
-        let measurements = try whiteBox.measurements(images: images, over: session.communicator) { done, total in
-            if session.console.isHeard { meter.show(done, of: total) }
+        var found = try boxes.inspection(images: images, over: communicator) { task, done, total in
+            if session.console.isHeard { task.show(done, of: total) }
             if session.stop.isSet { throw ExitCode(75) }
         }
-        meter.finish()
-        return measurements
+        guard communicator.rank == 0 else { return }
+        let folder = output ?? LayerInspection.folder(of: place.run ?? ".")
+        try boxes.write(&found, count: count, layer: layer, to: folder)
+        writeOutput(try found.json())
     }
 
-    /// - Returns: what was written.
-    private func draw(
-        _ whiteBox: WhiteBox, _ measurements: LayerMeasurements, in folder: String
-    ) throws -> [String] {
-        try Folder(folder).create()
-        let (last, paths) = (
-            whiteBox.layerCount - 1, ["layers.csv", "attention.png", "components.png"].map { "\(folder)/\($0)" }
-        )
-        try OutputFile.write(Array(measurements.table.utf8), to: paths[0])
-        let attention = try whiteBox.attention(count, layer: layer.map { $0 - 1 } ?? max(0, last - 1))
-        try OutputFile.write(attention.sheet.png(), to: paths[1])
-        let components = try whiteBox.components(count, layer: layer.map { $0 - 1 } ?? last)
-        try OutputFile.write(components.sheet.png(), to: paths[2])
-        return paths
+    /// Looks into a run that has just ended.
+    static func lookAtEnd(of run: String, pool: WorkerPool) throws {
+        let sound = try CheckpointPlace(run).newestSound()
+        let boxes = try OpenedBoxes(Recipe.load(from: sound), sound, averaged: false, pool: pool)
+        var found = try boxes.inspection(images: 200, over: SingleProcess()) { _, _, _ in }
+        try boxes.write(&found, count: 8, layer: nil, to: LayerInspection.folder(of: run))
     }
 }
 
-extension LayerMeasurements {
-    fileprivate var json: JSON {
-        .array(
-            layers.enumerated().map { index, layer in
-                .object([
-                    "layer": .integer(index + 1), "rate_mean": .number(layer.rateMean),
-                    "rate_std": layer.rateDeviation.map { .number($0) } ?? .null,
-                    "zero_mean": .number(layer.zeroMean), "zero_std": .number(layer.zeroDeviation),
-                    "nonzero": .number(layer.nonzero),
-                ])
-            })
+/// The encoder of a checkpoint, and the one it was trained from.
+private struct OpenedBoxes {
+    let trained, start: WhiteBox
+    private let checkpoint: Checkpoint
+    private let data: String
+
+    init(_ recipe: Recipe, _ checkpoint: Checkpoint, averaged: Bool, pool: WorkerPool) throws {
+        let source = try Reconstruction.source(of: recipe)
+        trained = try WhiteBox(recipe, source, weights: checkpoint, averaged: averaged, pool: pool)
+        start = try WhiteBox(recipe, source, weights: nil, pool: pool)
+        (self.checkpoint, data) = (checkpoint, source.name)
     }
 
-    /// Comma-separated, a line for each layer.
-    fileprivate var table: String {
-        let lines = layers.enumerated().map { index, layer in
-            let deviation = layer.rateDeviation.map { "\($0)" } ?? ""
-            return
-                "\(index + 1),\(layer.rateMean),\(deviation),\(layer.zeroMean),\(layer.zeroDeviation),\(layer.nonzero)\n"
+    /// Collective.
+    func inspection(
+        images: Int, over communicator: any Communicator,
+        _ progress: (ProgressMeter, _ done: Int, _ total: Int) throws -> Void
+    ) throws -> LayerInspection {
+        func measure(_ task: String, _ box: WhiteBox) throws -> LayerMeasurements {
+            let meter = ProgressMeter(task, "images", isBesideResult: true)
+            return try box.measurements(images: images, over: communicator) { try progress(meter, $0, $1) }
         }
-        return "layer,rate_mean,rate_std,zero_mean,zero_std,nonzero\n" + lines.joined()
+        return try LayerInspection(
+            checkpoint: checkpoint.path, step: checkpoint.step, data: data, trained: measure("trained", trained),
+            start: measure("start", start))
+    }
+
+    func write(_ found: inout LayerInspection, count: Int, layer: Int?, to folder: String) throws {
+        try Folder(folder).create()
+        let (last, name) = (trained.layerCount - 1, "step-\(checkpoint.step)")
+        let attention = try trained.attention(count, layer: layer.map { $0 - 1 } ?? max(0, last - 1))
+        let components = try trained.components(count, layer: layer.map { $0 - 1 } ?? last)
+        found.files = ["\(name).csv", "\(name)-attention.png", "\(name)-components.png"]
+        for (file, bytes) in zip(
+            found.files, [Array(found.table.utf8), attention.sheet.png(), components.sheet.png()])
+        {
+            try OutputFile.write(bytes, to: "\(folder)/\(file)")
+        }
+        try OutputFile.write(Array(try found.json().utf8), to: "\(folder)/\(name).json")
     }
 }

@@ -45,10 +45,13 @@ struct Pretrain: ParsableCommand {
         return (outcome, session.console)
     }
 
-    /// A picture of what was learned; a run without it is a whole run all the same.
+    /// A picture of what was learned, and a look into the layers; a run without them is a whole run all the same.
     private func drawEnd(of run: String, _ session: Session) {
         do { try Reconstruct.drawEnd(of: run, pool: session.pool) } catch is EvaluationError {
             // The method predicts no pixels.
         } catch { session.console.warn("no picture of reconstructions: \(error)") }
+        do { try Inspect.lookAtEnd(of: run, pool: session.pool) } catch is EvaluationError {
+            // The encoder has no subspaces.
+        } catch { session.console.warn("no look into the layers: \(error)") }
     }
 }

@@ -40,4 +40,5 @@ func smallRecipe(_ changes: [String] = []) throws -> Recipe {
     }
 }
 
-let pool = WorkerPool(threads: 2)
+/// A pool of its own for each use: tests run side by side, and a pool runs one job at a time.
+var pool: WorkerPool { WorkerPool(threads: 2) }

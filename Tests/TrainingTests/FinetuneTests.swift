@@ -178,7 +178,7 @@ import Training
 }
 
 /// Remembers what was said.
-private final class Listener: RunSpeaker {
+final class Listener: RunSpeaker {
     private(set) var lines: [String] = []
     func say(_ line: String) { lines.append(line) }
     func warn(_ line: String) { lines.append("warning: " + line) }

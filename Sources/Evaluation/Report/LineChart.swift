@@ -23,18 +23,21 @@ struct LineChart {
     let curves: [Curve]
     let marks: [Mark]
     let isSmoothed: Bool
+    /// What is counted along the chart.
+    private let unit: String
     private let across, up: Axis
 
     /// Nil without any finite value.
     init?(
-        _ title: String, _ curves: [Curve], marks: [Mark] = [], spread: Spread = .automatic, isSmoothed: Bool = false
+        _ title: String, _ curves: [Curve], marks: [Mark] = [], spread: Spread = .automatic, isSmoothed: Bool = false,
+        unit: String = "step"
     ) {
         let points = curves.flatMap(\.points)
         let values = points.compactMap(\.y)
         guard let low = values.min(), let high = values.max(), let first = points.map(\.x).min(),
             let last = points.map(\.x).max()
         else { return nil }
-        (self.title, self.curves, self.marks, self.isSmoothed) = (title, curves, marks, isSmoothed)
+        (self.title, self.curves, self.marks, self.isSmoothed, self.unit) = (title, curves, marks, isSmoothed, unit)
         across = first == last ? Axis(first - 1...last + 1, count: 2) : Axis(first...last, count: 6)
         switch spread {
         case .automatic where low > 1e-100 && high < 1e100 && high / low > 30:
@@ -54,7 +57,7 @@ struct LineChart {
         return """
             <figure class="chart"><figcaption>\(title)\(scale)</figcaption>
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(pixels(Self.width)) \(pixels(Self.height))" \
-            role="img" aria-label="\(title) over steps">
+            role="img" aria-label="\(title) over \(unit)s">
             \(grid)\(markLines)\(lines)\(gaps)\(bands)</svg></figure>
 
             """
@@ -147,7 +150,7 @@ struct LineChart {
                 min(max(Int(across.position(point.x) * Double(Self.bandCount)), 0), Self.bandCount - 1)
             }
             for (band, points) in groups {
-                texts[band].append(Self.summary(points, curves.count > 1 ? curve.name : ""))
+                texts[band].append(summary(points, curves.count > 1 ? curve.name : ""))
             }
         }
         let rows = texts.enumerated().filter { !$0.element.isEmpty }.map { band, lines in
@@ -162,12 +165,12 @@ struct LineChart {
     }
 
     /// `step 1,200: 0.4312`, or over several points their mean, least and greatest value.
-    private static func summary(_ points: [Curve.Point], _ name: String) -> String {
+    private func summary(_ points: [Curve.Point], _ name: String) -> String {
         let values = points.compactMap(\.y)
         guard let first = points.first, let last = points.last, let low = values.min(), let high = values.max() else {
             return ""
         }
-        let start = (name.isEmpty ? "" : name + ", ") + "step \(countText(Int(first.x)))"
+        let start = (name.isEmpty ? "" : name + ", ") + "\(unit) \(countText(Int(first.x)))"
         if values.count == 1 { return "\(start): \(valueText(low))" }
         let mean = values.reduce(0, +) / Double(values.count)
         return "\(start) to \(countText(Int(last.x))): \(valueText(mean)) (\(valueText(low)) to \(valueText(high)))"

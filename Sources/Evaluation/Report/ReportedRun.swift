@@ -38,6 +38,8 @@ struct ReportedRun: Sendable {
     private(set) var environment: [String: JSON] = [:]
     private(set) var savedSteps: [SavedStep] = []
     private(set) var pictures: [Picture] = []
+    /// What was found of the layers of the newest step looked into.
+    private(set) var layers: (inspection: LayerInspection, pictures: [Picture])?
     private(set) var cards: [ProtocolCard] = []
     /// Steps whose gradient was not finite, with what was going on.
     private(set) var captures: [(step: Int, facts: JSON)] = []
@@ -74,6 +76,11 @@ struct ReportedRun: Sendable {
         environment = attempt("environment.json", else: [:]) { try Self.json($0).object ?? [:] }
         savedSteps = attempt("checkpoints", else: []) { try Self.savedSteps($0, verifying) }
         pictures = attempt("images", else: []) { try Self.pictures(Folder($0)) }
+        layers = attempt("layers", else: nil) { path in
+            try LayerInspection.newest(in: path).map { found in
+                (found, found.files.filter { $0.hasSuffix(".png") }.map { Self.picture($0, in: path) })
+            }
+        }
         readCards()
         readCaptures()
         readEvents()
@@ -207,14 +214,19 @@ struct ReportedRun: Sendable {
         let newest = found.filter(\.status.isFile).sorted {
             ($0.status.modified, $0.name) > ($1.status.modified, $1.name)
         }
-        return try newest.prefix(mostPictures).map { name, status in
-            guard status.bytes <= largestPictureBytes else {
-                return Picture(name: name, bytes: [], problem: "too large to be put here")
-            }
-            let bytes = try InputFile.contents(folder.path(of: name), limit: largestPictureBytes).array
+        return newest.prefix(mostPictures).map { picture($0.name, in: folder.path) }
+    }
+
+    private static func picture(_ name: String, in folder: String) -> Picture {
+        let path = folder + "/" + name
+        guard let status = FileStatus(path, followingLinks: true), status.bytes <= largestPictureBytes else {
+            return Picture(name: name, bytes: [], problem: "too large to be put here, or gone")
+        }
+        do {
+            let bytes = try InputFile.contents(path, limit: largestPictureBytes).array
             let isPNG = bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
             return Picture(name: name, bytes: isPNG ? bytes : [], problem: isPNG ? nil : "no PNG file")
-        }
+        } catch { return Picture(name: name, bytes: [], problem: "\(error)") }
     }
 }
 

@@ -6,7 +6,8 @@ import FoundationEssentials
 public struct RunReport: Sendable {
     /// In the order of the page.
     private static let sections: [any ReportSection] = [
-        SummarySection(), CurveSection(), EvaluationSection(), PictureSection(), TimeSection(), CheckpointSection(),
+        SummarySection(), CurveSection(), EvaluationSection(), LayerSection(), PictureSection(), TimeSection(),
+        CheckpointSection(),
         SkippedSection(), EnvironmentSection(), RecipeSection(),
     ]
 

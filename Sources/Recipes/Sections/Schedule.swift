@@ -13,6 +13,10 @@ extension Recipe {
             case mae
             /// By whole epochs, one late; the base rate alone grows with the batch.
             case deit
+            /// By whole epochs: the smaller of a rise over the warm-up and a cosine over the whole run, down to 0.
+            case crate
+            /// By whole epochs, two late, down to 0.
+            case crateFineTuning = "crate_fine_tuning"
         }
 
         /// The curve after the warm-up.
@@ -84,7 +88,9 @@ extension Recipe {
             "minimum_rate": "Rate at the end of the cosine, at the reference batch.",
             "form": "Of the cosine. simmim: counted from the start of the run, one update late, layer decay leaves "
                 + "warm-up start and minimum alone; mae: counted from the end of a warm-up from 0; deit: by whole "
-                + "epochs, one late. For mae and deit the reference batch changes the base rate alone.",
+                + "epochs, one late; crate: by whole epochs, the smaller of a rise over the warm-up and a cosine over "
+                + "the run; crate_fine_tuning: by whole epochs, two late. For all but simmim the reference batch "
+                + "changes the base rate alone.",
             "milestones_epochs": "Epochs at which the rate is multiplied by gamma, rising.",
             "gamma": "Factor at a milestone or step.",
             "every_epochs": "Epochs between steps.",
@@ -101,6 +107,9 @@ extension Recipe {
             case .constant, .linear: break
             case .cosine(let minimumRate, let form):
                 check(form, here)
+                here.require(
+                    minimumRate == 0 || ![.crate, .crateFineTuning].contains(form), at: "minimum_rate",
+                    reading: ["form"], "the form '\(form.rawValue)' ends at 0")
                 here.require(minimumRate >= 0, at: "minimum_rate", "0 or more expected, found \(minimumRate)")
                 here.require(
                     minimumRate <= baseRate, at: "minimum_rate", reading: ["base_rate"],
@@ -160,6 +169,16 @@ extension Recipe {
                 here.require(
                     updates == nil && warmupUpdates == nil, at: "form", reading: ["updates", "warmup_updates"],
                     "the form 'deit' counts whole epochs; give the lengths in epochs")
+            case .crate, .crateFineTuning:
+                here.require(
+                    updates == nil && warmupUpdates == nil, at: "form", reading: ["updates", "warmup_updates"],
+                    "the form '\(form.rawValue)' counts whole epochs; give the lengths in epochs")
+                here.require(
+                    (warmupRate ?? 0) == 0, at: "warmup_rate", reading: ["form"],
+                    "the form '\(form.rawValue)' starts at 0")
+                here.require(
+                    form == .crate || warmupEpochs == nil, at: "warmup_epochs", reading: ["form"],
+                    "the form '\(form.rawValue)' has no warm-up")
             }
         }
 
