@@ -1,6 +1,6 @@
 import Autodiff
 import Batches
-public import Checkpoints
+import Checkpoints
 public import Kernels
 import Objectives
 public import Recipes

@@ -77,7 +77,7 @@ import Testing
         case (nil, nil):
             return SubspaceSelfAttention(
                 scope, width: settings.dim, heads: settings.heads, headWidth: settings.dim_head,
-                usesSoftmax: try #require(the.softmax), start: .xavier)(x).output
+                usesSoftmax: try #require(the.softmax as Bool?), start: .xavier)(x).output
         case (nil, _):
             return CRATEDecoderLayer(scope["layers"][0], sizes, start: .xavier)(x).output
         }

@@ -123,7 +123,7 @@ struct CRATEFile: Sendable, CustomTestStringConvertible {
         var settings = CRATE.Settings(
             CRATESizes(
                 width: try #require(config.dim), depth: try #require(config.depth), heads: try #require(config.heads),
-                headWidth: try #require(config.dim_head)), patch: patch[0])
+                headWidth: config.dim_head), patch: patch[0])
         settings.step = try #require(config.ista)
         settings.threshold = try #require(config.lambd)
         settings.pooling = config.pool == "mean" ? .mean : .classToken
@@ -146,7 +146,8 @@ struct CRATEFile: Sendable, CustomTestStringConvertible {
     func autoencoder(_ graph: Graph) throws -> CRATEMAE {
         try CRATEMAE(
             .init(
-                maskRatio: try #require(config.mask_ratio), normalizedPixels: try #require(config.norm_pix_loss),
+                maskRatio: try #require(config.mask_ratio),
+                normalizedPixels: try #require(config.norm_pix_loss as Bool?),
                 decoderDepth: config.decoder_depth, decoderHeads: config.decoder_num_heads),
             autoencoderSettings(), graph.scope, InputSpec(image: ImageSpec(side: try #require(config.img_size))))
     }

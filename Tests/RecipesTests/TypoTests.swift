@@ -85,9 +85,10 @@ import Recipes
 
     @Test func `a misspelt kind is named and its keys are judged as meant`() {
         let text = starter(("kind: vit", "kind: vti"), ("patch: 4 ", "pach: 4 "))
+        let kinds = Catalogue.all.models.keys.sorted().joined(separator: ", ")
         #expect(
             errors(text) == [
-                "a.yaml:36: model.kind: one of vit expected, found 'vti'; did you mean 'vit'?",
+                "a.yaml:36: model.kind: one of \(kinds) expected, found 'vti'; did you mean 'vit'?",
                 "a.yaml:38: model: unknown key 'pach'; did you mean 'patch'?",
             ])
     }
