@@ -17,14 +17,6 @@ public struct CRATESizes: Sendable, Equatable {
         self.headWidth = headWidth ?? width / max(heads, 1)
     }
 
-    /// The recipe keys that weights belong to. η and λ leave no trace in the tensors.
-    func lineage(patch: Int, step: Double, threshold: Double) -> [String: String] {
-        [
-            "width": "\(width)", "depth": "\(depth)", "heads": "\(heads)", "head_width": "\(headWidth)",
-            "patch": "\(patch)", "step_size": "\(step)", "lambda": "\(threshold)",
-        ]
-    }
-
     /// Named sizes; micro is for small pictures.
     public enum Preset: String, CaseIterable, Sendable, Decodable {
         case micro, tiny, small, base, large
