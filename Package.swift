@@ -102,8 +102,8 @@ let package = Package(
         .testTarget(
             name: "Golden",
             dependencies: [
-                "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints", "Kernels",
-                "Platform",
+                "Evaluation", "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints",
+                "Kernels", "Platform",
             ],
             exclude: ["Fixtures"]),
     ]
