@@ -13,6 +13,9 @@ extension Recipe {
             case mae
             /// By whole epochs, one late; the base rate alone grows with the batch.
             case deit
+            /// Counted from the end of a warm-up from 0.005 of the base rate, down to 0.001 of it; every rate grows with
+            /// the batch.
+            case spark
         }
 
         /// The curve after the warm-up.
@@ -84,7 +87,8 @@ extension Recipe {
             "minimum_rate": "Rate at the end of the cosine, at the reference batch.",
             "form": "Of the cosine. simmim: counted from the start of the run, one update late, layer decay leaves "
                 + "warm-up start and minimum alone; mae: counted from the end of a warm-up from 0; deit: by whole "
-                + "epochs, one late. For mae and deit the reference batch changes the base rate alone.",
+                + "epochs, one late; spark: from 0.005 of the base rate to 0.001 of it. For mae and deit the reference "
+                + "batch changes the base rate alone.",
             "milestones_epochs": "Epochs at which the rate is multiplied by gamma, rising.",
             "gamma": "Factor at a milestone or step.",
             "every_epochs": "Epochs between steps.",
@@ -160,7 +164,19 @@ extension Recipe {
                 here.require(
                     updates == nil && warmupUpdates == nil, at: "form", reading: ["updates", "warmup_updates"],
                     "the form 'deit' counts whole epochs; give the lengths in epochs")
+            case .spark:
+                check(share: 0.005, of: warmupRate ?? baseRate * 0.005, at: "warmup_rate", here)
+                if case .cosine(let minimumRate, _) = curve {
+                    check(share: 0.001, of: minimumRate, at: "minimum_rate", here)
+                }
             }
+        }
+
+        private func check(share: Double, of rate: Double, at key: String, _ here: Here) {
+            let expected = baseRate * share
+            here.require(
+                abs(rate - expected) <= 1e-6 * expected, at: key, reading: ["form", "base_rate"],
+                "the form 'spark' takes \(share) of base_rate, \(expected), found \(rate)")
         }
 
         private func check(milestones: [Int], _ here: Here) {
