@@ -78,6 +78,12 @@ extension Recipe {
         checkpoint.flatMap { $0.everyUpdates ?? $0.everyEpochs.map { $0 * perEpoch } }
     }
 
+    /// The weight decay over the run, by updates.
+    public func decay(perEpoch: Int) -> DecaySchedule {
+        guard let end = optimizer.weightDecayEnd else { return .constant(optimizer.weightDecay) }
+        return .cosine(start: optimizer.weightDecay, end: end, epochs: totalUpdates(perEpoch: perEpoch))
+    }
+
     /// The learning rate over the run. Lengths are turned into updates, so the clock's epoch is one update, except for
     /// the form that counts whole epochs.
     public func rates(perEpoch: Int) -> (schedule: Training.Schedule, clock: EpochClock, base: Double) {
@@ -109,6 +115,7 @@ extension Recipe {
         case .cosine(_, .crateFineTuning):
             let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
             return (.crateFineTuning(epochs: schedule.epochs ?? 1), epochs, base)
+        case .cosine(_, .spark): return (.sparK(warmupEpochs: warmup, epochs: total), clock, base)
         case .linear: return (curve(.linear(end: 0.01)), clock, base)
         case .multistep(let epochs, let gamma):
             return (curve(.multistep(epochs: epochs.map { $0 * perEpoch }, factor: gamma)), clock, base)

@@ -25,6 +25,7 @@ public final class Trainer {
     let pool: WorkerPool
     private let feed: any BatchFeed
     private let rankSums: RankSums
+    private let decays: DecaySchedule
     private let inputs: BatchTensors
     private let loss: Loss
     private let dropPaths: DropPathFactors
@@ -67,6 +68,7 @@ public final class Trainer {
         probe = try experiment.probe(over: communicator, pool: pool)
         probed = experiment.probed
         rates = recipe.rates(perEpoch: updatesPerEpoch)
+        decays = recipe.decay(perEpoch: updatesPerEpoch)
         clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
         samples = experiment.batch.images.shape[0]
         dropPaths = DropPathFactors(experiment.graph, seed: recipe.seed, samples: samples)
@@ -115,11 +117,12 @@ public final class Trainer {
     }
 
     private func update() {
+        let decay = decays.value(at: clock.step, clock: rates.clock)
         for group in groups.groups {
             let rate = rates.schedule.rate(
                 at: clock.step, base: rates.base, scale: group.rateScale, clock: rates.clock)
             rule.update(
-                group.run, rate: rate, decay: group.decays ? recipe.optimizer.weightDecay : 0,
+                group.run, rate: rate, decay: group.decays ? decay : 0,
                 step: clock.updates + 1, pool: pool)
         }
         if let decay = recipe.average?.decay { average?.blend(store.values, keep: decay, pool: pool) }

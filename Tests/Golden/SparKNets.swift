@@ -39,6 +39,7 @@ struct OwnConvnet: HierarchicalEncoder {
     struct Settings: EncoderSettings {
         let stem: Int
         let channels: [Int]
+        let lineage: [String: String] = [:]
 
         func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
             OwnConvnet(scope, self, image: image)

@@ -23,11 +23,12 @@ extension Recipe {
         public let kind: Kind
         public let rule: Rule
         public let weightDecay: Double
+        public let weightDecayEnd: Double?
         public let layerDecay: Double?
 
         private enum CodingKeys: String, CodingKey {
-            case kind, betas, epsilon, weightDecay, layerDecay, momentum, dampening, nesterov, biasCorrection
-            case alwaysAdapt, trust, form
+            case kind, betas, epsilon, weightDecay, weightDecayEnd, layerDecay, momentum, dampening, nesterov
+            case biasCorrection, alwaysAdapt, trust, form
         }
 
         public init(from decoder: any Decoder) throws {
@@ -53,6 +54,7 @@ extension Recipe {
                     form: try keys.decode(LARSForm.self, forKey: .form))
             }
             weightDecay = try number(.weightDecay)
+            weightDecayEnd = try keys.decodeIfPresent(Double.self, forKey: .weightDecayEnd)
             layerDecay = try keys.decodeIfPresent(Double.self, forKey: .layerDecay)
         }
 
@@ -64,6 +66,7 @@ extension Recipe {
             "betas": "Decay of the first and second moment, 0 to below 1.",
             "epsilon": "Added to the root of the second moment.",
             "weight_decay": "Decoupled for adamw, lamb and lion; added to the gradient for adam, sgd and lars.",
+            "weight_decay_end": "Weight decay of the last update, reached by a cosine; absent: it stays.",
             "layer_decay":
                 "Factor on the rate from a layer to the one before it, above 0 to 1; absent: one rate for all.",
             "momentum": "Decay of the running gradient, 0 to below 1.",
@@ -77,6 +80,10 @@ extension Recipe {
 
         public func check(_ here: Here) {
             here.require(weightDecay >= 0, at: "weight_decay", "0 or more expected, found \(weightDecay)")
+            if let weightDecayEnd {
+                here.require(
+                    weightDecayEnd >= 0, at: "weight_decay_end", "0 or more expected, found \(weightDecayEnd)")
+            }
             if let layerDecay {
                 here.require(
                     layerDecay > 0 && layerDecay <= 1, at: "layer_decay", "above 0 to 1 expected, found \(layerDecay)")

@@ -17,6 +17,9 @@ extension Recipe {
             case crate
             /// By whole epochs, two late, down to 0.
             case crateFineTuning = "crate_fine_tuning"
+            /// Counted from the end of a warm-up from 0.005 of the base rate, down to 0.001 of it; every rate grows with
+            /// the batch.
+            case spark
         }
 
         /// The curve after the warm-up.
@@ -89,8 +92,8 @@ extension Recipe {
             "form": "Of the cosine. simmim: counted from the start of the run, one update late, layer decay leaves "
                 + "warm-up start and minimum alone; mae: counted from the end of a warm-up from 0; deit: by whole "
                 + "epochs, one late; crate: by whole epochs, the smaller of a rise over the warm-up and a cosine over "
-                + "the run; crate_fine_tuning: by whole epochs, two late. For all but simmim the reference batch "
-                + "changes the base rate alone.",
+                + "the run; crate_fine_tuning: by whole epochs, two late; spark: from 0.005 of the base rate to 0.001 of "
+                + "it. For all but simmim and spark the reference batch changes the base rate alone.",
             "milestones_epochs": "Epochs at which the rate is multiplied by gamma, rising.",
             "gamma": "Factor at a milestone or step.",
             "every_epochs": "Epochs between steps.",
@@ -179,7 +182,19 @@ extension Recipe {
                 here.require(
                     form == .crate || warmupEpochs == nil, at: "warmup_epochs", reading: ["form"],
                     "the form '\(form.rawValue)' has no warm-up")
+            case .spark:
+                check(share: 0.005, of: warmupRate ?? baseRate * 0.005, at: "warmup_rate", here)
+                if case .cosine(let minimumRate, _) = curve {
+                    check(share: 0.001, of: minimumRate, at: "minimum_rate", here)
+                }
             }
+        }
+
+        private func check(share: Double, of rate: Double, at key: String, _ here: Here) {
+            let expected = baseRate * share
+            here.require(
+                abs(rate - expected) <= 1e-6 * expected, at: key, reading: ["form", "base_rate"],
+                "the form 'spark' takes \(share) of base_rate, \(expected), found \(rate)")
         }
 
         private func check(milestones: [Int], _ here: Here) {
