@@ -25,14 +25,13 @@ let package = Package(
     ],
     targets: [
         // Layer 0: C libraries and C loops
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
         .target(name: "CKernels"),
         .target(name: "CImage", dependencies: ["CJPEG"]),
         .target(name: "Recipes", dependencies: [yams], swiftSettings: safe),
         // Layer 1: homes of unsafe memory
-        .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: language),
+        .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: language),
         .target(name: "Platform", dependencies: ["Kernels"], swiftSettings: language),
         // Layer 2
         .target(name: "Autodiff", dependencies: ["Kernels"], swiftSettings: safe),

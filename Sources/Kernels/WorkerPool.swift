@@ -20,7 +20,6 @@ public final class WorkerPool: Sendable {
         self.threads = threads
         self.level = level
         kernels = level.table
-        WorkerPool.holdLibraryToOneThread()
         let shared = Shared()
         self.shared = shared
         workers = (1..<threads).map { index in Thread("worker \(index)") { shared.work() } }

@@ -20,7 +20,7 @@ let arrows: [String: Set<String>] = {
     ])
     return [
         "Recipes": ["Yams"],
-        "Kernels": ["CKernels", "COpenBLAS"],
+        "Kernels": ["CKernels"],
         "Platform": ["Kernels", "CKernels"],
         "Autodiff": ["Kernels"],
         "Batches": compute.union(["CImage"]),

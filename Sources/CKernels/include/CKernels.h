@@ -12,6 +12,7 @@
 #include "normalize.h"
 #include "picture.h"
 #include "pixels.h"
+#include "product.h"
 #include "softmax.h"
 #include "update.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     ck_softmax softmax;
     ck_attention attention;
     ck_pixels pixels;
+    ck_product product;
     ck_picture picture;
     ck_gather gather;
     ck_update update;
