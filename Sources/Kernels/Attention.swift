@@ -47,10 +47,9 @@ public struct AttentionShape: Sendable {
 
     private static let blockFloats = 24_576
 
-    /// A head of so few tokens is one call of our own kernel, from its logits to its gradients: the library's products
-    /// reach a third to two thirds of their rate at 36 tokens. Longer ones are products of the library, and so are shared
-    /// projections, whose backward saves one of them.
-    var isSmall: Bool { tokens <= 160 && projections == .separate && usesSoftmax }
+    /// A head of so few tokens is one call of a kernel, from its logits to its gradients, with all of them in cache.
+    /// Shared projections are products, whose backward saves one of them.
+    var isSmall: Bool { tokens <= 256 && projections == .separate && usesSoftmax }
     /// Floats of the logits of one head, with the padding that the kernel wants.
     var logitFloats: Int { tokens * (isSmall ? ck_padded(tokens) : tokens) }
     /// Floats of scratch of one chunk.
@@ -139,7 +138,7 @@ struct AttentionInputs {
         let (n, square) = (shape.tokens, shape.tokens * shape.tokens)
         let (q, k, _) = shape.views(projected, sample: sample, head: head)
         let transposed = Panel(base: k.base, stride: k.stride, isTransposed: true)
-        multiplySerially(
+        kernels.multiply(
             q.from(row: block.lowerBound, column: 0), transposed, into: Panel(base: p, stride: n),
             rows: block.count, columns: n, depth: shape.headWidth, scale: shape.scale)
         var start = block.lowerBound
@@ -257,7 +256,7 @@ extension WorkerPool {
                 }
                 inputs.blocks { block in
                     inputs.probabilities(sample: sample, head: head, block: block, into: p, ahead: prefetchNext)
-                    multiplySerially(
+                    inputs.kernels.multiply(
                         Panel(base: p, stride: shape.tokens), v, into: y.from(row: block.lowerBound, column: 0),
                         rows: block.count, columns: shape.headWidth, depth: shape.tokens)
                 }

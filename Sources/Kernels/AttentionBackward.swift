@@ -129,12 +129,12 @@ private struct AttentionGradients {
         inputs.blocks { block in
             let start = block.lowerBound
             // Keys and values gather from every block of queries, a query only from its own.
-            let kept: Float = adding || start > 0 ? 1 : 0
+            let keeps = adding || start > 0
             let dyBlock = dy.from(row: start, column: 0)
             inputs.probabilities(sample: sample, head: head, block: block, into: p, ahead: prefetchNext)
-            multiplySerially(
-                transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, keeping: kept)
-            multiplySerially(dyBlock, transposed(v), into: dpBlock, rows: block.count, columns: n, depth: width)
+            inputs.kernels.multiply(
+                transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, adding: keeps)
+            inputs.kernels.multiply(dyBlock, transposed(v), into: dpBlock, rows: block.count, columns: n, depth: width)
             if shape.usesSoftmax {
                 inputs.kernels.pointee.softmax.softmax_backward(
                     p, dp, y.from(row: start, column: 0).base, dyBlock.base, width, shape.width,
@@ -142,16 +142,16 @@ private struct AttentionGradients {
             }
             if isShared, block.count == n {
                 inputs.kernels.pointee.elementwise.add_transpose(dp, n)
-                multiplySerially(
-                    dpBlock, k, into: dq, rows: n, columns: width, depth: n, scale: shape.scale, keeping: 1)
+                inputs.kernels.multiply(
+                    dpBlock, k, into: dq, rows: n, columns: width, depth: n, scale: shape.scale, adding: true)
                 return
             }
-            multiplySerially(
+            inputs.kernels.multiply(
                 transposed(dpBlock), q.from(row: start, column: 0), into: dk, rows: n, columns: width,
-                depth: block.count, scale: shape.scale, keeping: isShared ? 1 : kept)
-            multiplySerially(
+                depth: block.count, scale: shape.scale, adding: isShared || keeps)
+            inputs.kernels.multiply(
                 dpBlock, k, into: dq.from(row: start, column: 0), rows: block.count, columns: width, depth: n,
-                scale: shape.scale, keeping: isShared || adding ? 1 : 0)
+                scale: shape.scale, adding: isShared || adding)
         }
     }
 }

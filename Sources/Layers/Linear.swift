@@ -48,11 +48,9 @@ public struct Linear: Operation {
     }
 
     public func extra(for shapes: [Shape]) -> Extra {
-        let sums = WorkerPool.columnSumScratch(rows: shapes[0].rows, channels: outputs)
-        return switch bias {
-        case .none: Extra()
-        case .full: Extra(backwardScratch: sums)
-        case .queryAndValue: Extra(scratch: outputs, backwardScratch: outputs + sums)
+        switch bias {
+        case .none, .full: Extra()
+        case .queryAndValue: Extra(scratch: outputs, backwardScratch: outputs)
         }
     }
 
@@ -71,12 +69,20 @@ public struct Linear: Operation {
             let weight = Matrix(at.values[0], rows: outputs, columns: inputs)
             at.pool.multiply(dy, weight, into: Matrix(dx, rows: rows, columns: inputs), adding: at.adds[0])
         }
+        // The bias gradient is the sum over rows of dy, which passes by on the way of the weight's.
+        let sums = biasSums(at)
         if let dw = at.gradients[0] {
             let x = Matrix(at.inputs[0], rows: rows, columns: inputs)
             at.pool.multiply(
-                dy.transposed, x, into: Matrix(dw, rows: outputs, columns: inputs), adding: at.addsToParameters[0])
+                dy.transposed, x, into: Matrix(dw, rows: outputs, columns: inputs), adding: at.addsToParameters[0],
+                rowSums: sums)
+        } else if let sums {
+            let none = sums[0..<0]
+            at.pool.multiply(
+                dy.transposed, Matrix(none, rows: rows, columns: 0), into: Matrix(none, rows: outputs, columns: 0),
+                rowSums: sums)
         }
-        biasBackward(at, rows: rows)
+        shareBiasSums(at)
     }
 
     private func biasVector(_ at: Workspace) -> Floats? {
@@ -93,27 +99,29 @@ public struct Linear: Operation {
         }
     }
 
-    private func biasBackward(_ at: Workspace, rows: Int) {
+    /// Where the sums of dy over rows are added up; nil where no bias is trained.
+    private func biasSums(_ at: Workspace) -> Floats? {
         switch bias {
-        case .none: return
+        case .none: return nil
         case .full:
-            guard let db = at.gradients[1] else { return }
-            at.pool.columnSums(
-                at.outputGradient, rows: rows, channels: outputs, into: db, adding: at.addsToParameters[1],
-                scratch: at.scratch)
+            guard let db = at.gradients[1] else { return nil }
+            if !at.addsToParameters[1] { db.fill(0) }
+            return db
         case .queryAndValue:
-            if at.gradients[1] == nil && at.gradients[2] == nil { return }
-            let third = outputs / 3
+            if at.gradients[1] == nil && at.gradients[2] == nil { return nil }
             let sums = at.scratch[0..<outputs]
-            at.pool.columnSums(
-                at.outputGradient, rows: rows, channels: outputs, into: sums, adding: false,
-                scratch: at.scratch[outputs..<at.scratch.count])
-            if let dq = at.gradients[1] {
-                at.pool.copy(sums[0..<third], into: dq, adding: at.addsToParameters[1])
-            }
-            if let dv = at.gradients[2] {
-                at.pool.copy(sums[2 * third..<outputs], into: dv, adding: at.addsToParameters[2])
-            }
+            sums.fill(0)
+            return sums
+        }
+    }
+
+    /// Hands the thirds of the sums on to the biases of query and value.
+    private func shareBiasSums(_ at: Workspace) {
+        guard case .queryAndValue = bias else { return }
+        let third = outputs / 3
+        if let dq = at.gradients[1] { at.pool.copy(at.scratch[0..<third], into: dq, adding: at.addsToParameters[1]) }
+        if let dv = at.gradients[2] {
+            at.pool.copy(at.scratch[2 * third..<outputs], into: dv, adding: at.addsToParameters[2])
         }
     }
 }

@@ -3,7 +3,9 @@ import Testing
 
 @Suite struct MatrixProductTests {
     /// Rows, columns, depth: odd ones, one that is cut along rows, one along columns, one along both.
-    static let products = [(1, 1, 1), (7, 33, 5), (33, 7, 129), (400, 70, 300), (70, 400, 300), (900, 850, 33)]
+    static let products = [
+        (1, 1, 1), (7, 33, 5), (33, 7, 129), (400, 70, 300), (70, 400, 300), (900, 850, 33), (30, 1100, 70),
+    ]
 
     @Test(arguments: products, [(false, false), (false, true), (true, false), (true, true)])
     func `a product equals the plain one for every pair of transposes`(
@@ -15,22 +17,46 @@ import Testing
         let aPlain = transposes.0 ? plainTranspose(doubles(a), rows: depth, columns: rows) : doubles(a)
         let bPlain = transposes.1 ? plainTranspose(doubles(b), rows: columns, columns: depth) : doubles(b)
         let plain = plainProduct(aPlain, bPlain, rows: rows, columns: columns, depth: depth)
-        let found = result(at: .detected) { pool in
-            let left =
-                transposes.0
-                ? Matrix(a, rows: depth, columns: rows).transposed : Matrix(a, rows: rows, columns: depth)
-            let right =
-                transposes.1
-                ? Matrix(b, rows: columns, columns: depth).transposed : Matrix(b, rows: depth, columns: columns)
-            let stored = Floats(zeros: rows * columns), added = Floats(zeros: rows * columns)
-            stored.fill(.nan)
-            added.copy(from: start)
-            pool.multiply(left, right, into: Matrix(stored, rows: rows, columns: columns))
-            pool.multiply(left, right, into: Matrix(added, rows: rows, columns: columns), scale: 0.5, adding: true)
-            return [stored, added]
+        let found = levels.map { level in
+            result(at: level) { pool in
+                let left =
+                    transposes.0
+                    ? Matrix(a, rows: depth, columns: rows).transposed : Matrix(a, rows: rows, columns: depth)
+                let right =
+                    transposes.1
+                    ? Matrix(b, rows: columns, columns: depth).transposed : Matrix(b, rows: depth, columns: columns)
+                let stored = Floats(zeros: rows * columns), added = Floats(zeros: rows * columns)
+                stored.fill(.nan)
+                added.copy(from: start)
+                pool.multiply(left, right, into: Matrix(stored, rows: rows, columns: columns))
+                pool.multiply(left, right, into: Matrix(added, rows: rows, columns: columns), scale: 0.5, adding: true)
+                return [stored, added]
+            }
         }
-        expectClose(found[0], plain, tolerance: 1e-5)
-        expectClose(found[1], zip(doubles(start), plain).map { $0 + 0.5 * $1 }, tolerance: 1e-5)
+        for found in found {
+            expectClose(found[0], plain, tolerance: 1e-6)
+            expectClose(found[1], zip(doubles(start), plain).map { $0 + 0.5 * $1 }, tolerance: 1e-6)
+        }
+    }
+
+    @Test(arguments: levels, [(7, 33, 5), (129, 40, 600), (1100, 600, 70), (33, 0, 300)])
+    func `sums of rows come along with a product`(level: InstructionLevel, extents: (Int, Int, Int)) {
+        let (rows, columns, depth) = extents
+        let a = draws(depth * rows, seed: 1), b = draws(depth * columns, seed: 2), start = draws(rows, seed: 3)
+        let plain = (0..<rows).map { row in
+            (0..<depth).reduce(Double(start[row])) { $0 + Double(a[$1 * rows + row]) }
+        }
+        let found = result(at: level) { pool in
+            let sums = Floats(zeros: rows), c = Floats(zeros: rows * columns), alone = Floats(zeros: c.count)
+            sums.copy(from: start)
+            let left = Matrix(a, rows: depth, columns: rows).transposed
+            let right = Matrix(b, rows: depth, columns: columns)
+            pool.multiply(left, right, into: Matrix(c, rows: rows, columns: columns), rowSums: sums)
+            pool.multiply(left, right, into: Matrix(alone, rows: rows, columns: columns))
+            #expect(c.array == alone.array)
+            return [sums]
+        }
+        expectClose(found[0], plain, tolerance: 1e-6)
     }
 
     @Test(arguments: products)
@@ -47,8 +73,8 @@ import Testing
             pool.linear(x, weight: weight, bias: nil, into: bare, rows: rows, inputs: inputs, outputs: outputs)
             return [y, bare]
         }
-        expectClose(found[0], product.indices.map { product[$0] + Double(bias[$0 % outputs]) }, tolerance: 1e-5)
-        expectClose(found[1], product, tolerance: 1e-5)
+        expectClose(found[0], product.indices.map { product[$0] + Double(bias[$0 % outputs]) }, tolerance: 1e-6)
+        expectClose(found[1], product, tolerance: 1e-6)
     }
 
     @Test func `strided views touch only their own columns`() {

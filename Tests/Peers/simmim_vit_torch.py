@@ -88,7 +88,7 @@ class SimMIM(nn.Module):
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", default="small", choices=SIZES)
+    arguments.add_argument("--model", default="small", help="a name, or WIDTH/DEPTH/HEADS")
     arguments.add_argument("--image", type=int, default=224)
     arguments.add_argument("--patch", type=int, default=16)
     arguments.add_argument("--batch", type=int, default=16)
@@ -98,7 +98,7 @@ def main():
     given = arguments.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
-    width, depth, heads = SIZES[given.model]
+    width, depth, heads = SIZES.get(given.model) or map(int, given.model.split("/"))
     model = SimMIM(given.image, given.patch, width, depth, heads, given.attention == "sdpa")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
     images = torch.randn(given.batch, 3, given.image, given.image)

@@ -1,54 +1,4 @@
-// Products of small matrices: tiles of the result stay in registers, the left operand is read number by number with any
-// strides, the right one by whole registers.
-typedef float LEVEL(wide) __attribute__((vector_size(4 * CK_LANES), aligned(4)));
-typedef float LEVEL(four) __attribute__((vector_size(16), aligned(4)));
-
-CK_INLINE LEVEL(wide) LEVEL(load)(const float *x) { return *(const LEVEL(wide) *)x; }
-CK_INLINE void LEVEL(store)(LEVEL(wide) x, float *to) { *(LEVEL(wide) *)to = x; }
-
-/// `vectors` registers across and `rows` down of c (+)= scale·a·b; both are constants where this is inlined.
-CK_INLINE void LEVEL(tile)(const float *a, size_t a_row, size_t a_depth, const float *b, size_t b_stride, float *c,
-                           size_t c_stride, size_t depth, float scale, int adding, const int rows, const int vectors) {
-#pragma clang fp contract(fast)
-    LEVEL(wide) sums[12][2];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) sums[r][v] = (LEVEL(wide)){0};
-    for (size_t d = 0; d < depth; d++) {
-        LEVEL(wide) right[2];
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) right[v] = LEVEL(load)(b + d * b_stride + v * CK_LANES);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < rows; r++) {
-            const float left = a[r * a_row + d * a_depth];
-#pragma clang loop unroll(full)
-            for (int v = 0; v < vectors; v++) sums[r][v] += left * right[v];
-        }
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) {
-            float *to = c + r * c_stride + v * CK_LANES;
-            LEVEL(store)(adding ? LEVEL(load)(to) + scale * sums[r][v] : scale * sums[r][v], to);
-        }
-}
-
-/// One stripe of c, `vectors` registers wide.
-CK_INLINE void LEVEL(stripe)(const float *a, size_t a_row, size_t a_depth, const float *b, size_t b_stride, float *c,
-                             size_t c_stride, size_t rows, size_t depth, float scale, int adding, const int vectors) {
-    size_t r = 0;
-    for (; r + CK_TILE_ROWS <= rows; r += CK_TILE_ROWS)
-        LEVEL(tile)(a + r * a_row, a_row, a_depth, b, b_stride, c + r * c_stride, c_stride, depth, scale, adding,
-                    CK_TILE_ROWS, vectors);
-    for (; r + 4 <= rows; r += 4)
-        LEVEL(tile)(a + r * a_row, a_row, a_depth, b, b_stride, c + r * c_stride, c_stride, depth, scale, adding, 4,
-                    vectors);
-    for (; r < rows; r++)
-        LEVEL(tile)(a + r * a_row, a_row, a_depth, b, b_stride, c + r * c_stride, c_stride, depth, scale, adding, 1,
-                    vectors);
-}
+// Products of matrices that are in cache: the left operand is read number by number with any strides.
 
 /// c (+)= scale·a·b; a(r, d) stands at r·a_row + d·a_depth; columns: a multiple of 16.
 static void LEVEL(small_product)(const float *a, size_t a_row, size_t a_depth, const float *b, size_t b_stride,
@@ -56,36 +6,15 @@ static void LEVEL(small_product)(const float *a, size_t a_row, size_t a_depth, c
                                  int adding) {
     size_t column = 0;
     for (; column + 2 * CK_LANES <= columns; column += 2 * CK_LANES)
-        LEVEL(stripe)(a, a_row, a_depth, b + column, b_stride, c + column, c_stride, rows, depth, scale, adding, 2);
+        LEVEL(stripe)(a, a_row, a_depth, b + column, b_stride, adding ? c + column : NULL, c_stride, c + column,
+                      c_stride, rows, depth, scale, 2);
     if (column < columns)
-        LEVEL(stripe)(a, a_row, a_depth, b + column, b_stride, c + column, c_stride, rows, depth, scale, adding, 1);
+        LEVEL(stripe)(a, a_row, a_depth, b + column, b_stride, adding ? c + column : NULL, c_stride, c + column,
+                      c_stride, rows, depth, scale, 1);
 }
 
-/// y(c, r) = x(r, c)
 static void LEVEL(transpose)(const float *x, size_t stride, size_t rows, size_t columns, float *y, size_t y_stride) {
-    size_t r = 0;
-    for (; r + 4 <= rows; r += 4) {
-        const float *from = x + r * stride;
-        size_t c = 0;
-        for (; c + 4 <= columns; c += 4) {
-            const LEVEL(four) a = *(const LEVEL(four) *)(from + c), b = *(const LEVEL(four) *)(from + stride + c);
-            const LEVEL(four) d = *(const LEVEL(four) *)(from + 2 * stride + c),
-                              e = *(const LEVEL(four) *)(from + 3 * stride + c);
-            const LEVEL(four) ab = __builtin_shufflevector(a, b, 0, 4, 1, 5),
-                              de = __builtin_shufflevector(d, e, 0, 4, 1, 5);
-            const LEVEL(four) high = __builtin_shufflevector(a, b, 2, 6, 3, 7),
-                              low = __builtin_shufflevector(d, e, 2, 6, 3, 7);
-            float *to = y + c * y_stride + r;
-            *(LEVEL(four) *)to = __builtin_shufflevector(ab, de, 0, 1, 4, 5);
-            *(LEVEL(four) *)(to + y_stride) = __builtin_shufflevector(ab, de, 2, 3, 6, 7);
-            *(LEVEL(four) *)(to + 2 * y_stride) = __builtin_shufflevector(high, low, 0, 1, 4, 5);
-            *(LEVEL(four) *)(to + 3 * y_stride) = __builtin_shufflevector(high, low, 2, 3, 6, 7);
-        }
-        for (; c < columns; c++)
-            for (size_t i = 0; i < 4; i++) y[c * y_stride + r + i] = from[i * stride + c];
-    }
-    for (; r < rows; r++)
-        for (size_t c = 0; c < columns; c++) y[c * y_stride + r] = x[r * stride + c];
+    LEVEL(transposed)(x, stride, rows, columns, y, y_stride);
 }
 
 /// The rows side by side: wide rows, a power of two apart, would drive each other out of the first-level cache. The

@@ -22,6 +22,7 @@
 #include "normalize.h"
 #include "picture.h"
 #include "pixels.h"
+#include "product.h"
 #include "softmax.h"
 #include "attention.h"
 #include "update.h"
@@ -34,6 +35,7 @@ const ck_table LEVEL(ck_table) = {
     .softmax = CK_SOFTMAX_TABLE,
     .attention = CK_ATTENTION_TABLE,
     .pixels = CK_PIXELS_TABLE,
+    .product = CK_PRODUCT_TABLE,
     .picture = CK_PICTURE_TABLE,
     .gather = CK_GATHER_TABLE,
     .update = CK_UPDATE_TABLE,

@@ -13,6 +13,7 @@
 #include "normalize.h"
 #include "picture.h"
 #include "pixels.h"
+#include "product.h"
 #include "softmax.h"
 #include "update.h"
 #include "window.h"
@@ -27,6 +28,7 @@ typedef struct {
     ck_softmax softmax;
     ck_attention attention;
     ck_pixels pixels;
+    ck_product product;
     ck_picture picture;
     ck_gather gather;
     ck_update update;
