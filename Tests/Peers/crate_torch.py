@@ -85,6 +85,9 @@ class CRATEMAE(nn.Module):
         self.decoder_blocks = nn.Sequential(*(DecoderLayer(width, heads, fused) for _ in range(depth)))
         self.decoder_norm = nn.LayerNorm(width, eps=1e-6)
         self.decoder_pred = nn.Linear(width, 3 * patch * patch)
+        # The reference has these and reads them nowhere.
+        self.decoder_embed = nn.Linear(width, width)
+        self.pos_embed = nn.Parameter(torch.zeros(1, count + 1, width), requires_grad=False)
 
     def forward(self, images, noise, ratio=0.75):
         x = self.embed(images).flatten(2).transpose(1, 2)
