@@ -18,6 +18,8 @@ public struct RegisteredBuffer: Sendable {
         case constants([Float])
         /// Numbers that training moves, such as running statistics.
         case floats(Initializer)
+        /// One whole number that training counts up from 0. In memory a float, exact up to 2^24.
+        case counter
     }
     public let name: String
     public let shape: Shape
@@ -25,8 +27,16 @@ public struct RegisteredBuffer: Sendable {
 
     public var isInteger: Bool {
         switch content {
-        case .integers: true
+        case .integers, .counter: true
         case .constants, .floats: false
+        }
+    }
+
+    /// The model makes it anew: nothing of it is read back.
+    public var isConstant: Bool {
+        switch content {
+        case .integers, .constants: true
+        case .floats, .counter: false
         }
     }
 }

@@ -37,9 +37,11 @@ public final class ParameterStore {
         gradients = try gradientMemory(layout.gradientCount)
         var bufferValues: [String: Floats] = [:]
         for buffer in graph.buffers {
-            guard case .floats(let start) = buffer.content else { continue }
+            if buffer.isConstant { continue }
             let floats = Floats(zeros: buffer.shape.count)
-            start.fill(floats, name: buffer.name, seed: seed, pool: pool)
+            if case .floats(let start) = buffer.content {
+                start.fill(floats, name: buffer.name, seed: seed, pool: pool)
+            }
             bufferValues[buffer.name] = floats
         }
         self.bufferValues = bufferValues
@@ -61,8 +63,13 @@ public final class ParameterStore {
         slot(name).flatMap { $0.isTrainable ? gradients[$0.range] : nil }
     }
 
-    /// The numbers of a float buffer, such as running statistics.
+    /// The numbers of a buffer that training moves, such as running statistics.
     public func buffer(_ name: String) -> Floats? { bufferValues[name] }
+
+    /// Running statistics, in declaration order.
+    public var statistics: [Floats] { buffers.filter { !$0.isInteger }.compactMap { bufferValues[$0.name] } }
+    /// Counters, one float each, in declaration order.
+    public var counters: [Floats] { buffers.filter(\.isInteger).compactMap { bufferValues[$0.name] } }
 
     public var trainableSlots: [Slot] { layout.trainableSlots }
     /// Numbers in all parameters, without padding.

@@ -34,5 +34,10 @@ public struct Scope {
         graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .floats(start)))
     }
 
+    /// A number of the state dict that training counts up from 0.
+    public func counter(_ name: String) -> RegisteredBuffer {
+        graph.declare(RegisteredBuffer(name: join(name), shape: [], content: .counter))
+    }
+
     private func join(_ part: String) -> String { path.isEmpty ? part : path + "." + part }
 }

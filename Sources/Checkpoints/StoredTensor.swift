@@ -62,15 +62,18 @@ public struct StoredTensor: Sendable {
         }
     }
 
-    /// Copies the values of a floating kind into the memory of a parameter, moment or average; others than float32 are
-    /// converted.
+    /// Copies the values into the memory of a parameter, moment, average or counter; others than float32 are converted.
     public func copy(into floats: Floats) throws(CheckpointError) {
-        guard kind.isFloating, count == floats.count else {
+        guard kind.isFloating || kind.isInteger, count == floats.count else {
             throw CheckpointError(
                 .mismatched, at: name, found: "\(count) elements of \(kind.rawValue)",
                 expected: "\(floats.count) of F32")
         }
-        if kind == .f32 { floats.viewed(as: UInt8.self).copy(from: bytes) } else { floats.copy(from: self.floats) }
+        if kind == .f32 {
+            floats.viewed(as: UInt8.self).copy(from: bytes)
+        } else {
+            floats.copy(from: kind.isFloating ? self.floats : integers.map { Float($0) })
+        }
     }
 
     /// The elements in place, or in a copy where a foreign file left them unaligned.

@@ -27,13 +27,14 @@ public struct ExportedModel {
         pool: WorkerPool
     ) throws {
         let stored = try checkpoint.open(.model)
-        let classes = recipe.kind == .finetune ? try stored.tensor("head.weight").shape.first ?? 0 : 0
+        let classes =
+            recipe.kind == .finetune ? try stored.tensor(Self.head(of: recipe) + ".weight").shape.first ?? 0 : 0
         let model = try RecordedModel(recipe, classes: classes, pool: pool)
         try model.store.load(checkpoint, averaged: averaged)
         counterpart = try ForeignModel(
             of: model.objective.encoder, image: model.image, classes: classes, prefix: model.encoderPrefix,
             in: library)
-        tensors = try counterpart.names.apply(to: model.store.tensors)
+        tensors = try counterpart.tensors(of: model.store.tensors)
         parity = try model.parity()
         // Names of classes are a comfort: without the data there are only numbers.
         let names = classes > 0 ? (try? recipe.source(recipe.data.train))?.classes : nil
@@ -65,6 +66,11 @@ public struct ExportedModel {
         try file.write(Array(Self.text(config, pretty: true).utf8) + [0x0A])
         try file.commit()
         return configPath
+    }
+
+    private static func head(of recipe: Recipe) throws -> String {
+        let image = ImageSpec(side: recipe.images.size)
+        return try Catalog.encoder(of: recipe).encoder(Graph().scope, image: image, for: .classification).headName
     }
 
     private static func config(

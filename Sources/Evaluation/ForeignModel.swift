@@ -1,4 +1,5 @@
 public import Checkpoints
+import Kernels
 import Models
 
 /// A library whose models compute what ours do.
@@ -7,6 +8,8 @@ public enum ForeignLibrary: String, CaseIterable, Sendable {
     case timm
     /// microsoft/SimMIM, whose names ours are.
     case simmim
+    /// keyu-tian/SparK, the same for its convnets.
+    case spark
 }
 
 /// The counterpart of a model in another library: how it is built there and what it calls its parts.
@@ -22,14 +25,22 @@ public struct ForeignModel: Sendable {
     public let firstConvolution, head: String
     /// How the features become one vector, in timm's words.
     public let pooling: String
+    /// Tensors that only they have, and that hold nothing: names and shapes.
+    let empty: [(name: String, shape: [Int])]
 
     init(
-        _ architecture: String, _ arguments: [String: JSON], names: [NameMap.Rule], head: String = "head",
-        pooling: String
+        _ architecture: String, _ arguments: [String: JSON], names: [NameMap.Rule],
+        firstConvolution: String = "patch_embed.proj", head: String = "head", pooling: String,
+        empty: [(name: String, shape: [Int])] = []
     ) {
         (self.architecture, self.arguments, self.names) = (architecture, arguments, NameMap(names))
-        (self.head, self.pooling) = (head, pooling)
-        firstConvolution = "patch_embed.proj"
+        (self.firstConvolution, self.head, self.pooling, self.empty) = (firstConvolution, head, pooling, empty)
+    }
+
+    /// Our tensors under their names.
+    func tensors(of stored: [StoredTensor]) throws(CheckpointError) -> [StoredTensor] {
+        try names.apply(to: stored)
+            + empty.map { StoredTensor($0.name, Shape($0.shape), Floats(zeros: $0.shape.reduce(1, *))) }
     }
 
     /// - Parameters:
@@ -45,6 +56,7 @@ public struct ForeignModel: Sendable {
             switch library {
             case .timm: try encoder.timm(image, classes: classes, prefix: prefix)
             case .simmim: try encoder.simMIM(image, classes: classes)
+            case .spark: try encoder.sparK(image, classes: classes)
             }
     }
 
@@ -60,4 +72,15 @@ public struct ForeignModel: Sendable {
 protocol Exchangeable: Encoder {
     func timm(_ image: ImageSpec, classes: Int, prefix: String) throws(EvaluationError) -> ForeignModel
     func simMIM(_ image: ImageSpec, classes: Int) throws(EvaluationError) -> ForeignModel
+    func sparK(_ image: ImageSpec, classes: Int) throws(EvaluationError) -> ForeignModel
+}
+
+extension Exchangeable {
+    func simMIM(_ image: ImageSpec, classes: Int) throws(EvaluationError) -> ForeignModel {
+        throw .noCounterpart("a convnet", ForeignLibrary.simmim.rawValue, reason: "its encoders are transformers")
+    }
+
+    func sparK(_ image: ImageSpec, classes: Int) throws(EvaluationError) -> ForeignModel {
+        throw .noCounterpart("a transformer", ForeignLibrary.spark.rawValue, reason: "its encoders are convnets")
+    }
 }

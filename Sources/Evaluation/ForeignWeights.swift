@@ -14,37 +14,39 @@ public struct ForeignWeights: Sendable {
     /// The head of a classifier, the decoder of a pretraining model.
     public let others: [StoredTensor]
     /// Rows of the head; nil without one.
-    public var classes: Int? { others.first { $0.name == "head.weight" }?.shape.first }
+    public var classes: Int? { others.first { ["head.weight", "fc.weight"].contains($0.name) }?.shape.first }
 
     /// - Parameter library: whose names the file has; nil: as it says or as they look.
     public init(_ file: Safetensors, from library: ForeignLibrary? = nil) throws(CheckpointError) {
         path = file.path
         let tables: [NameMap.Rule] = [
             .dropPrefix("module."), .ignore("**.relative_position_index"), .ignore("**.relative_coords_table"),
-            .ignore("**.attn_mask"),
+            .ignore("**.attn_mask"), .ignore("imn_m"), .ignore("imn_s"), .ignore("norm_black"),
         ]
         let bare = try NameMap(tables).apply(to: file.tensors)
         let library =
             library ?? file.metadata["library"].flatMap(ForeignLibrary.init) ?? Self.library(of: bare.map(\.name))
         self.library = library
         let tensors = library == .timm ? try Self.timm(bare.map(\.name)).apply(to: bare) : bare
-        let prefix = "encoder."
-        if tensors.contains(where: { $0.name.hasPrefix(prefix) }) {
+        let prefixes = ["encoder.", "sparse_encoder.sp_cnn."]
+        if let prefix = prefixes.first(where: { prefix in tensors.contains { $0.name.hasPrefix(prefix) } }) {
             encoder = try NameMap([.dropPrefix(prefix)]).apply(to: tensors.filter { $0.name.hasPrefix(prefix) })
             others = tensors.filter { !$0.name.hasPrefix(prefix) }
         } else {
-            encoder = tensors.filter { !$0.name.hasPrefix("head.") }
-            others = tensors.filter { $0.name.hasPrefix("head.") }
+            encoder = tensors.filter { !Self.isHead($0.name) }
+            others = tensors.filter { Self.isHead($0.name) }
         }
         step = file.metadata["step"].flatMap { Int($0) } ?? 0
         parity = ParityVector(metadata: file.metadata)
     }
 
+    private static func isHead(_ name: String) -> Bool { name.hasPrefix("head.") || name.hasPrefix("fc.") }
+
     /// timm's Swin merges patches at the start of a stage, the others at the end of the one before.
     private static func library(of names: [String]) -> ForeignLibrary {
         let merges = stages(names)
         if !merges.isEmpty { return merges.contains(0) ? .simmim : .timm }
-        let signs = ["head.fc.*", "blocks.*.ls1.gamma", "blocks.*.attn.qkv.bias"].map(NamePattern.init)
+        let signs = ["head.fc.*", "blocks.*.ls1.gamma", "blocks.*.attn.qkv.bias", "stem.0.weight"].map(NamePattern.init)
         return names.contains { name in signs.contains { $0.match(name) != nil } } ? .timm : .simmim
     }
 
@@ -61,8 +63,15 @@ public struct ForeignWeights: Sendable {
         }
         return NameMap(
             merges + [
-                .rename("head.fc.*", "head.*"), .rename("blocks.*.ls1.gamma", "blocks.*.gamma_1"),
-                .rename("blocks.*.ls2.gamma", "blocks.*.gamma_2"),
+                .rename("head.fc.*", "head.*"), .rename("head.norm.*", "norm.*"),
+                .rename("blocks.*.ls1.gamma", "blocks.*.gamma_1"), .rename("blocks.*.ls2.gamma", "blocks.*.gamma_2"),
+                // ConvNeXt
+                .rename("stem.*.*", "downsample_layers.0.*.*"),
+                .rename("stages.*.downsample.*.*", "downsample_layers.*.*.*"),
+                .rename("stages.*.blocks.*.conv_dw.*", "stages.*.*.dwconv.*"),
+                .rename("stages.*.blocks.*.mlp.fc1.*", "stages.*.*.pwconv1.*"),
+                .rename("stages.*.blocks.*.mlp.fc2.*", "stages.*.*.pwconv2.*"),
+                .rename("stages.*.blocks.*.**", "stages.*.*.**"),
             ])
     }
 }

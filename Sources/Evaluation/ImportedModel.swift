@@ -41,11 +41,14 @@ public struct ImportedModel {
         let prefix = model.encoderPrefix
         let (encoder, resampled) = try weights.converted(by: model.objective.encoder)
         let tensors = try NameMap([.addPrefix(prefix)]).apply(to: encoder) + weights.others
-        let wanted = model.store.slots.map { WantedTensor($0.parameter.name, $0.parameter.shape.extents) }
+        let moved = model.store.buffers.filter { !$0.isConstant }
+        let wanted =
+            model.store.slots.map { WantedTensor($0.parameter.name, $0.parameter.shape.extents) }
+            + moved.map { WantedTensor($0.name, $0.shape.extents, isInteger: $0.isInteger) }
         report = KeyReport(tensors, for: wanted)
         let fitting = Set(report.matched)
         for tensor in tensors where fitting.contains(tensor.name) {
-            try model.store.value(tensor.name).map(tensor.copy(into:))
+            try (model.store.value(tensor.name) ?? model.store.buffer(tensor.name)).map(tensor.copy(into:))
         }
         let own = Set(try model.encoderNames().map { prefix + $0 })
         let foreign = Set(weights.others.map(\.name))

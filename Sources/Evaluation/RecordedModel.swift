@@ -39,12 +39,12 @@ struct RecordedModel {
     /// Side of the input and its channels.
     var image: ImageSpec { ImageSpec(side: images.shape[1], channels: images.shape[3]) }
 
-    /// Names of the parameters inside the encoder, without the prefix.
+    /// Names of the parameters and running numbers inside the encoder, without the prefix.
     func encoderNames() throws -> [String] {
         let graph = Graph()
         let use: EncoderUse = objective is Classification ? .classification : .pretraining
         _ = try Catalog.encoder(of: recipe).encoder(graph.scope, image: image, for: use)
-        return graph.parameters.map(\.name)
+        return graph.parameters.map(\.name) + graph.buffers.filter { !$0.isConstant }.map(\.name)
     }
 
     /// What the weights of the moment give.

@@ -12,7 +12,7 @@ extension ParameterStore {
             WantedTensor(buffer.name, buffer.shape.extents, isInteger: buffer.isInteger)
         }
         let stored = try model.tensors.fitted(to: parameters + tables, from: model.path)
-        let targets = slots.map { Optional(values[$0.range]) } + buffers.map(bufferValue)
+        let targets = slots.map { Optional(values[$0.range]) } + buffers.map { buffer($0.name) }
         for case (let tensor?, let target?) in zip(stored, targets) { try tensor.copy(into: target) }
         guard averaged else { return }
         guard checkpoint.holds(.average) else {
@@ -21,16 +21,9 @@ extension ParameterStore {
                 hint: "the run kept no average: leave --average out")
         }
         let average = try checkpoint.open(.average)
-        let wanted = parameters.map { WantedTensor("ema/" + $0.name, $0.shape) }
-        for case (let tensor?, let slot) in zip(try average.tensors.fitted(to: wanted, from: average.path), slots) {
-            try tensor.copy(into: values[slot.range])
-        }
-    }
-
-    private func bufferValue(_ buffer: RegisteredBuffer) -> Floats? {
-        switch buffer.content {
-        case .integers, .constants: nil
-        case .floats: self.buffer(buffer.name)
-        }
+        let moved = zip(parameters + tables, targets).filter { $0.1 != nil }
+        let wanted = moved.map { WantedTensor("ema/" + $0.0.name, $0.0.shape, isInteger: $0.0.isInteger) }
+        let found = try average.tensors.fitted(to: wanted, from: average.path)
+        for case (let tensor?, let target?) in zip(found, moved.map(\.1)) { try tensor.copy(into: target) }
     }
 }

@@ -65,7 +65,7 @@ extension WorkerPool {
 /// panels and taps. Fixed by the extents alone.
 private struct GradientCut {
     /// A partial gradient up to this size stays in the second-level cache.
-    private static let smallFloats = 1 << 16
+    private static let smallFloats = 1 << 17
 
     let parts: Int
     let rowsPerPart: Int

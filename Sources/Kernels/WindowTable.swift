@@ -185,7 +185,47 @@ public struct ImageWindows: Sendable {
     }
 }
 
+/// The windows around active rows in the whole maps that they are a part of: for row r and tap t a position of the maps,
+/// or the mark of one outside.
+public struct MapWindows: Sendable {
+    /// Positions along a side of a cell.
+    public let tile: Int
+    public let taps: Int
+    private let down, right: Indices
+
+    public init(tile: Int, taps: [WindowReach.Tap]) {
+        (self.tile, self.taps) = (tile, taps.count)
+        (down, right) = (Indices(taps.map { Int32($0.down) }), Indices(taps.map { Int32($0.right) }))
+    }
+
+    fileprivate func fill(_ entries: Indices, cell: Int, _ cells: CellNumbers) {
+        let (grid, side) = (cells.grid, cells.grid * tile)
+        let place = Int(cells.places.base[cell])
+        let (image, top, left) = (place / grid / grid, place / grid % grid * tile, place % grid * tile)
+        var to = entries.base + cell * tile * tile * taps
+        for y in top..<top + tile {
+            for x in left..<left + tile {
+                for tap in 0..<taps {
+                    let (row, column) = (y + Int(down.base[tap]), x + Int(right.base[tap]))
+                    let isInside = row >= 0 && row < side && column >= 0 && column < side
+                    to[tap] = isInside ? Int32((image * side + row) * side + column) : CK_OUTSIDE
+                }
+                to += taps
+            }
+        }
+    }
+}
+
 extension WorkerPool {
+    /// Writes the table of the windows around the rows of the active cells.
+    public func fill(_ entries: Indices, around windows: MapWindows, cells: CellNumbers) {
+        precondition(
+            entries.count == cells.places.count * windows.tile * windows.tile * windows.taps, "a table of another size")
+        split(cells.places.count, grain: 16, (entries: entries, windows: windows, cells: cells)) { job, range in
+            for cell in range { job.windows.fill(job.entries, cell: cell, job.cells) }
+        }
+    }
+
     /// Writes the table of image windows over the active cells.
     public func fill(_ entries: Indices, windows: ImageWindows, cells: CellNumbers) {
         precondition(

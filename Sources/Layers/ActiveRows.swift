@@ -44,7 +44,7 @@ public final class ActiveCells {
 
     private enum Key: Hashable {
         case reads(Window, side: Int), readers(Window, side: Int), image(Window, side: Int)
-        case places(side: Int), positions(side: Int)
+        case places(side: Int), around(Window, side: Int)
     }
 
     /// Every position of every image.
@@ -122,9 +122,10 @@ public final class ActiveCells {
     /// For each position of whole maps: the row that stands there, or none.
     func places(side: Int) -> WindowSource { table(.places(side: side)) { .places(tile: side / grid) } }
 
-    /// For each row: its position in the whole maps.
-    func positions(side: Int) -> WindowSource {
-        table(.positions(side: side)) { .image(.init(tile: side / grid, kernel: 1, stride: 1, side: side)) }
+    /// For each row: the positions of a window around it in the whole maps.
+    func around(_ window: Window, side: Int) -> WindowSource {
+        precondition(window.stride == 1 && window.divides(side), "\(window) does not keep a side of \(side)")
+        return table(.around(window, side: side)) { .around(.init(tile: side / grid, taps: window.reads)) }
     }
 
     private func table(_ key: Key, _ kind: () -> WindowTableOperation.Kind) -> WindowSource {
@@ -153,7 +154,7 @@ public final class ActiveCells {
         switch kind {
         case .reach(let reach): return reach.table(over: cells)
         case .image(let windows): return windows.table(over: cells)
-        case .places: preconditionFailure("a whole map needs no filling")
+        case .places, .around: preconditionFailure("a whole map needs no filling")
         }
     }
 }
@@ -214,12 +215,14 @@ struct WindowTableOperation: Operation {
     enum Kind: Sendable {
         case reach(WindowReach)
         case image(ImageWindows)
+        case around(MapWindows)
         case places(tile: Int)
 
         var tile: Int {
             switch self {
             case .reach(let reach): reach.tile
             case .image(let windows): windows.tile
+            case .around(let windows): windows.tile
             case .places(let tile): tile
             }
         }
@@ -232,12 +235,13 @@ struct WindowTableOperation: Operation {
         switch kind {
         case .reach(let reach): reach.taps
         case .image(let windows): windows.kernel
+        case .around(let windows): windows.taps
         case .places: 1
         }
     }
     var rows: Int {
         switch kind {
-        case .reach, .image: cells * kind.tile * kind.tile
+        case .reach, .image, .around: cells * kind.tile * kind.tile
         case .places: batch * grid * grid * kind.tile * kind.tile
         }
     }
@@ -245,6 +249,7 @@ struct WindowTableOperation: Operation {
         switch kind {
         case .reach(let reach): cells * reach.sourceTile * reach.sourceTile
         case .image(let windows): batch * windows.side * windows.side
+        case .around(let windows): batch * grid * grid * windows.tile * windows.tile
         case .places(let tile): cells * tile * tile
         }
     }
@@ -258,6 +263,7 @@ struct WindowTableOperation: Operation {
         switch kind {
         case .reach(let reach): at.pool.fill(entries, reach: reach, cells: numbers)
         case .image(let windows): at.pool.fill(entries, windows: windows, cells: numbers)
+        case .around(let windows): at.pool.fill(entries, around: windows, cells: numbers)
         case .places(let tile): at.pool.fillPlaces(entries, tile: tile, cells: numbers)
         }
     }

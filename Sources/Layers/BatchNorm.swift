@@ -9,7 +9,7 @@ import Kernels
 /// weight and bias is of the rank's own rows.
 public struct BatchNorm: Sendable {
     /// What follows the norm.
-    public enum Activation: Sendable {
+    public enum Activation: Sendable, Equatable {
         case none, relu, relu6
 
         fileprivate var clamp: Clamp {
@@ -30,7 +30,7 @@ public struct BatchNorm: Sendable {
         bias = scope.parameter("bias", [channels], .zeros)
         runningMean = scope.buffer("running_mean", [channels], .zeros)
         runningVariance = scope.buffer("running_var", [channels], .ones)
-        batches = scope.buffer("num_batches_tracked", [], .zeros)
+        batches = scope.counter("num_batches_tracked")
     }
 
     public func callAsFunction(_ x: Tensor, _ activation: Activation = .none) -> Tensor {

@@ -44,6 +44,13 @@ public struct Convolution {
         return x.cells.graph.apply(operation, to: [x.rows] + products.tensors(reads, readers))
     }
 
+    /// The same over whole maps from active rows: one learned vector stands at every hidden position.
+    /// - Parameter token: as many values as x has channels.
+    public func callAsFunction(_ x: GridRows, filling token: Parameter) -> GridRows {
+        precondition(groups == 1, "groups of a filled map")
+        return FilledConvolution.apply(x, weight: weight, bias: bias, window: window, filling: token)
+    }
+
     /// The first convolution of a network, over images (B, H, W, C), H = W: hidden cells count as 0. Images get no
     /// gradient.
     public func callAsFunction(_ images: Tensor, cells: ActiveCells) -> GridRows {

@@ -12,7 +12,7 @@ public struct FilledMap: Operation {
     public static func fill(_ x: GridRows, with token: Parameter) -> GridRows {
         let cells = x.cells
         guard cells.hidden != nil else { preconditionFailure("a whole map has no hidden position") }
-        let (places, positions) = (cells.places(side: x.side), cells.positions(side: x.side))
+        let (places, positions) = (cells.places(side: x.side), cells.around(Window(1), side: x.side))
         let operation = FilledMap(
             token: token, places: places.held(by: 1), positions: positions.held(by: 2),
             shape: [cells.batch, x.side * x.side, x.channels])

@@ -52,8 +52,8 @@ public struct Densify {
     public func callAsFunction(_ maps: [GridRows]) -> [GridRows] {
         zip(scales, maps.reversed()).map { scale, map in
             let normed = map.map(scale.norm)
-            let whole = normed.cells.hidden == nil ? normed : FilledMap.fill(normed, with: scale.token)
-            return scale.projection?(whole) ?? whole
+            if normed.cells.hidden == nil { return scale.projection?(normed) ?? normed }
+            return scale.projection?(normed, filling: scale.token) ?? FilledMap.fill(normed, with: scale.token)
         }
     }
 }

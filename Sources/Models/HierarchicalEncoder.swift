@@ -5,9 +5,10 @@ public import Layers
 /// A convnet that computes active cells only and gives a map at each of its strides, each half the side of the one
 /// before: what SparK needs. Over whole maps it is the ordinary convnet.
 ///
-/// An own convnet is one file: its layers, `maps`, and a section for recipes; `ResNet` is an example. Layers that mix all
-/// positions of an image (squeeze-and-excitation, group and instance norm, global pooling inside the net) have no
-/// sparse form here, so there is none to call.
+/// An own convnet is one file: a recipe with the layers listed under `kind: convnet`, or, where lists do not do, Swift with
+/// its layers, `maps` and a section for recipes; `ResNet` is an example. Layers that mix all positions of an image
+/// (squeeze-and-excitation, group and instance norm, global pooling inside the net) have no sparse form here: recipes
+/// are refused, and Swift has none to call.
 public protocol HierarchicalEncoder: Encoder {
     /// Channels of the maps, the largest map first. The last one is `grid`'s, whose stride is the side of a mask cell.
     var widths: [Int] { get }
@@ -18,7 +19,7 @@ public protocol HierarchicalEncoder: Encoder {
 }
 
 /// A norm of SparK's own, of the kind that the encoder has.
-public enum DensifyNorm: Sendable { case batch, layer }
+public enum DensifyNorm: String, Sendable, CaseIterable, Decodable { case batch, layer }
 
 extension HierarchicalEncoder {
     public func outputs(_ images: Tensor) -> [FeatureMap] {

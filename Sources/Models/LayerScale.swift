@@ -54,7 +54,7 @@ public struct LayerScale: Sendable {
         }
     }
 
-    /// SparK's ResNet; depths of the four stages.
+    /// SparK's ResNet; depths of the stages, four in the published ones.
     public static func sparKResNet(depths: [Int]) -> LayerScale {
         let layers = ResNetLayers(depths)
         return .init(last: layers.last + 1) { name in
@@ -65,6 +65,8 @@ public struct LayerScale: Sendable {
 
     /// SparK's ConvNeXt; depths of the four stages.
     public static func sparKConvNeXt(depths: [Int]) -> LayerScale {
+        // An own net without four stages has a layer for each.
+        if depths.count != 4 { return convnext(stages: depths.count) }
         let last = (depths[2] > 9 ? 12 : 6) + 1
         return .init(last: last) { name in
             let parts = NameParts(name)
@@ -72,6 +74,29 @@ public struct LayerScale: Sendable {
             if parts[0] == "downsample_layers" { return [0, 2, 3, last - 1][stage] }
             if parts[0] == "stages" { return [1, 2, 3 + parts.number(2) / 3, last - 1][stage] }
             return last
+        }
+    }
+
+    /// A stem 0, stage i i + 1, the rest last.
+    public static func stages(_ count: Int) -> LayerScale {
+        .init(last: count + 1) { name in
+            let parts = NameParts(name)
+            switch parts[0] {
+            case "stem": return 0
+            case "stages": return parts.number(1) + 1
+            default: return count + 1
+            }
+        }
+    }
+
+    private static func convnext(stages: Int) -> LayerScale {
+        .init(last: stages + 1) { name in
+            let parts = NameParts(name)
+            switch parts[0] {
+            case "downsample_layers": return parts.number(1) == 0 ? 0 : parts.number(1) + 1
+            case "stages": return parts.number(1) + 1
+            default: return stages + 1
+            }
         }
     }
 
@@ -96,27 +121,29 @@ private struct NameParts {
 
 /// SparK's grouping of ResNet blocks: deep stages count several blocks as one layer.
 private struct ResNetLayers {
-    let second, third: Int
-    let secondLayers, thirdLayers: Int
+    /// Of each stage: blocks that count as one layer, and the number of its first layer.
+    private let stages: [(together: Int, first: Int)]
+    /// The number of the last layer of the last stage; the head follows.
+    let last: Int
 
     init(_ depths: [Int]) {
         // ResNet-152 and 200 have stages of 8 blocks and more and group by four.
-        (second, third) = depths[1] >= 8 ? (4, 4) : (2, 3)
-        secondLayers = (depths[1] + second - 1) / second
-        thirdLayers = (depths[2] + third - 1) / third
+        let isDeep = depths.count > 1 && depths[1] >= 8
+        var (first, stages): (Int, [(Int, Int)]) = (1, [])
+        for (stage, depth) in depths.enumerated() {
+            let together = stage == 1 ? (isDeep ? 4 : 2) : stage == 2 ? (isDeep ? 4 : 3) : depth
+            stages.append((together, first))
+            first += (depth + together - 1) / together
+        }
+        self.stages = stages
+        last = first - 1
     }
 
-    /// The number of the last stage; the head follows.
-    var last: Int { 2 + secondLayers + thirdLayers }
-
     func layer(_ part: String, block: Int) -> Int {
-        switch part {
-        case "conv1", "bn1": 0
-        case "layer1": 1
-        case "layer2": 2 + block / second
-        case "layer3": 2 + secondLayers + block / third
-        case "layer4": last
-        default: last + 1
+        if part == "conv1" || part == "bn1" { return 0 }
+        guard part.hasPrefix("layer"), let stage = Int(part.dropFirst(5)), stages.indices.contains(stage - 1) else {
+            return last + 1
         }
+        return stages[stage - 1].first + block / stages[stage - 1].together
     }
 }

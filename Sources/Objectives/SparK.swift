@@ -44,7 +44,7 @@ public struct SparK: Objective {
         let encoder = try model.encoder(scope["sparse_encoder"]["sp_cnn"], image: input.image, for: .pretraining)
         guard let convnet = encoder as? any HierarchicalEncoder else {
             throw ModelError(
-                "model", found: "an encoder without maps of several sides", expected: "resnet or convnext",
+                "model", found: "an encoder without maps of several sides", expected: "resnet, convnext or convnet",
                 hint: "SparK hides cells of a convnet")
         }
         let doublings = convnet.grid.stride.trailingZeroBitCount

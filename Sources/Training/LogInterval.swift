@@ -12,6 +12,7 @@ struct LogInterval {
     private var startStep: Int
     private var dataWait: Double
     private var exchangeWait: Double
+    private var rankSums: RankSums.Times
     private var secondsPerStep: Double?
 
     init(_ trainer: Trainer, _ loader: Loader) {
@@ -20,6 +21,7 @@ struct LogInterval {
         startStep = trainer.clock.step
         dataWait = loader.waitSeconds
         exchangeWait = trainer.exchange.waitSeconds
+        rankSums = trainer.rankSums.times
     }
 
     /// The first step speaks too: a person wants to see a sign of life.
@@ -34,11 +36,15 @@ struct LogInterval {
         let steps = max(report.step - startStep, 1)
         let waits = (loader.waitSeconds, trainer.exchange.waitSeconds)
         secondsPerStep = seconds / Double(steps)
+        let sums = trainer.rankSums.times
+        let newSums = sums.count - rankSums.count
         let record = StepRecord(
             step: report.step, epoch: report.epoch, samples: trainer.clock.samplesSeen, loss: report.loss,
             rate: report.rate, gradientNorm: report.gradientNorm,
             imagesPerSecond: Double(steps * globalBatch) / seconds, dataWaitShare: (waits.0 - dataWait) / seconds,
-            exchangeWaitShare: (waits.1 - exchangeWait) / seconds)
+            exchangeWaitShare: (waits.1 - exchangeWait) / seconds,
+            rankSumSeconds: newSums > 0 ? (sums.seconds - rankSums.seconds) / Double(newSums) : nil)
+        rankSums = sums
         (start, startStep, dataWait, exchangeWait) = (now, report.step, waits.0, waits.1)
         return record
     }

@@ -8,10 +8,15 @@ final class RankSums: Sendable {
     private let communicator: any Communicator
     private let state = Mutex<State>(State())
 
+    /// How many sums there were, and the seconds that they took with the wait for other ranks.
+    struct Times: Sendable {
+        var count = 0
+        var seconds = 0.0
+    }
+
     private struct State {
         var failure: ClusterError?
-        var seconds = 0.0
-        var count = 0
+        var times = Times()
     }
 
     init(_ communicator: any Communicator) { self.communicator = communicator }
@@ -25,13 +30,12 @@ final class RankSums: Sendable {
             state.withLock { $0.failure = error }
         }
         state.withLock {
-            $0.seconds += MonotonicTime.now - start
-            $0.count += 1
+            $0.times.seconds += MonotonicTime.now - start
+            $0.times.count += 1
         }
     }
 
-    /// Mean seconds of one sum; 0 before the first.
-    var latency: Double { state.withLock { $0.count == 0 ? 0 : $0.seconds / Double($0.count) } }
+    var times: Times { state.withLock { $0.times } }
 
     func check() throws(ClusterError) {
         if let failure = state.withLock({ $0.failure }) { throw failure }

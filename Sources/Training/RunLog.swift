@@ -11,6 +11,8 @@ public struct StepRecord: Sendable, Equatable {
     public var imagesPerSecond: Double
     /// Shares of the interval spent waiting, 0...1.
     public var dataWaitShare, exchangeWaitShare: Double
+    /// Mean of the small sums over ranks inside a step, those of batch norm; nil where there are none.
+    public var rankSumSeconds: Double?
 
     public struct Measure: Sendable, Equatable {
         public let name: String
@@ -24,7 +26,8 @@ public struct StepRecord: Sendable, Equatable {
 
     public init(
         step: Int, epoch: Int, samples: Int, loss: Double, rate: Double, gradientNorm: Double,
-        measures: [Measure] = [], imagesPerSecond: Double = 0, dataWaitShare: Double = 0, exchangeWaitShare: Double = 0
+        measures: [Measure] = [], imagesPerSecond: Double = 0, dataWaitShare: Double = 0,
+        exchangeWaitShare: Double = 0, rankSumSeconds: Double? = nil
     ) {
         self.step = step
         self.epoch = epoch
@@ -36,10 +39,13 @@ public struct StepRecord: Sendable, Equatable {
         self.imagesPerSecond = imagesPerSecond
         self.dataWaitShare = dataWaitShare
         self.exchangeWaitShare = exchangeWaitShare
+        self.rankSumSeconds = rankSumSeconds
     }
 
     /// Keys whose values differ between equal runs.
-    public static let timingKeys = ["images_per_second", "data_wait_share", "exchange_wait_share", "seconds"]
+    public static let timingKeys = [
+        "images_per_second", "data_wait_share", "exchange_wait_share", "seconds", "rank_sum_seconds",
+    ]
 
     fileprivate func line(seconds: Double) -> JSONLine {
         var line = JSONLine()
@@ -53,6 +59,7 @@ public struct StepRecord: Sendable, Equatable {
         for (key, value) in zip(Self.timingKeys, [imagesPerSecond, dataWaitShare, exchangeWaitShare, seconds]) {
             line.add(key, value)
         }
+        if let rankSumSeconds { line.add("rank_sum_seconds", rankSumSeconds) }
         return line
     }
 
@@ -61,6 +68,7 @@ public struct StepRecord: Sendable, Equatable {
             + measures.map { ("train/\($0.name)", $0.value) }
             + [("time/images_per_second", imagesPerSecond), ("time/data_wait_share", dataWaitShare)]
             + [("time/exchange_wait_share", exchangeWaitShare)]
+            + (rankSumSeconds.map { [("time/rank_sum_seconds", $0)] } ?? [])
     }
 }
 

@@ -30,9 +30,9 @@ public struct StartingWeights: Sendable {
         public let remarks: [String]
         /// What the names of this model's head begin with.
         let head: String
-
         /// What a classifier has that no encoder hands on: the head, and the norm after pooling.
-        private var begun: [String] { [head, "fc_norm."] }
+        let begun: [String]
+
         /// What an encoder hands on that a classifier has no place for, heads of other models too.
         private var spare: [String] { ["mask_token", "norm.", "head.", head] }
 
@@ -84,7 +84,8 @@ public struct StartingWeights: Sendable {
         let report = Report(
             place: stored.place, keys: KeyReport(tensors, for: targets.map { WantedTensor($0.name, $0.shape) }),
             dropped: hasNewHead ? heads.keys.sorted() : [],
-            remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [], head: String(head))
+            remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [], head: String(head),
+            begun: [String(head), "fc_norm."] + (objective.encoder is any HierarchicalEncoder ? ["norm."] : []))
         guard report.fits || allowsPartial else { throw TrainingError.weights(report) }
         let memory = Dictionary(targets.map { ($0.name, $0.values) }) { first, _ in first }
         let fitting = Set(report.keys.matched)
@@ -148,10 +149,18 @@ private struct StoredModel {
         let names = file.names.map { $0.hasPrefix(wrapping) ? String($0.dropFirst(wrapping.count)) : $0 }
         let prefix =
             recipe.map { Catalog.method(of: $0).encoderPrefix }
-            ?? (names.contains { $0.hasPrefix("encoder.") } ? "encoder." : "")
+            ?? ["encoder.", SparK.encoderPrefix].first { prefix in names.contains { $0.hasPrefix(prefix) } } ?? ""
         var tensors: [String: StoredWeights] = [:]
-        for (tensor, name) in zip(file.tensors, names) where name.hasPrefix(prefix) && tensor.kind.isFloating {
-            tensors[String(name.dropFirst(prefix.count))] = StoredWeights(shape: tensor.shape, values: tensor.floats)
+        for (tensor, name) in zip(file.tensors, names) where name.hasPrefix(prefix) {
+            let values: [Float]
+            if tensor.kind.isFloating {
+                values = tensor.floats
+            } else if tensor.kind.isInteger && tensor.shape.isEmpty {
+                values = tensor.integers.map { Float($0) }  // a counter; tables of integers are the model's own
+            } else {
+                continue
+            }
+            tensors[String(name.dropFirst(prefix.count))] = StoredWeights(shape: tensor.shape, values: values)
         }
         self.tensors = tensors
     }

@@ -26,6 +26,9 @@ public final class StepBench {
         public let steps: Int
         /// Of the last step, a sign that the steps computed something.
         public let loss: Double
+        /// Small sums over ranks in a step, those of batch norm, and the seconds of one with the wait for other ranks.
+        public let rankSumsPerStep: Int
+        public let rankSumSeconds: Double
     }
 
     public let trainer: Trainer
@@ -87,12 +90,14 @@ public final class StepBench {
         let peak = Doubles([Double(peakResidentBytes())])
         try communicator.maximum(peak)
         let images = trainer.samples * trainer.recipe.batch.accumulation
+        let sums = trainer.rankSums.times
         return Result(
             imagesPerSecond: Double(images * communicator.size) / median, secondsPerStep: median,
             peakBytes: Int(peak[0]), parameters: trainer.store.parameterCount,
             flopsPerImage: trainer.plan.report.flops / trainer.samples, threads: pool.threads,
             level: pool.level.rawValue, ranks: communicator.size, batch: images, steps: sorted.count,
-            loss: reports.loss)
+            loss: reports.loss, rankSumsPerStep: sums.count / max(trainer.clock.step, 1),
+            rankSumSeconds: sums.seconds / Double(max(sums.count, 1)))
     }
 
     /// Seconds of what a step does after backward, measured alone, by name.

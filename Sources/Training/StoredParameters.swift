@@ -3,16 +3,42 @@ public import Checkpoints
 import Kernels
 
 extension ParameterStore {
-    /// Views of the parameters and buffers, under the reference's names.
-    public var tensors: [StoredTensor] {
-        let parameters = slots.map { StoredTensor($0.parameter.name, $0.parameter.shape, values[$0.range]) }
-        let tables = buffers.compactMap { buffer -> StoredTensor? in
+    /// The parameters and buffers under the reference's names: views, but for counters and constant tables.
+    public var tensors: [StoredTensor] { tensors(values, statistics: statistics, counters: counters) + tables }
+
+    /// The same of other numbers in this order, such as an average; without constant tables.
+    /// - Parameter prefix: stands before every name.
+    func tensors(
+        _ values: Floats, statistics: [Floats], counters: [Floats], prefix: String = ""
+    ) -> [StoredTensor] {
+        let parameters = slots.map { StoredTensor(prefix + $0.parameter.name, $0.parameter.shape, values[$0.range]) }
+        var (statistics, counters) = (statistics.makeIterator(), counters.makeIterator())
+        return parameters
+            + buffers.compactMap { buffer -> StoredTensor? in
+                let name = prefix + buffer.name
+                switch buffer.content {
+                case .integers, .constants: return nil
+                case .floats: return statistics.next().map { StoredTensor(name, buffer.shape, $0) }
+                case .counter:
+                    return counters.next().map { StoredTensor(name, buffer.shape, integers: $0.array.map { Int($0) }) }
+                }
+            }
+    }
+
+    private var tables: [StoredTensor] {
+        buffers.compactMap { buffer in
             switch buffer.content {
             case .integers(let table): StoredTensor(buffer.name, buffer.shape, integers: table)
             case .constants(let table): StoredTensor(buffer.name, buffer.shape, Floats(table))
-            case .floats: self.buffer(buffer.name).map { StoredTensor(buffer.name, buffer.shape, $0) }
+            case .floats, .counter: nil
             }
         }
-        return parameters + tables
+    }
+
+    /// The memory of counters by name, to be filled from a file.
+    /// - Parameter counters: in declaration order.
+    func memory(of counters: [Floats], prefix: String = "") -> [String: Floats] {
+        let names = buffers.filter { $0.isInteger && !$0.isConstant }.map { prefix + $0.name }
+        return Dictionary(zip(names, counters)) { first, _ in first }
     }
 }

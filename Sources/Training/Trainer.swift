@@ -19,12 +19,14 @@ public final class Trainer {
     /// Samples of one micro-batch on this rank.
     public let samples: Int
     public var clock: TrainingClock
-    var average: WeightAverage?
+    let average: WeightAverage?
     let probe: OnlineProbe?
     private let probed: Tensor?
     let pool: WorkerPool
+    /// Running statistics and counters of batch norms.
+    let statistics, counters: [Floats]
     private let feed: any BatchFeed
-    private let rankSums: RankSums
+    let rankSums: RankSums
     private let decays: DecaySchedule
     private let inputs: BatchTensors
     private let loss: Loss
@@ -64,7 +66,10 @@ public final class Trainer {
         exchange = try GradientExchange(communicator, gradients: store.gradients, buckets: plan.buckets)
         tally = StepTally(communicator)
         clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
-        average = recipe.average == nil ? nil : WeightAverage(copying: store.values)
+        (statistics, counters) = (store.statistics, store.counters)
+        average =
+            recipe.average == nil
+            ? nil : WeightAverage(copying: store.values, statistics: statistics, counters: counters)
         probe = try experiment.probe(over: communicator, pool: pool)
         probed = experiment.probed
         rates = recipe.rates(perEpoch: updatesPerEpoch)
@@ -125,7 +130,10 @@ public final class Trainer {
                 group.run, rate: rate, decay: group.decays ? decay : 0,
                 step: clock.updates + 1, pool: pool)
         }
-        if let decay = recipe.average?.decay { average?.blend(store.values, keep: decay, pool: pool) }
+        if let decay = recipe.average?.decay {
+            average?.blend(store.values, keep: decay, pool: pool)
+            average?.blend(statistics: statistics, counters: counters, keep: decay, pool: pool)
+        }
     }
 
     private func bind(_ batch: Batch) {

@@ -13,9 +13,8 @@ extension Trainer {
             }
         }
         if let average {
-            parts[.average] = store.slots.map { slot in
-                StoredTensor("ema/\(slot.parameter.name)", slot.parameter.shape, average.values[slot.range])
-            }
+            parts[.average] = store.tensors(
+                average.values, statistics: average.statistics, counters: average.counters, prefix: "ema/")
         }
         if let probe { parts[.objective] = probe.tensors }
         return parts
@@ -26,9 +25,11 @@ extension Trainer {
     public func restore(_ checkpoint: Checkpoint?, _ state: RunState, over communicator: any Communicator) throws {
         try communicator.onRankZero {
             guard let checkpoint else { return }
-            for (part, wanted) in tensors { try copy(checkpoint.open(part), into: wanted) }
+            let averaged = average.map { store.memory(of: $0.counters, prefix: "ema/") } ?? [:]
+            let counters = store.memory(of: counters).merging(averaged) { own, _ in own }
+            for (part, wanted) in tensors { try copy(checkpoint.open(part), into: wanted, counters: counters) }
         }
-        for floats in groups.state + (average.map { [$0.values] } ?? []) + (probe?.state ?? []) {
+        for floats in groups.state + (average?.memory ?? []) + (probe?.state ?? []) {
             try communicator.broadcast(floats.viewed(as: UInt8.self))
         }
         try shareModel(over: communicator)
@@ -43,7 +44,7 @@ extension Trainer {
         var report: StartingWeights.Report?
         try communicator.onRankZero { report = try start.load(into: store, objective, recipe) }
         try shareModel(over: communicator)
-        average?.values.copy(from: store.values)
+        average?.restart(from: store.values, statistics: statistics, counters: counters)
         return report
     }
 
@@ -53,14 +54,13 @@ extension Trainer {
     ) throws {
         try communicator.onRankZero {
             let checkpoint = try CheckpointStore(folder + "/checkpoints").checkpoint(ofStep: step)
-            if averaged {
-                let wanted = store.slots.map {
-                    StoredTensor("ema/\($0.parameter.name)", $0.parameter.shape, store.values[$0.range])
-                }
-                try copy(checkpoint.open(.average), into: wanted)
-            } else {
-                try copy(checkpoint.open(.model), into: store.tensors)
-            }
+            let prefix = averaged ? "ema/" : ""
+            try copy(
+                checkpoint.open(averaged ? .average : .model),
+                into: averaged
+                    ? store.tensors(store.values, statistics: statistics, counters: counters, prefix: prefix)
+                    : store.tensors,
+                counters: store.memory(of: counters, prefix: prefix))
         }
         try shareModel(over: communicator)
     }
@@ -69,8 +69,8 @@ extension Trainer {
     /// - Returns: nil where no average is kept.
     func withAverage<Value>(_ body: () throws -> Value) rethrows -> Value? {
         guard let average else { return nil }
-        store.values.swap(with: average.values)
-        defer { store.values.swap(with: average.values) }
+        average.swap(with: store.values, statistics: statistics, counters: counters)
+        defer { average.swap(with: store.values, statistics: statistics, counters: counters) }
         return try body()
     }
 
@@ -82,11 +82,16 @@ extension Trainer {
     }
 
     /// The tensors of this trainer are views of its memory: writing to them restores it.
-    private func copy(_ file: Safetensors, into targets: [StoredTensor]) throws {
+    /// - Parameter counters: the memory of those tensors that are none, by name.
+    private func copy(_ file: Safetensors, into targets: [StoredTensor], counters: [String: Floats]) throws {
         let wanted = targets.map { WantedTensor($0.name, $0.shape, isInteger: $0.kind != .f32) }
         for (target, stored) in zip(targets, try file.tensors.fitted(to: wanted, from: file.path)) {
-            guard let stored, target.kind == .f32 else { continue }
-            target.bytes.copy(from: stored.bytes)
+            guard let stored else { continue }
+            if target.kind == .f32 {
+                target.bytes.copy(from: stored.bytes)
+            } else {
+                try counters[target.name].map(stored.copy(into:))
+            }
         }
     }
 }

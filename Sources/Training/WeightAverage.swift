@@ -6,18 +6,31 @@ public struct WeightAverage: Sendable {
     public let values: Floats
     /// Running statistics, averaged as the parameters are (timm's form); empty where only parameters are averaged.
     public let statistics: [Floats]
-    /// Counters such as `num_batches_tracked`.
-    public private(set) var counters: [Int]
+    /// Counters such as `num_batches_tracked`: whole numbers.
+    public let counters: [Floats]
 
-    public init(copying values: Floats, statistics: [Floats] = [], counters: [Int] = []) {
+    public init(copying values: Floats, statistics: [Floats] = [], counters: [Floats] = []) {
         self.values = Floats(zeros: values.count)
-        self.values.copy(from: values)
-        self.statistics = statistics.map { current in
-            let copy = Floats(zeros: current.count)
-            copy.copy(from: current)
-            return copy
-        }
-        self.counters = counters
+        self.statistics = statistics.map { Floats(zeros: $0.count) }
+        self.counters = counters.map { Floats(zeros: $0.count) }
+        restart(from: values, statistics: statistics, counters: counters)
+    }
+
+    /// Begins anew as a copy.
+    public func restart(from values: Floats, statistics: [Floats], counters: [Floats]) {
+        for (copy, current) in memory(with: values, statistics, counters) { copy.copy(from: current) }
+    }
+
+    /// Exchanges the average with what it is an average of.
+    public func swap(with values: Floats, statistics: [Floats], counters: [Floats]) {
+        for (average, current) in memory(with: values, statistics, counters) { current.swap(with: average) }
+    }
+
+    /// All that an average is.
+    public var memory: [Floats] { [values] + statistics + counters }
+
+    private func memory(with values: Floats, _ statistics: [Floats], _ counters: [Floats]) -> [(Floats, Floats)] {
+        Array(zip(memory, [values] + statistics + counters))
     }
 
     /// One blend of the parameters.
@@ -27,12 +40,13 @@ public struct WeightAverage: Sendable {
 
     /// One blend of the running statistics and the counters; a counter is cut toward zero, as timm writes it back, so
     /// that it stays at its start for a long time.
-    public mutating func blend(statistics current: [Floats], counters latest: [Int], keep: Double, pool: WorkerPool) {
+    public func blend(statistics current: [Floats], counters latest: [Floats], keep: Double, pool: WorkerPool) {
         precondition(latest.count == counters.count, "\(latest.count) counters for \(counters.count) averages")
         precondition(current.count == statistics.count, "\(current.count) statistics for \(statistics.count) averages")
         for index in current.indices { pool.blend(current[index], into: statistics[index], keep: keep) }
         for index in counters.indices {
-            counters[index] = Int(keep * Double(counters[index]) + (1 - keep) * Double(latest[index]))
+            let counter = counters[index]
+            counter[0] = Float((keep * Double(counter[0]) + (1 - keep) * Double(latest[index][0])).rounded(.towardZero))
         }
     }
 }

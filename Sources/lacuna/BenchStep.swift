@@ -65,6 +65,9 @@ extension StepBench.Result {
         table.add("parameters", grouped(parameters))
         table.add("GFLOP an image", fixed(Double(flopsPerImage) / 1e9, digits: 3))
         table.add("GFLOP/s", fixed(imagesPerSecond * Double(flopsPerImage) / 1e9, digits: 1))
+        if rankSumsPerStep > 0 {
+            table.add("sums of norms", "\(rankSumsPerStep) a step, \(fixed(rankSumSeconds * 1000, digits: 3)) ms each")
+        }
         return table.text
     }
 
@@ -75,6 +78,7 @@ extension StepBench.Result {
             "flops_per_image": .integer(flopsPerImage), "threads": .integer(threads), "level": .string(level),
             "ranks": .integer(ranks), "batch": .integer(batch), "steps": .integer(steps),
             "loss": loss.isFinite ? .number(loss) : .null,
+            "rank_sums_per_step": .integer(rankSumsPerStep), "rank_sum_seconds": .number(rankSumSeconds),
         ])
     }
 }

@@ -11,10 +11,10 @@ extension ForeignLibrary: ExpressibleByArgument {}
 extension CheckpointVerb {
     struct Export: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a model as a safetensors file that timm or microsoft/SimMIM loads.",
+            abstract: "Write a model as a safetensors file that timm, microsoft/SimMIM or keyu-tian/SparK loads.",
             discussion: """
                 A classifier is written with its head, a pretraining model for timm as a backbone (num_classes 0) and
-                for SimMIM whole. config.json beside the file tells how the model is built; the header holds the
+                for SimMIM and SparK whole. config.json beside the file tells how the model is built; the header holds the
                 same, the step, and what the model gives for a picture drawn by a formula, to compare with. timm loads
                 a folder whose file is named model.safetensors:
                   timm.create_model("local-dir:exported", pretrained=True)
@@ -26,7 +26,7 @@ extension CheckpointVerb {
         @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
         var path: String
 
-        @Option(name: .customLong("for"), help: "Whose names: timm or simmim.")
+        @Option(name: .customLong("for"), help: "Whose names: timm, simmim or spark.")
         var library: ForeignLibrary
 
         @Option(help: "The file; its folder is made where it is missing.")

@@ -10,7 +10,7 @@ import Training
 extension CheckpointVerb {
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a checkpoint of a safetensors file from timm, microsoft/SimMIM or 'checkpoint export'.",
+            abstract: "Make a checkpoint of a safetensors file from timm, SimMIM, SparK or 'checkpoint export'.",
             discussion: """
                 The recipe says which model the weights are for. Every name is accounted for, and position tables of
                 another resolution are resampled. Unless the file fills the encoder exactly, and the model then gives
@@ -34,7 +34,8 @@ extension CheckpointVerb {
         @Option(help: "A new run folder.")
         var output: String
 
-        @Option(name: .customLong("from"), help: "Whose names the file has, timm or simmim (default: as they look).")
+        @Option(
+            name: .customLong("from"), help: "Whose names the file has, timm, simmim or spark (default: as they look).")
         var library: ForeignLibrary?
 
         @Flag(help: "Write the checkpoint also if parts of the encoder keep their start values.")

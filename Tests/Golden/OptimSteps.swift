@@ -62,18 +62,21 @@ struct OptimSteps {
         let start = try golden.floats(names.map { "param/\($0)" })
         // Half as parameters, half as statistics: both go the same way.
         let cut = start.count / 2
-        var average = WeightAverage(
+        func counts(_ prefix: String) throws -> [Floats] {
+            try counters.flatMap { try golden.integers(prefix + $0) }.map { Floats([Float($0)]) }
+        }
+        let average = WeightAverage(
             copying: Floats(Array(start[..<cut])), statistics: [Floats(Array(start[cut...]))],
-            counters: try counters.flatMap { try golden.integers("param/\($0)") })
+            counters: try counts("param/"))
         for update in 0..<golden.settings.updates {
             let model = try golden.floats(names.map { "input/model/\(update)/\($0)" })
-            let latest = try counters.flatMap { try golden.integers("input/model/\(update)/\($0)") }
+            let latest = try counts("input/model/\(update)/")
             average.blend(Floats(Array(model[..<cut])), keep: golden.settings.decay, pool: pool)
             average.blend(
                 statistics: [Floats(Array(model[cut...]))], counters: latest, keep: golden.settings.decay, pool: pool)
             let reference = try golden.floats(names.map { "after/\(update + 1)/\($0)" })
             expectClose(average.values.array + average.statistics[0].array, reference, "average \(update + 1)")
-            #expect(average.counters == (try counters.flatMap { try golden.integers("after/\(update + 1)/\($0)") }))
+            #expect(average.counters.map(\.array) == (try counts("after/\(update + 1)/")).map(\.array))
         }
     }
 

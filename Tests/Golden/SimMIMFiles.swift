@@ -122,7 +122,7 @@ struct SimMIMFile: Sendable, CustomTestStringConvertible {
             switch table.content {
             case .integers(let integers): #expect(stored.integers == integers, "\(table.name)")
             case .constants(let numbers): #expect(stored.floats == numbers, "\(table.name)")
-            case .floats: Issue.record("\(table.name): no encoder of this area moves its tables")
+            case .floats, .counter: Issue.record("\(table.name): no encoder of this area moves its tables")
             }
         }
     }

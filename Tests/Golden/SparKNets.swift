@@ -23,7 +23,19 @@ struct SparKNet: Decodable, Sendable {
             var settings = ConvNeXt.Settings(depths: try #require(depths), widths: try #require(dims))
             settings.kernel = kernel ?? 7
             return settings
-        case "custom": return OwnConvnet.Settings(stem: try #require(stem), channels: try #require(channels))
+        case "custom":
+            let half = Window.same(3, stride: 2)
+            func first(_ channels: Int, bias: Bool) -> [Convnet.Layer] {
+                [.convolution(channels: channels, half, groups: 1, hasBias: bias), .batchNorm, .activation(.relu)]
+            }
+            return Convnet.Settings(
+                stem: first(try #require(stem), bias: true),
+                stages: try #require(channels).map { channels in
+                    first(channels, bias: false) + [
+                        .convolution(channels: channels, .same(3), groups: 2, hasBias: true),
+                        .averagePool(.same(3), countsPadding: true), .batchNorm, .activation(.relu),
+                    ]
+                })
         default:
             return ResNet.Settings(
                 try #require(block.flatMap(ResNet.Block.init)), layers: try #require(layers),
@@ -31,62 +43,6 @@ struct SparKNet: Decodable, Sendable {
                 stemWidth: try #require(stem_channels))
         }
     }
-}
-
-/// A convnet as a recipe author would declare one: a first convolution, then stages of convolutions, the second in two
-/// groups, with average pooling.
-struct OwnConvnet: HierarchicalEncoder {
-    struct Settings: EncoderSettings {
-        let stem: Int
-        let channels: [Int]
-        let lineage: [String: String] = [:]
-
-        func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
-            OwnConvnet(scope, self, image: image)
-        }
-    }
-
-    let grid: FeatureGrid
-    let widths: [Int]
-    let densifyNorm = DensifyNorm.batch
-    private let stem: (Convolution, BatchNorm)
-    private let stages: [(Convolution, BatchNorm, Convolution, BatchNorm)]
-
-    init(_ scope: Scope, _ settings: Settings, image: ImageSpec) {
-        let half = Window.same(3, stride: 2)
-        let first = scope["stem"]
-        stem = (
-            Convolution(first[0], image.channels, settings.stem, half, bias: true, start: .zeros),
-            BatchNorm(first[1], settings.stem)
-        )
-        var width = settings.stem
-        stages = settings.channels.enumerated().map { index, channels in
-            let parts = scope["stages"][index]
-            defer { width = channels }
-            return (
-                Convolution(parts[0], width, channels, half, start: .zeros), BatchNorm(parts[1], channels),
-                Convolution(parts[3], channels, channels, .same(3), groups: 2, bias: true, start: .zeros),
-                BatchNorm(parts[5], channels)
-            )
-        }
-        widths = settings.channels
-        let stride = 2 << settings.channels.count
-        grid = FeatureGrid(side: image.side / stride, stride: stride, width: width)
-    }
-
-    func maps(_ images: Tensor, cells: ActiveCells) -> [GridRows] {
-        var x = stem.0(images, cells: cells).map { stem.1($0, .relu) }
-        return stages.map { first, firstNorm, second, secondNorm in
-            x = first(x).map { firstNorm($0, .relu) }
-            x = Pooling.average(second(x), .same(3)).map { secondNorm($0, .relu) }
-            return x
-        }
-    }
-
-    func pooled(_ images: Tensor) -> Tensor { preconditionFailure("only maps are compared") }
-    var headStart: Initializer { .zeros }
-    var layers: LayerScale { .sparKResNet(depths: [1, 1, 1, 1]) }
-    func decay(for use: EncoderUse) -> DecayRule { .sparK }
 }
 
 extension SparKFile {

@@ -69,6 +69,28 @@ import Testing
         #expect(zip(found, reference).allSatisfy { abs($0 - $1) <= 1e-5 })
     }
 
+    @Test(arguments: [3, 1]) func `a convolution of a filled map is the convolution after the filling`(kernel: Int)
+        throws
+    {
+        let (side, channels) = (6, 7)
+        let hidden: [Float] = [0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0, 1]
+        let start = Initializer.uniform(bound: 0.5)
+        let maps = try [true, false].map { fillsFirst in
+            let graph = Graph()
+            let mask = graph.input("mask", [2, 3, 3])
+            let cells = ActiveCells(hidden: mask, visible: 4)
+            let rows = graph.input("x", cells.shape(side: side, channels: channels))
+            let token = graph.scope.parameter("token", [1, channels, 1, 1], start)
+            let layer = Convolution(
+                graph.scope, channels, 40, .same(kernel), bias: true, start: start, biasStart: start)
+            let x = GridRows(rows: rows, side: side, cells: cells)
+            let y = fillsFirst ? layer(FilledMap.fill(x, with: token)) : layer(x, filling: token)
+            return try run(graph, y.rows, [(mask, hidden), (rows, numbers(rows.shape.count))])
+        }
+        #expect(maps[0].count == maps[1].count)
+        #expect(zip(maps[0], maps[1]).allSatisfy { abs($0 - $1) <= 1e-5 })
+    }
+
     @Test func `a dense convolution is what its definition says`() throws {
         let (side, channels, outputs) = (5, 3, 4)
         let graph = Graph()

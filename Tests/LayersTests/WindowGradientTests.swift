@@ -109,6 +109,17 @@ enum MapKind: CaseIterable {
         try check.run(NormalisedCellLoss()(picture, images, mask: mask), inputsHaveOtherUses: otherUses)
     }
 
+    @Test(arguments: [MapKind.even, .uneven], [3, 1])
+    func `a convolution of a filled map has the gradient of its output`(kind: MapKind, kernel: Int) throws {
+        for otherUses in [false, true] {
+            let check = GradientCheck(threads: 2)
+            let x = kind.source(check, side: 6, channels: 5)
+            let token = check.scope.parameter("token", [1, 5, 1, 1], .zeros)
+            let layer = Convolution(check.scope, 5, 37, .same(kernel), bias: true, start: .zeros)
+            try check.run(layer(x, filling: token).rows, inputsHaveOtherUses: otherUses)
+        }
+    }
+
     @Test(arguments: [MapKind.even, .uneven])
     func `filling a map has the gradient of rows and token`(kind: MapKind) throws {
         for otherUses in [false, true] {

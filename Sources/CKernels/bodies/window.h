@@ -199,10 +199,54 @@ static void LEVEL(fill_sums)(const int32_t *restrict table, const float *restric
     }
 }
 
+/// y = bias + the sum of `count` rows, over a part of the channels.
+CK_INLINE void LEVEL(filled_part)(const float *const *from, size_t count, const float *bias, float *restrict y,
+                                  size_t first, size_t width) {
+    LEVEL(wide_panel_row) sum = 0, x;
+    if (bias) LEVEL(wide_panel_load)(&sum, bias + first, width);
+    for (size_t i = 0; i < count; i++) {
+        LEVEL(wide_panel_load)(&x, from[i] + first, width);
+        sum += x;
+    }
+    LEVEL(wide_panel_store)(&sum, y + first, width);
+}
+
+static void LEVEL(filled)(ck_filled map, const float *products, const float *fill, const float *bias, float *y,
+                          size_t first, size_t last) {
+    const float *from[CK_MOST_TAPS];
+    for (size_t r = first; r < last; r++) {
+        const int32_t *entries = map.table + r * map.taps;
+        size_t count = 0;
+        for (size_t t = 0; t < map.taps; t++) {
+            if (entries[t] >= CK_HIDDEN) continue;
+            const int32_t row = map.places[entries[t]];
+            from[count++] = row < CK_HIDDEN ? products + ((size_t)row * map.taps + t) * map.outputs
+                                            : fill + t * map.outputs;
+        }
+        size_t c = 0;
+        for (; c + CK_PANEL <= map.outputs; c += CK_PANEL)
+            LEVEL(filled_part)(from, count, bias, y + r * map.outputs, c, CK_PANEL);
+        if (c < map.outputs) LEVEL(filled_part)(from, count, bias, y + r * map.outputs, c, map.outputs - c);
+    }
+}
+
+static void LEVEL(filled_sums)(ck_filled map, const float *dy, float *sums, size_t first, size_t last) {
+    for (size_t r = first; r < last; r++) {
+        const int32_t *entries = map.table + r * map.taps;
+        const float *restrict from = dy + r * map.outputs;
+        for (size_t t = 0; t < map.taps; t++) {
+            if (entries[t] >= CK_HIDDEN || map.places[entries[t]] < CK_HIDDEN) continue;
+            float *restrict to = sums + t * map.outputs;
+            for (size_t c = 0; c < map.outputs; c++) to[c] += from[c];
+        }
+    }
+}
+
 #define CK_WINDOW_TABLE                                                                                                \
     {                                                                                                                  \
         .max_pool = LEVEL(max_pool), .max_pool_backward = LEVEL(max_pool_backward),                                    \
         .average_pool = LEVEL(average_pool), .average_pool_backward = LEVEL(average_pool_backward),                    \
         .moments = LEVEL(moments), .normalise = LEVEL(normalise), .normalise_sums = LEVEL(normalise_sums),             \
-        .normalise_backward = LEVEL(normalise_backward), .fill = LEVEL(fill), .fill_sums = LEVEL(fill_sums)            \
+        .normalise_backward = LEVEL(normalise_backward), .fill = LEVEL(fill), .fill_sums = LEVEL(fill_sums),           \
+        .filled = LEVEL(filled), .filled_sums = LEVEL(filled_sums)                                                     \
     }

@@ -7,6 +7,15 @@
 
 #pragma clang assume_nonnull begin
 
+/// The windows of a whole map that is known at its active rows only.
+typedef struct {
+    /// For each row and tap: a position, or the mark of one outside.
+    const int32_t *table;
+    /// For each position: the active row that stands there, or the mark of a hidden one.
+    const int32_t *places;
+    size_t taps, outputs;
+} ck_filled;
+
 typedef struct {
     /// y = maximum over the taps inside the map, hidden ones counting as 0; winners: the tap, the first of equal ones.
     void (*max_pool)(ck_windows windows, float *y, uint8_t *winners, size_t first, size_t last);
@@ -38,6 +47,11 @@ typedef struct {
     void (*fill)(const float *x, const int32_t *table, const float *token, float *y, size_t rows, size_t channels);
     /// sums += Σ of dy over the rows without an entry
     void (*fill_sums)(const int32_t *table, const float *dy, float *sums, size_t rows, size_t channels);
+    /// y[r] = bias + Σ over taps of products[row·taps + t], or of fill[t] where the tap meets a hidden position.
+    void (*filled)(ck_filled map, const float *products, const float *fill, const float *_Nullable bias, float *y,
+                   size_t first, size_t last);
+    /// sums[t] += Σ of dy over the rows whose tap t meets a hidden position
+    void (*filled_sums)(ck_filled map, const float *dy, float *sums, size_t first, size_t last);
 } ck_window;
 
 #pragma clang assume_nonnull end
