@@ -57,7 +57,7 @@ struct Binding {
             adds: call.adds,
             addsToParameters: operation.parameters.map { adding || lastUse[$0.name] != call.node },
             pool: pool,
-            isTraining: lifetimes.lossGradient != nil,
+            isTraining: lifetimes.lossGradient != nil || options.usesBatchStatistics,
             sumOverRanks: options.sumOverRanks)
     }
 }

@@ -17,6 +17,8 @@ public final class Plan {
     public let report: PlanReport
     /// Ranges of the store's gradients that become ready one after the other.
     public let buckets: [Range<Int>]
+    /// The memory of its values.
+    public let arena: Floats
     private let graph: Graph
     private let store: ParameterStore
     private let options: PlanOptions
@@ -41,7 +43,9 @@ public final class Plan {
         let flow = GradientFlow(graph, loss: loss?.id, wanted: wanted.map(\.id), isFrozen: isFrozen)
         let lifetimes = Lifetimes(
             graph, flow: flow, loss: loss?.id, wanted: wanted.map(\.id), recomputesCheap: options.recomputesCheap)
-        let arena = Floats(zeros: lifetimes.arena.floats)
+        let arena =
+            options.arena.flatMap { $0.count >= lifetimes.arena.floats ? $0 : nil }
+            ?? Floats(zeros: lifetimes.arena.floats)
         let tables = graph.indexInputs.map { Indices(zeros: $0.count) }
         let binding = Binding(
             graph: graph, store: store, lifetimes: lifetimes, arena: arena, tables: tables, pool: pool, options: options
@@ -69,6 +73,7 @@ public final class Plan {
         self.pool = pool
         self.tables = tables
         self.buckets = buckets
+        self.arena = arena
         report = PlanReport(graph, flow: flow, lifetimes: lifetimes, layout: store.layout, buckets: buckets)
         times = graph.nodes.map { node in
             let flops = flow.flops(of: node, in: graph)
@@ -152,13 +157,17 @@ public final class Plan {
     }
 }
 
-/// Choices that change memory and time of a plan, never its numbers.
+/// Choices of a plan, most of which change its memory and time and never its numbers.
 public struct PlanOptions: Sendable {
     /// Outputs of cheap operations are computed again in backward instead of being kept.
     public var recomputesCheap = true
     /// A bucket is sent as soon as it is ready; 25 MB is about as fast as one message and leaves room to overlap.
     public var bucketBytes = 25 << 20
     public var measuresTime = false
+    /// A plan that runs forward only takes the statistics of its batch, as in training, and moves the running ones.
+    public var usesBatchStatistics = false
+    /// Memory of another plan that never runs at the same time; what that one has computed is lost. Nil: its own.
+    public var arena: Floats?
     public var sumOverRanks: @Sendable (Floats) -> Void = { _ in }
 
     public init() {}

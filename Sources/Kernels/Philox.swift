@@ -32,6 +32,8 @@ public enum Purpose: UInt32, Sendable {
     case substitute = 0x5355_4253
     case gradientNoise = 0x474E_4F31
     case split = 0x5350_4C54
+    case labelNoise = 0x4C4E_4F49
+    case targetMix = 0x544D_4958
 }
 
 /// A stream of draws that is a pure function of its key: nothing depends on rank, thread or order of arrival.

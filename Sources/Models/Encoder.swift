@@ -12,9 +12,11 @@ public protocol Encoder {
     func pooled(_ images: Tensor) -> Tensor
     /// Start of the weight of such a head.
     var headStart: Initializer { get }
-    /// The name of such a head beside the encoder's parameters. What begins with its first part belongs to the head: a
-    /// classifier for other classes starts it anew.
+    /// The name of such a head beside the encoder's parameters.
     var headName: String { get }
+    /// What begins with this belongs to the head, a norm before the linear map too: a classifier for other classes starts
+    /// it anew. The first part of the name.
+    var headPrefix: String { get }
     /// Declares the head in `scope`, that of the encoder.
     func head(_ scope: Scope, classes: Int) -> Linear
     /// The layer of each parameter, for layer-wise rates.
@@ -28,6 +30,8 @@ public protocol Encoder {
 
 extension Encoder {
     public var headName: String { "head" }
+
+    public var headPrefix: String { headName.prefix { $0 != "." } + "." }
 
     public func head(_ scope: Scope, classes: Int) -> Linear {
         Linear(scope[headName], grid.width, classes, start: headStart)

@@ -10,7 +10,7 @@ public enum Catalog {
     private static var models: [any EncoderSection.Type] {
         [
             VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
-            ResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
+            ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self, FullyConnectedSection.self,
         ]
     }
 

@@ -19,22 +19,28 @@ public struct Classification: Objective {
         public let loss: Form
         /// ε: the share of a target that is spread over all classes, 0..<1.
         public let labelSmoothing: Double
+        public let elr: EarlyLearningSettings?
 
-        public init(_ loss: Form = .crossEntropy, labelSmoothing: Double) {
+        public init(_ loss: Form = .crossEntropy, labelSmoothing: Double, elr: EarlyLearningSettings? = nil) {
             self.loss = loss
             self.labelSmoothing = labelSmoothing
+            self.elr = elr
         }
 
         public static let defaults = ["loss": "cross_entropy", "label_smoothing": "0"]
         public static let meanings = [
             "loss": "cross_entropy over all classes, or binary: one question for each class, mean over classes.",
             "label_smoothing": "Share of a target that is spread over all classes, 0 to below 1.",
+            "elr": "Early-learning regularisation, for labels that are partly wrong; absent: none.",
         ]
 
         public func check(_ here: Here) {
             here.require(
                 (0..<1).contains(labelSmoothing), at: "label_smoothing",
                 "0 to below 1 expected, found \(labelSmoothing)")
+            here.require(
+                elr == nil || loss == .crossEntropy, at: "elr", reading: ["loss"],
+                "targets are shares of all classes: loss 'cross_entropy' expected, found '\(loss.rawValue)'")
         }
     }
 
@@ -59,9 +65,15 @@ public struct Classification: Objective {
 
     public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
         let image = input.image
-        return BatchTensors(
+        var inputs = BatchTensors(
             images: graph.input("images", [batch, image.side, image.side, image.channels]),
             targets: graph.input("targets", [batch, input.classes]))
+        if let elr = settings.elr {
+            func rows(_ name: String) -> Tensor { graph.input(name, [batch, input.classes]) }
+            let mixed = elr.plus.map { _ in (targets: rows("mixed"), factor: graph.input("factor", [1])) }
+            inputs.early = EarlyLearningTensors(rows: rows("rows"), mixed: mixed)
+        }
+        return inputs
     }
 
     /// One feature vector per image, (B, F), and the class scores before softmax, (B, K).
@@ -82,7 +94,25 @@ public struct Classification: Objective {
             case .crossEntropy: CrossEntropy(smoothing: settings.labelSmoothing)(logits, targets)
             case .binary: BinaryCrossEntropy(smoothing: settings.labelSmoothing)(logits, targets)
             }
-        return Loss(sum: sum, weight: Constant(Double(logits.shape[0]))(in: logits.graph))
+        var loss = Loss(sum: sum, weight: Constant(Double(logits.shape[0]))(in: logits.graph))
+        guard let elr = settings.elr, let early = batch.early else { return loss }
+        let penalty = EarlyLearning(weight: elr.lambda)
+        if let (targets, factor) = early.mixed {
+            // The other network's averaged copy runs the same graph and gives the rows.
+            loss.sum = Add()(sum, penalty(logits, targets, factor: factor))
+            loss.rows = RunningTarget(keep: elr.beta, isCut: false)(logits, early.rows)
+        } else {
+            let rows = RunningTarget(keep: elr.beta, isCut: true)(logits, early.rows)
+            loss.sum = Add()(sum, penalty(logits, rows))
+            loss.rows = rows
+        }
+        return loss
+    }
+
+    public var earlyLearning: EarlyLearningSettings? { settings.elr }
+
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
+        settings.elr?.check(recipe, here)
     }
 
     public var layers: LayerScale? { encoder.layers }

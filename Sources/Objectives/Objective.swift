@@ -31,6 +31,8 @@ public protocol Objective: SendableMetatype {
     func reconstruction(_ batch: BatchTensors) -> PixelRows?
     /// The class scores of images before softmax, (B, K); nil where the method gives none.
     func logits(_ images: Tensor) -> Tensor?
+    /// How it follows the targets of early-learning regularisation; nil without that.
+    var earlyLearning: EarlyLearningSettings? { get }
 }
 
 extension Objective {
@@ -40,6 +42,7 @@ extension Objective {
     public var hiding: CellHiding? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
     public func logits(_ images: Tensor) -> Tensor? { nil }
+    public var earlyLearning: EarlyLearningSettings? { nil }
 }
 
 /// A random choice of square cells that is drawn anew for each picture.
@@ -105,6 +108,8 @@ public struct BatchTensors {
     public let mask: Tensor?
     /// Target probabilities, (B, classes).
     public let targets: Tensor?
+    /// Of early-learning regularisation.
+    public var early: EarlyLearningTensors?
 
     public init(images: Tensor, mask: Tensor? = nil, targets: Tensor? = nil) {
         self.images = images
@@ -117,12 +122,14 @@ public struct BatchTensors {
 /// Gradients are those of `sum`.
 public struct Loss {
     /// A scalar with a gradient.
-    public let sum: Tensor
+    public var sum: Tensor
     /// A scalar without one.
     public let weight: Tensor
     /// What the encoder made of the batch on the way, (B, N, F), for those who want to look on; nil where a method shows
     /// nothing.
     public var features: Tensor?
+    /// The targets of early-learning regularisation after this step, (B, classes).
+    public var rows: Tensor?
 
     public init(sum: Tensor, weight: Tensor) {
         self.sum = sum

@@ -6,26 +6,37 @@ import Objectives
 import Recipes
 
 /// A classifier looked at from outside: scores of labelled sets, every image once, divided among the ranks. It
-/// computes with the weights in the store, whichever these are.
+/// computes with the weights in the stores, whichever these are; of several networks it scores the mean of their logits.
 final class ClassifierEvaluation {
     private let experiment: Experiment
     private let logits: Tensor
-    private let plan: Plan
+    private let plans: [Plan]
     private let communicator: any Communicator
     private let settings: Loader.Settings
+    /// Of the networks' logits, (B, classes).
+    private let mean: Floats
 
     /// - Parameters:
     ///   - classes: of the sets.
     ///   - samples: of a rank, computed at once.
     init(
-        _ recipe: Recipe, classes: Int, samples: Int, store: ParameterStore, communicator: any Communicator,
+        _ recipe: Recipe, classes: Int, samples: Int, stores: [ParameterStore], communicator: any Communicator,
         pool: WorkerPool
     ) throws {
         experiment = try Experiment(recipe, samples: samples, classes: classes)
         guard let logits = experiment.objective.logits(experiment.batch.images) else {
             throw TrainingError.noScores(objective: recipe.objective.kind)
         }
-        plan = try Plan(experiment.graph, minimising: nil, keeping: [logits], store: store, pool: pool)
+        var plans: [Plan] = []
+        for store in stores {
+            var options = PlanOptions()
+            options.arena = plans.first?.arena
+            plans.append(
+                try Plan(
+                    experiment.graph, minimising: nil, keeping: [logits], store: store, pool: pool, options: options))
+        }
+        self.plans = plans
+        mean = Floats(zeros: logits.shape.count)
         settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: nil)
         (self.logits, self.communicator) = (logits, communicator)
     }
@@ -46,16 +57,12 @@ final class ClassifierEvaluation {
             source, sampler, BatchCut(rank: communicator.rank, ranks: communicator.size), settings,
             updates: 0..<sampler.updatesPerEpoch)
         defer { loader.stop() }
-        for site in experiment.graph.dropPaths {
-            plan.set(site.factors, Floats([Float](repeating: 1, count: site.factors.shape.count)))
-        }
+        let keep = experiment.graph.dropPaths.map { Floats([Float](repeating: 1, count: $0.factors.shape.count)) }
         let (total, part, stops) = (ScoreTally(), ScoreTally(), Doubles(zeros: 1))
         let classes = logits.shape[1]
         for _ in 0..<sampler.updatesPerEpoch {
             let batch = try loader.next()
-            plan.set(experiment.batch.images, batch.images)
-            plan.forward()
-            let values = plan.value(of: logits)
+            let values = forward(batch.images, keep: keep)
             part.clear()
             for slot in 0..<batch.count {
                 part.add(values[slot * classes..<(slot + 1) * classes], label: Int(batch.labels[slot]))
@@ -70,5 +77,19 @@ final class ClassifierEvaluation {
         }
         for bad in loader.bad.takeReports() { badSample("bad sample replaced: \(bad)") }
         return total.scores
+    }
+
+    /// - Parameter keep: factors of the drop path sites.
+    private func forward(_ images: Floats, keep: [Floats]) -> Floats {
+        mean.fill(0)
+        for plan in plans {
+            plan.set(experiment.batch.images, images)
+            for (site, keep) in zip(experiment.graph.dropPaths, keep) { plan.set(site.factors, keep) }
+            plan.forward()
+            let values = plan.value(of: logits)
+            if plans.count == 1 { return values }
+            for index in 0..<mean.count { mean[index] += values[index] / Float(plans.count) }
+        }
+        return mean
     }
 }

@@ -16,6 +16,8 @@ public struct Experiment {
     public let classes: Int
     /// What an online probe reads, (B, F): the mean of the features on the way. Nil where the recipe has none.
     public let probed: Tensor?
+    /// That are trained in turns: two under ELR+.
+    public var networks: Int { objective.earlyLearning?.networks ?? 1 }
 
     /// - Parameters:
     ///   - samples: of one micro-batch on one rank.

@@ -41,6 +41,15 @@ public struct GradientNoise: Sendable, Equatable {
         return Dictionary(uniqueKeysWithValues: sorted.enumerated().map { ($1, UInt32($0)) })
     }
 
+    /// Adds σ·z to gradients.
+    /// - Returns: the norm of what was added.
+    @discardableResult
+    public func add(
+        to gradients: Floats, _ sites: NoiseSites, step: Int, deviation: Double, pool: WorkerPool
+    ) -> Double {
+        pool.addNoise(to: gradients, sites, key: key, step: UInt32(step), deviation: deviation).squareRoot()
+    }
+
     /// Adds σ·z to the gradient of one parameter or a slice of it.
     /// - Parameters:
     ///   - first: position of the slice's first element in the parameter.
@@ -48,19 +57,8 @@ public struct GradientNoise: Sendable, Equatable {
     public func add(
         to gradients: Floats, first: Int = 0, parameter: UInt32, step: Int, deviation: Double, pool: WorkerPool
     ) {
-        let key = (self.key, parameter, UInt32(step))
-        let blocks = first / 4..<(first + gradients.count + 3) / 4
-        pool.split(blocks.count, grain: 1024, (gradients, first, key, deviation, blocks.lowerBound)) { at, range in
-            let (gradients, first, key, deviation, begin) = at
-            for block in begin + range.lowerBound..<begin + range.upperBound {
-                let normals = Philox.normals(Self.words(key.0, block, parameter: key.1, step: key.2))
-                for lane in 0..<4 {
-                    let element = 4 * block + lane - first
-                    guard element >= 0 && element < gradients.count else { continue }
-                    gradients[element] += Float(deviation * normals[lane])
-                }
-            }
-        }
+        let slice = NoiseSites.Site(0..<gradients.count, first: first, parameter: parameter)
+        add(to: gradients, NoiseSites([slice]), step: step, deviation: deviation, pool: pool)
     }
 
     private var key: SIMD2<UInt32> {
@@ -71,12 +69,6 @@ public struct GradientNoise: Sendable, Equatable {
 
     /// The four words of elements 4·`block`..<4·`block` + 4 of a parameter.
     package func words(block: Int, parameter: UInt32, step: UInt32) -> SIMD4<UInt32> {
-        Self.words(key, block, parameter: parameter, step: step)
-    }
-
-    private static func words(
-        _ key: SIMD2<UInt32>, _ block: Int, parameter: UInt32, step: UInt32
-    ) -> SIMD4<UInt32> {
         let block = UInt64(block)
         let counter = SIMD4(
             UInt32(truncatingIfNeeded: block), UInt32(truncatingIfNeeded: block >> 32), parameter, step)

@@ -9,7 +9,9 @@ public struct PlanSummary {
     /// How long the run is; needs the data.
     public struct Length: Sendable, Equatable {
         public let data: String
-        public let images, updatesPerEpoch, updates: Int
+        public let images, updatesPerEpoch: Int
+        /// Of the whole run and all networks.
+        public internal(set) var updates: Int
     }
 
     public let recipe: Recipe
@@ -23,6 +25,11 @@ public struct PlanSummary {
     public let dataProblem: String?
     /// State of the update rule, the averaged weights, the batches held ready: bytes of one rank.
     public let stateBytes, averageBytes, loaderBytes: Int
+    /// Targets of early-learning regularisation, bytes of one rank, and whether ranks share them out; nil without them or
+    /// where the data are not there.
+    public let targets: (bytes: Int, areSharded: Bool)?
+    /// Trained in turns, each with state of its own; under ELR+ each with an average of its own.
+    public let networks: Int
     /// Values of the evaluations of a classifier.
     public let evaluationBytes: Int
 
@@ -44,11 +51,21 @@ public struct PlanSummary {
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
         } catch { problem = "\(error)" }
         let experiment = try Experiment(recipe, samples: samples, classes: classes)
+        length?.updates *= experiment.networks
         report = try PlanReport(
             experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight])
-        stateBytes = recipe.updateRule.stateNames.count * report.gradientBytes
+        networks = experiment.networks
+        stateBytes = networks * recipe.updateRule.stateNames.count * report.gradientBytes
+        targets = experiment.objective.earlyLearning.flatMap { settings in
+            length.map { length in
+                let isSharded = settings.isSharded(samples: length.images, classes: classes)
+                let bytes = TargetRows.bytes(
+                    samples: length.images, classes: classes, isSharded: isSharded, ranks: ranks)
+                return (bytes: settings.networks * bytes, areSharded: isSharded && ranks > 1)
+            }
+        }
         evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
-        averageBytes = recipe.average == nil ? 0 : report.parameterBytes
+        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
         loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
@@ -57,12 +74,18 @@ public struct PlanSummary {
     }
 
     /// Multiply-adds times two of one image, forward and backward.
-    public var flopsPerImage: Int { report.flops / samples }
+    public var flopsPerImage: Int { flops / samples }
+
+    /// Of one micro-batch on one rank. Under ELR+ the other network's average looks at it too.
+    private var flops: Int { report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0) }
+
+    /// Of all networks.
+    public var parameterBytes: Int { networks * report.parameterBytes }
 
     /// Of one rank.
     public var memoryBytes: Int {
-        report.parameterBytes + report.gradientBytes + stateBytes + averageBytes + report.arenaBytes + evaluationBytes
-            + loaderBytes
+        parameterBytes + report.gradientBytes + stateBytes + averageBytes + (targets?.bytes ?? 0) + report.arenaBytes
+            + evaluationBytes + loaderBytes
     }
 
     private static func evaluationBytes(_ recipe: Recipe, samples: Int, classes: Int) throws -> Int {
@@ -71,8 +94,11 @@ public struct PlanSummary {
         return try PlanReport(experiment.graph, minimising: nil, keeping: [logits]).arenaBytes
     }
 
-    /// Parameters, state of the rule and average of one checkpoint.
-    public var checkpointBytes: Int { report.parameterBytes + stateBytes + averageBytes }
+    /// Parameters, state of the rule, average and targets of one checkpoint.
+    public var checkpointBytes: Int {
+        parameterBytes + stateBytes + averageBytes
+            + (targets.map { $0.areSharded ? $0.bytes * ranks : $0.bytes } ?? 0)
+    }
 
     /// Bytes of gradient that each rank hands in and gets back in a step; none alone.
     public var exchangedBytes: Int { ranks > 1 ? report.gradientBytes : 0 }
@@ -82,7 +108,7 @@ public struct PlanSummary {
     ///   - rate: of one thread.
     ///   - share: of that rate which whole steps reach.
     public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
-        Double(report.flops * recipe.batch.accumulation) / (rate * Double(threads) * share)
+        Double(flops * recipe.batch.accumulation) / (rate * Double(threads) * share)
     }
 
     /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.

@@ -35,7 +35,7 @@ final class RunEvaluations {
         if let state { steps?.restore(state.extra) }
         evaluation = try ClassifierEvaluation(
             recipe, classes: sets.train.classes?.count ?? 0, samples: recipe.evaluation?.batch ?? trainer.samples,
-            store: trainer.store, communicator: communicator, pool: pool)
+            stores: trainer.networks.map(\.store), communicator: communicator, pool: pool)
         seen = recipe.evaluation.flatMap { sets.evaluation?.atMost($0.images, seed: recipe.seed) }
         stepsSeeTest = sets.validation == nil && seen?.count == sets.test?.count
         (self.trainer, self.sets, self.communicator) = (trainer, sets, communicator)
@@ -60,7 +60,11 @@ final class RunEvaluations {
             known[Weights(step: step, isAveraged: false)] = last
             known[Weights(step: step, isAveraged: true)] = averaged
         }
-        let measures = last.measures + (averaged?.measures ?? []).map { .init("average_" + $0.name, $0.value) }
+        var measures = last.measures + (averaged?.measures ?? []).map { .init("average_" + $0.name, $0.value) }
+        if let labels = trainer.labels, let targets = trainer.early?.targets.first {
+            let found = try targets.found(in: labels)
+            measures += [.init("wrong_labels_precision", found.precision), .init("wrong_labels_recall", found.recall)]
+        }
         log?.write("evaluation", step: step, measures + [.init("images", Double(last.images))])
         let other = averaged.map { "; averaged \($0.text)" } ?? ""
         speaker.say("evaluation of step \(step): \(last.text)\(other); \(steps?.text ?? "")")

@@ -53,13 +53,14 @@ final class RunFolder {
     deinit { try? lock.release() }
 
     /// - Parameters:
+    ///   - targets: from the trainer's `gatheredTargets`.
     ///   - extra: what the run's state holds besides.
     ///   - best: the step whose checkpoint stays, however old it grows.
     ///   - isEnd: no step follows.
     /// - Returns: the reason when the checkpoint could not be written; the older ones stand.
     func save(
-        _ trainer: Trainer, fingerprint: DataFingerprint, library: String, extra: [String: JSON], keeping best: Int?,
-        isEnd: Bool, _ speaker: any RunSpeaker
+        _ trainer: Trainer, targets: [Floats], fingerprint: DataFingerprint, library: String, extra: [String: JSON],
+        keeping best: Int?, isEnd: Bool, _ speaker: any RunSpeaker
     ) throws(CheckpointError) -> String? {
         // Nothing is written into a folder that another run has taken over.
         try checkOwner(speaker)
@@ -67,11 +68,13 @@ final class RunFolder {
         let position = log.position
         let state = RunState(
             iteration: clock.step, epoch: clock.epoch, updates: clock.updates, samplesSeen: clock.samplesSeen,
-            seeds: ["run": trainer.recipe.seed], recipe: recipeKeys, data: fingerprint,
+            seeds: trainer.recipe.seeds, recipe: recipeKeys, data: fingerprint,
             trainableNames: trainer.store.trainableSlots.count, metricsBytes: position.bytes, library: library,
-            extra: extra.merging(["log/seconds": .number(position.seconds)]) { own, _ in own })
+            extra: extra.merging(trainer.extraState) { own, _ in own }.merging([
+                "log/seconds": .number(position.seconds)
+            ]) { own, _ in own })
         let content = CheckpointContent(
-            state: state, tensors: trainer.tensors, attachments: ["resolved.yaml": resolved])
+            state: state, tensors: trainer.tensors(with: targets), attachments: ["resolved.yaml": resolved])
         switch checkpoints.save(content, keeping: best) {
         case .saved(_, _, let failures, _):
             for failure in failures { speaker.warn("checkpoint, tried again: \(failure)") }

@@ -68,8 +68,7 @@ public struct StartingWeights: Sendable {
         let stored = try StoredModel(path, isAveraged: isAveraged)
         if let other = stored.recipe { try check(other, agreesWith: recipe) }
         let weight = objective.encoder.headName + ".weight"
-        // A norm before the linear map belongs to the head too.
-        let head = weight.prefix { $0 != "." } + "."
+        let head = objective.encoder.headPrefix
         let heads = stored.tensors.filter { $0.key.hasPrefix(head) }
         if !hasNewHead, let stored = heads[weight], let own = store.slot(weight),
             stored.shape.first != own.parameter.shape[0]
@@ -84,8 +83,8 @@ public struct StartingWeights: Sendable {
         let report = Report(
             place: stored.place, keys: KeyReport(tensors, for: targets.map { WantedTensor($0.name, $0.shape) }),
             dropped: hasNewHead ? heads.keys.sorted() : [],
-            remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [], head: String(head),
-            begun: [String(head), "fc_norm."] + (objective.encoder is any HierarchicalEncoder ? ["norm."] : []))
+            remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [], head: head,
+            begun: [head, "fc_norm."] + (objective.encoder is any HierarchicalEncoder ? ["norm."] : []))
         guard report.fits || allowsPartial else { throw TrainingError.weights(report) }
         let memory = Dictionary(targets.map { ($0.name, $0.values) }) { first, _ in first }
         let fitting = Set(report.keys.matched)

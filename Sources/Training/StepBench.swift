@@ -118,9 +118,14 @@ public final class StepBench {
                 rule.update(group.run, rate: 0, decay: 0, step: trainer.clock.updates + 1, pool: pool)
             }
         }
+        let network = trainer.networks[0]
+        let noise = timed {
+            network.noise?.add(
+                to: network.store.gradients, step: trainer.clock.ownUpdates, norm: 1, trainer.clip, pool: pool)
+        }
         return [
             ("scale and clip", clip), ("update rule", update),
             ("exchange, waiting", trainer.exchange.waitSeconds / Double(max(trainer.clock.step, 1))),
-        ]
+        ] + (network.noise == nil ? [] : [("gradient noise", noise)])
     }
 }

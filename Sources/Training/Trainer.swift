@@ -11,16 +11,17 @@ public import Recipes
 public final class Trainer {
     public let recipe: Recipe
     public let objective: any Objective
-    public let store: ParameterStore
-    public let plan: Plan
-    public let groups: ParameterGroups
     public let rule: any UpdateRule
     public let exchange: GradientExchange
     /// Samples of one micro-batch on this rank.
     public let samples: Int
     public var clock: TrainingClock
+    let networks: [TrainedNetwork]
     let average: WeightAverage?
     let probe: OnlineProbe?
+    let early: EarlyLearningStage?
+    /// Labels as they were learned and as they should be, for the checkpoint; set by the run that knows them.
+    var labels: NoisyLabels?
     private let probed: Tensor?
     let pool: WorkerPool
     /// Running statistics and counters of batch norms.
@@ -32,49 +33,47 @@ public final class Trainer {
     private let loss: Loss
     private let dropPaths: DropPathFactors
     private let tally: StepTally
-    private let clip: Clip
+    let clip: Clip
     private let rates: (schedule: Schedule, clock: EpochClock, base: Double)
     private let shouldStop: @Sendable () -> Bool
     private let announce: @Sendable (Phase, _ step: Int) -> Void
 
     /// Collective over the ranks.
-    /// - Parameter announce: told what a step does next, for the watchdog.
+    /// - Parameters:
+    ///   - updatesPerEpoch: of one network.
+    ///   - trainingSamples: of the set, for what is kept for each of them; nil where only the step is timed.
+    ///   - announce: told what a step does next, for the watchdog.
     public init(
-        _ experiment: Experiment, feed: any BatchFeed, updatesPerEpoch: Int, communicator: any Communicator,
-        pool: WorkerPool, options: PlanOptions = PlanOptions(), shouldStop: @escaping @Sendable () -> Bool = { false },
+        _ experiment: Experiment, feed: any BatchFeed, updatesPerEpoch: Int, trainingSamples: Int? = nil,
+        communicator: any Communicator, pool: WorkerPool, options: PlanOptions = PlanOptions(),
+        shouldStop: @escaping @Sendable () -> Bool = { false },
         announce: @escaping @Sendable (Phase, _ step: Int) -> Void = { _, _ in }
     ) throws {
         let recipe = experiment.recipe
-        store = try ParameterStore(
-            experiment.graph, minimising: experiment.loss.sum, seed: recipe.seed, pool: pool, isFrozen: { _ in false },
-            gradientMemory: { try communicator.allocate($0) })
         var options = options
         let sums = RankSums(communicator)
         options.sumOverRanks = { sums.add($0) }
         rankSums = sums
-        plan = try Plan(
-            experiment.graph, minimising: experiment.loss.sum,
-            keeping: [experiment.loss.weight] + (experiment.probed.map { [$0] } ?? []),
-            store: store,
-            pool: pool, options: options)
         rule = recipe.updateRule
-        let decay = experiment.objective.decay
-        let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
-        groups = ParameterGroups(
-            store, rule: rule, decays: { decay.decays($0, rank: $1) },
-            rateScale: { layers?.scale(of: $0, decay: recipe.optimizer.layerDecay ?? 1) ?? 1 })
-        exchange = try GradientExchange(communicator, gradients: store.gradients, buckets: plan.buckets)
+        let here = TrainedNetwork.Surroundings(experiment: experiment, rule: rule, pool: pool, options: options)
+        let first = try TrainedNetwork(0, here, sharing: nil) { try communicator.allocate($0) }
+        networks = try [first] + (1..<experiment.networks).map { try TrainedNetwork($0, here, sharing: first) }
+        exchange = try GradientExchange(communicator, gradients: first.store.gradients, buckets: first.plan.buckets)
         tally = StepTally(communicator)
         clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
-        (statistics, counters) = (store.statistics, store.counters)
+        (statistics, counters) = (first.store.statistics, first.store.counters)
         average =
             recipe.average == nil
-            ? nil : WeightAverage(copying: store.values, statistics: statistics, counters: counters)
+            ? nil : WeightAverage(copying: first.store.values, statistics: statistics, counters: counters)
         probe = try experiment.probe(over: communicator, pool: pool)
+        early = try EarlyLearningStage(
+            experiment, samples: trainingSamples ?? recipe.batch.global, communicator: communicator, pool: pool)
         probed = experiment.probed
         rates = recipe.rates(perEpoch: updatesPerEpoch)
         decays = recipe.decay(perEpoch: updatesPerEpoch)
-        clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
+        clock = TrainingClock(
+            updatesPerPass: updatesPerEpoch, globalBatch: recipe.batch.global,
+            updatesOfNetworks: networks.map { _ in 0 })
         samples = experiment.batch.images.shape[0]
         dropPaths = DropPathFactors(experiment.graph, seed: recipe.seed, samples: samples)
         (inputs, loss, objective) = (experiment.batch, experiment.loss, experiment.objective)
@@ -82,25 +81,35 @@ public final class Trainer {
         (self.shouldStop, self.announce) = (shouldStop, announce)
     }
 
+    /// Of the first network, which is the only one except under ELR+.
+    public var store: ParameterStore { networks[0].store }
+    public var plan: Plan { networks[0].plan }
+    public var groups: ParameterGroups { networks[0].groups }
+
     /// One update: a global batch, its gradients added over micro-batches and ranks, the weights moved.
     public func step() throws -> StepReport {
-        let rate = rates.schedule.rate(at: clock.step, base: rates.base, clock: rates.clock)
+        let network = networks[clock.network]
+        let rate = rates.schedule.rate(at: clock.ownStep, base: rates.base, clock: rates.clock)
         var (lossSum, weight) = (0.0, 0.0)
         var problem: String?
         for micro in 0..<recipe.batch.accumulation {
             announce(.reading, clock.step)
             let batch = try feed.next()
             announce(.forward, clock.step)
-            bind(batch)
-            plan.forward()
-            plan.backward(adding: micro > 0) { bucket in
+            try early?.prepare(batch, micro: micro, clock, other: otherAverage, dropPaths)
+            bind(batch, to: network.plan)
+            network.plan.forward()
+            network.plan.backward(adding: micro > 0) { bucket in
                 if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
             }
             try rankSums.check()
-            if let probe, let probed { probe.learn(plan.value(of: probed), labels: batch.labels, adding: micro > 0) }
-            lossSum += Double(plan.value(of: loss.sum)[0])
-            weight += Double(plan.value(of: loss.weight)[0])
-            if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch) }
+            early?.note(network.plan, micro: micro, network: clock.network)
+            if let probe, let probed {
+                probe.learn(network.plan.value(of: probed), labels: batch.labels, adding: micro > 0)
+            }
+            lossSum += Double(network.plan.value(of: loss.sum)[0])
+            weight += Double(network.plan.value(of: loss.weight)[0])
+            if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch, in: network.plan) }
             feed.release(batch)
         }
         announce(.exchange, clock.step)
@@ -110,10 +119,15 @@ public final class Trainer {
         announce(.update, clock.step)
         var norm: Double?
         if total.ranksWithoutNumber == 0 {
-            pool.scale(store.gradients, by: Float(1 / total.weight))
-            norm = clip.apply(to: groups.runs, pool: pool)
+            pool.scale(network.store.gradients, by: Float(1 / total.weight))
+            norm = clip.apply(to: network.groups.runs, pool: pool)
         }
-        if norm != nil { update() }
+        if let norm {
+            network.noise?.add(
+                to: network.store.gradients, step: clock.ownUpdates, norm: norm, clip, pool: pool)
+            update(network)
+            try early?.commit(network: clock.network)
+        }
         clock.tick(isSkipped: norm == nil)
         return StepReport(
             step: clock.step, epoch: (clock.step - 1) / clock.updatesPerEpoch, loss: total.loss / total.weight,
@@ -121,32 +135,46 @@ public final class Trainer {
             mustStop: total.mustStop)
     }
 
-    private func update() {
-        let decay = decays.value(at: clock.step, clock: rates.clock)
-        for group in groups.groups {
+    private func update(_ network: TrainedNetwork) {
+        let decay = decays.value(at: clock.ownStep, clock: rates.clock)
+        for group in network.groups.groups {
             let rate = rates.schedule.rate(
-                at: clock.step, base: rates.base, scale: group.rateScale, clock: rates.clock)
+                at: clock.ownStep, base: rates.base, scale: group.rateScale, clock: rates.clock)
             rule.update(
                 group.run, rate: rate, decay: group.decays ? decay : 0,
-                step: clock.updates + 1, pool: pool)
+                step: clock.ownUpdates + 1, pool: pool)
         }
         if let decay = recipe.average?.decay {
-            average?.blend(store.values, keep: decay, pool: pool)
+            average?.blend(network.store.values, keep: decay, pool: pool)
             average?.blend(statistics: statistics, counters: counters, keep: decay, pool: pool)
+        }
+        if let copy = network.average?.store, let keep = early?.averageKeep(at: clock.ownUpdates + 1) {
+            pool.blend(network.store.values, into: copy.values, keep: keep)
         }
     }
 
-    private func bind(_ batch: Batch) {
+    /// ELR+: the averaged copy of the network whose turn it is not.
+    private var otherAverage: Plan? { networks[networks.count - 1 - clock.network].average?.plan }
+
+    private func bind(_ batch: Batch, to plan: Plan) {
         plan.set(inputs.images, batch.images)
         if let mask = inputs.mask { plan.set(mask, batch.masks) }
         if let targets = inputs.targets { plan.set(targets, batch.targets) }
         dropPaths.set(plan, batch)
+        early?.bind(plan)
     }
 
     /// Runs the batch once more with an eye on every value; only after a loss that is not finite.
-    private func whereNotFinite(_ batch: Batch) -> String {
-        bind(batch)
+    private func whereNotFinite(_ batch: Batch, in plan: Plan) -> String {
+        bind(batch, to: plan)
         return plan.firstOperationNotFinite() ?? "the backward pass"
+    }
+
+    /// Numbers of the last update for a log line, in a fixed order.
+    func takeMeasures() -> [StepRecord.Measure] {
+        let last = (clock.step - 1) / clock.updatesPerPass % clock.networks
+        let turn = clock.networks > 1 ? [StepRecord.Measure("network", Double(last + 1))] : []
+        return turn + (networks[last].noise?.measures ?? []) + (probe?.takeMeasures() ?? [])
     }
 }
 
@@ -166,27 +194,4 @@ public struct StepReport: Sendable {
     public let problem: String?
     /// A rank was asked to stop: all stop after this step.
     public let mustStop: Bool
-}
-
-/// Where a run stands.
-public struct TrainingClock: Sendable, Equatable {
-    /// Updates tried, skipped ones included: the data and the schedule follow it.
-    public private(set) var step = 0
-    /// Updates done: the update rule and the gradient noise follow it.
-    public private(set) var updates = 0
-    public let updatesPerEpoch: Int
-    public let globalBatch: Int
-
-    public init(updatesPerEpoch: Int, globalBatch: Int, step: Int = 0, updates: Int = 0) {
-        (self.updatesPerEpoch, self.globalBatch) = (updatesPerEpoch, globalBatch)
-        (self.step, self.updates) = (step, updates)
-    }
-
-    public var epoch: Int { step / updatesPerEpoch }
-    public var samplesSeen: Int { step * globalBatch }
-
-    mutating func tick(isSkipped: Bool) {
-        step += 1
-        if !isSkipped { updates += 1 }
-    }
 }

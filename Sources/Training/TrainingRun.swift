@@ -62,20 +62,23 @@ public final class TrainingRun {
                 "data": source.fingerprint.description,
             ])
         sampler = try recipe.sampler(of: source)
-        let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch)
-        self.total = total
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
         let samples = recipe.batch.global / ranks / accumulation
         let experiment = try communicator.together {
             try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0)
         }
+        let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch) * experiment.networks
+        self.total = total
         let first = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
             recipe.trainingSettings(experiment.objective, experiment.batch), updates: min(first, total)..<total)
         let trainer = try Trainer(
-            experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
-            shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
+            experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, trainingSamples: source.count,
+            communicator: communicator, pool: pool, shouldStop: { stop.isSet },
+            announce: { [watchdog] in watchdog.enter($0, step: $1) })
+        trainer.labels = source as? NoisyLabels
+        if first == 0, let warning = trainer.networks[0].noise?.warning(trainer.clip) { speaker.warn(warning) }
         speaker.say(
             "\(recipe.objective.kind) on \(source.name): \(source.count) images, "
                 + "\(trainer.store.parameterCount) parameters, \(total) updates of \(recipe.batch.global) "
@@ -112,6 +115,12 @@ public final class TrainingRun {
         _ speaker: any RunSpeaker
     ) throws -> [String: JSON] {
         if let state = opened.state {
+            let names = trainer.store.trainableSlots.count
+            if trainer.networks[0].noise != nil, state.trainableNames != names {
+                speaker.warn(
+                    "\(names) parameters are trained, \(state.trainableNames) when the run was saved: gradient noise goes on "
+                        + "with other numbers of the same law")
+            }
             try trainer.restore(opened.checkpoint, state, over: communicator)
             return state.extra.filter { $0.key.hasPrefix("start/") }
         }
@@ -183,7 +192,7 @@ public final class TrainingRun {
         // First of all: after a long halt the folder may be another run's.
         try folder?.beat(speaker)
         var record = interval.record(report, trainer, loader)
-        record.measures += trainer.probe?.takeMeasures() ?? []
+        record.measures += trainer.takeMeasures()
         folder?.log.write(record)
         speaker.show(interval.progress(record, total: total).line)
         for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }
@@ -217,9 +226,10 @@ public final class TrainingRun {
         guard again || lastSaved != trainer.clock.step, trainer.recipe.checkpoint != nil else { return }
         watchdog.enter(.checkpoint, step: trainer.clock.step, deadlineSeconds: max(options.watchdogSeconds, 1800))
         var failure: String?
+        let targets = try trainer.gatheredTargets()
         try communicator.onRankZero {
             failure = try folder?.save(
-                trainer, fingerprint: fingerprint, library: options.library,
+                trainer, targets: targets, fingerprint: fingerprint, library: options.library,
                 extra: start.merging(evaluations?.steps?.state ?? [:]) { own, _ in own },
                 keeping: evaluations?.steps?.best?.step, isEnd: isEnd, speaker)
         }

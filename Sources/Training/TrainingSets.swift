@@ -23,20 +23,42 @@ public struct TrainingSets: Sendable {
                 $0.amount, seed: $0.seed, avoiding: learned,
                 part: "\($0.text) of each class to validate on (seed \($0.seed))")
         }
+        let rest: any SampleSource
         if let subset {
-            train = subset
+            rest = subset
         } else if let validation {
-            train = whole.leaving(Set(validation.samples), part: "less those to validate on")
+            rest = whole.leaving(Set(validation.samples), part: "less those to validate on")
         } else {
-            train = whole
+            rest = whole
         }
-        self.validation = validation
+        // Both splits are corrupted, each for itself; nobody has clean labels to choose by.
+        train = try recipe.withLabelNoise(rest, part: 0)
+        self.validation = try validation.map { try recipe.withLabelNoise($0, part: 1) }
         test = recipe.kind == .finetune ? try recipe.data.evaluation.map { try recipe.source($0) } : nil
         if let test { try train.checkClasses(agreeWith: test) }
     }
 
     /// What evaluations during training see.
     public var evaluation: (any SampleSource)? { validation ?? test }
+}
+
+extension Recipe {
+    /// The set under the recipe's label noise, if it has any.
+    fileprivate func withLabelNoise(_ source: any SampleSource, part: UInt32) throws -> any SampleSource {
+        guard let settings = data.labelNoise else { return source }
+        let noise: Batches.LabelNoise
+        if settings.kind == .symmetric {
+            noise = .symmetric(rate: settings.rate)
+        } else if settings.flips == nil,
+            let size = settings.blocks ?? (data.train.kind == "cifar100" ? Batches.LabelNoise.cifar100Block : nil)
+        {
+            noise = .blocks(rate: settings.rate, size: size)
+        } else {
+            let flips = settings.flips?.map { ClassFlip(from: $0[0], to: $0[1]) } ?? Batches.LabelNoise.cifar10Flips
+            noise = .flips(rate: settings.rate, flips, isSequential: settings.asymSequential)
+        }
+        return try NoisyLabels(source, noise, seed: settings.seed, part: part)
+    }
 }
 
 extension Recipe.Portion {

@@ -86,10 +86,16 @@ private struct Cost {
             "\(recipe.batch.global) images an update = \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") x "
                 + "\(accumulation) micro-\(accumulation == 1 ? "batch" : "batches") x \(summary.samples)")
         table.add("memory of a rank", sizeText(summary.memoryBytes))
-        table.add("  parameters", sizeText(report.parameterBytes))
+        table.add(
+            "  parameters",
+            sizeText(summary.parameterBytes) + (summary.networks > 1 ? ", \(summary.networks) networks" : ""))
         table.add("  gradients", sizeText(report.gradientBytes))
         table.add("  state of the rule", sizeText(summary.stateBytes))
         if summary.averageBytes > 0 { table.add("  averaged weights", sizeText(summary.averageBytes)) }
+        if let targets = summary.targets {
+            table.add(
+                "  targets of samples", "\(sizeText(targets.bytes)), \(targets.areSharded ? "sharded" : "replicated")")
+        }
         table.add(
             "  values and scratch",
             "\(sizeText(report.arenaBytes)), \(sizeText(report.unsharedBytes)) if nothing shared memory; "
@@ -141,7 +147,7 @@ private struct Cost {
             "ranks": .integer(summary.ranks), "threads": .integer(threads),
             "global_batch": .integer(summary.recipe.batch.global),
             "micro_batches": .integer(summary.recipe.batch.accumulation), "samples": .integer(summary.samples),
-            "memory_bytes": .integer(summary.memoryBytes), "parameter_bytes": .integer(report.parameterBytes),
+            "memory_bytes": .integer(summary.memoryBytes), "parameter_bytes": .integer(summary.parameterBytes),
             "gradient_bytes": .integer(report.gradientBytes), "state_bytes": .integer(summary.stateBytes),
             "average_bytes": .integer(summary.averageBytes), "arena_bytes": .integer(report.arenaBytes),
             "evaluation_bytes": .integer(summary.evaluationBytes), "unshared_bytes": .integer(report.unsharedBytes),
@@ -152,6 +158,8 @@ private struct Cost {
             "product_flops_per_second": .number(rate.flopsPerSecond.rounded()),
             "seconds_per_update": .number(secondsPerUpdate),
         ]
+        if let targets = summary.targets { values["target_bytes"] = .integer(targets.bytes) }
+        if summary.networks > 1 { values["networks"] = .integer(summary.networks) }
         values["operations"] = .array(
             report.rows.map { row in
                 .object([

@@ -23,19 +23,50 @@ struct GradientNoiseTests {
         #expect(draws[0] != draws[1] && draws[0] != draws[2] && draws[1] != draws[2])
     }
 
-    @Test func `draws have the moments of a normal law`() {
-        // 10^6 draws: the bounds are five deviations of each estimate.
+    /// A million values of one parameter and update, from `part` million on.
+    private func draws(_ parameter: UInt32, _ step: Int, part: Int, _ pool: WorkerPool) -> Floats {
         let floats = Floats(zeros: 1_000_000)
-        noise.add(to: floats, parameter: 0, step: 0, deviation: 1, pool: WorkerPool(threads: 1))
-        var (mean, square, fourth) = (0.0, 0.0, 0.0)
-        for value in floats.array.map(Double.init) {
-            mean += value
-            square += value * value
-            fourth += value * value * value * value
+        noise.add(to: floats, first: part * 1_000_000, parameter: parameter, step: step, deviation: 1, pool: pool)
+        return floats
+    }
+
+    @Test func `ten million draws have the moments of a normal law and nothing in common with their neighbours`() {
+        let pool = WorkerPool(threads: 2)
+        var sums = [Double](repeating: 0, count: 5)
+        let count = 10_000_000.0
+        for part in 0..<10 {
+            let (own, later, other) = (
+                draws(0, 0, part: part, pool), draws(0, 1, part: part, pool), draws(1, 0, part: part, pool)
+            )
+            for index in 0..<own.count {
+                let value = Double(own[index]), square = value * value
+                sums[0] += value
+                sums[1] += square
+                sums[2] += square * square
+                sums[3] += value * Double(later[index])
+                sums[4] += value * Double(other[index])
+            }
         }
-        #expect(abs(mean / 1e6) < 5e-3)
-        #expect(abs(square / 1e6 - 1) < 7.1e-3)
-        #expect(abs(fourth / 1e6 - 3) < 0.05)
+        #expect(abs(sums[0] / count) < 1e-3)
+        #expect(abs(sums[1] / count - 1) < 2e-3)
+        #expect(abs(sums[2] / count - 3) < 0.01)
+        #expect(abs(sums[3] / count) < 1e-3, "updates")
+        #expect(abs(sums[4] / count) < 1e-3, "parameters")
+    }
+
+    @Test func `lanes of a block have nothing in common`() {
+        let pool = WorkerPool(threads: 2)
+        let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+        var sums = [Double](repeating: 0, count: pairs.count)
+        for part in 0..<40 {
+            let own = draws(5, 3, part: part, pool)
+            for block in 0..<own.count / 4 {
+                for (index, pair) in pairs.enumerated() {
+                    sums[index] += Double(own[4 * block + pair.0]) * Double(own[4 * block + pair.1])
+                }
+            }
+        }
+        #expect(sums.allSatisfy { abs($0 / 1e7) < 1e-3 }, "\(sums)")
     }
 
     @Test func `relative noise at the first update has the gradient's norm`() {

@@ -26,6 +26,7 @@
 #include "softmax.h"
 #include "attention.h"
 #include "update.h"
+#include "noise.h"
 #include "window.h"
 
 const ck_table LEVEL(ck_table) = {
@@ -39,6 +40,7 @@ const ck_table LEVEL(ck_table) = {
     .picture = CK_PICTURE_TABLE,
     .gather = CK_GATHER_TABLE,
     .update = CK_UPDATE_TABLE,
+    .noise = CK_NOISE_TABLE,
     .convolve = CK_CONVOLVE_TABLE,
     .window = CK_WINDOW_TABLE,
 };

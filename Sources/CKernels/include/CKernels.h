@@ -10,6 +10,7 @@
 #include "convolve.h"
 #include "elementwise.h"
 #include "gather.h"
+#include "noise.h"
 #include "normalize.h"
 #include "picture.h"
 #include "pixels.h"
@@ -20,7 +21,7 @@
 
 #pragma clang assume_nonnull begin
 
-/// Every kernel at one instruction level. All levels agree: bit for bit in the update kernels, to rounding elsewhere.
+/// Every kernel at one instruction level. All levels agree: bit for bit in the update and noise kernels, to rounding elsewhere.
 typedef struct {
     ck_elementwise elementwise;
     ck_activation activation;
@@ -32,6 +33,7 @@ typedef struct {
     ck_picture picture;
     ck_gather gather;
     ck_update update;
+    ck_noise noise;
     ck_convolve convolve;
     ck_window window;
 } ck_table;

@@ -5,6 +5,7 @@ extension Recipe {
         public let evaluation: Section?
         public let subset: Portion?
         public let validation: Portion?
+        public let labelNoise: LabelNoise?
 
         public static let meanings = [
             "train": "The samples that are learned from.",
@@ -12,6 +13,9 @@ extension Recipe {
             "subset": "Learn from a part of train, drawn anew for each seed; absent: from all of it.",
             "validation": "A part of train that is not learned from: rates and the best step are chosen on it, so that "
                 + "evaluation stays unseen. Drawn from what subset leaves; absent: none.",
+            "label_noise":
+                "Wrong labels in train and validation; evaluation stays as it is. The clean labels are kept for "
+                + "measuring only. Absent: none.",
         ]
     }
 

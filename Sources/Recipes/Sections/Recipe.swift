@@ -20,6 +20,7 @@ public struct Recipe: RecipeSection {
     public let optimizer: Optimizer
     public let schedule: Schedule
     public let clip: Clip?
+    public let gradNoise: GradNoise?
     public let average: Average?
     public let evaluation: Evaluation?
     public let onlineProbe: OnlineProbe?
@@ -33,7 +34,7 @@ public struct Recipe: RecipeSection {
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, about, reference, seed, data, images, objective, model, batch, optimizer, schedule, clip
-        case average, evaluation, onlineProbe, checkpoint, log, threads, loader, limits
+        case gradNoise, average, evaluation, onlineProbe, checkpoint, log, threads, loader, limits
     }
 
     /// Version of the key names; files of another version are refused.
@@ -56,6 +57,7 @@ public struct Recipe: RecipeSection {
         "optimizer": "The update rule.",
         "schedule": "Length of the run and learning rate over it.",
         "clip": "Clipping of the gradient; absent: none.",
+        "grad_noise": "Annealed normal noise on the clipped gradient; absent: none.",
         "average": "Moving average of the weights; absent: none.",
         "evaluation": "Scores while a classifier learns; absent: only at its end.",
         "online_probe": "A classifier on the features of each batch, to watch; absent: none.",
@@ -85,6 +87,17 @@ public struct Recipe: RecipeSection {
         ] {
             here.require(
                 !isGiven || kind == .finetune, at: key, reading: ["kind"], "only a recipe of kind 'finetune' has it")
+        }
+        if let noise = data.labelNoise {
+            here.require(
+                kind == .finetune, at: "data.label_noise", reading: ["kind"],
+                "there are no labels to learn from; only a recipe of kind 'finetune' has it")
+            here.require(
+                noise.kind == .symmetric || noise.flips != nil || noise.blocks != nil
+                    || ["cifar10", "cifar100"].contains(data.train.kind), at: "data.label_noise",
+                reading: ["data.train.kind"],
+                "missing key 'flips' or 'blocks': which classes are taken for which is known for cifar10 and cifar100 only"
+            )
         }
         here.require(
             evaluation == nil || data.evaluation != nil || data.validation != nil, at: "evaluation", reading: ["data"],

@@ -1,0 +1,39 @@
+public import Recipes
+
+/// The model section of a recipe with `kind: fcn`: hidden layers of one width over the pixels.
+public struct FullyConnectedSection: EncoderSection {
+    public static let kind = "fcn"
+
+    private let depth, width: Int
+    private let start: FullyConnected.Start
+    private let deviation: Double?
+    private let grey: Bool
+
+    public static let meanings = [
+        "depth": "Hidden layers; the head comes on top.",
+        "width": "Units of each hidden layer.",
+        "start":
+            "Weights at the start. zeros; normal: of the deviation given; he: variance 2/inputs; random_walk: that of "
+            + "Sussillo and Abbott; uniform: within 1/root of inputs, biases too, as PyTorch.",
+        "deviation": "Standard deviation of the start 'normal'; with no other start.",
+        "grey": "true: a pixel is the mean of its channels, as for grey pictures; false: every channel enters.",
+    ]
+
+    public var encoder: any EncoderSettings {
+        FullyConnected.Settings(depth: depth, width: width, start: start, deviation: deviation ?? 0, isGrey: grey)
+    }
+
+    public func check(_ here: Here) {
+        here.require(depth >= 1, at: "depth", "at least 1 expected, found \(depth)")
+        here.require(width >= 1, at: "width", "at least 1 expected, found \(width)")
+        here.require(
+            (start == .normal) == (deviation != nil), at: start == .normal ? "" : "deviation",
+            reading: ["start", "deviation"],
+            start == .normal
+                ? "missing key 'deviation' of the start 'normal'"
+                : "the start '\(start.rawValue)' has none; leave it out")
+        if let deviation {
+            here.require(deviation > 0, at: "deviation", "more than 0 expected, found \(deviation)")
+        }
+    }
+}

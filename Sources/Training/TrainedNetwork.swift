@@ -1,0 +1,68 @@
+import Autodiff
+import Kernels
+import Models
+import Objectives
+import Recipes
+
+/// One network in training: its weights, the plan of its step, the state of its update rule. Networks of one run share
+/// the memory of gradients and values: they take turns.
+final class TrainedNetwork {
+    let store: ParameterStore
+    let plan: Plan
+    let groups: ParameterGroups
+    var noise: NoiseStage?
+    /// ELR+: the average of this network's weights, which gives the other one its targets. It starts with weights of its
+    /// own, as in the reference, and runs on the statistics of each batch, of which it keeps running ones of its own.
+    let average: (store: ParameterStore, plan: Plan)?
+
+    /// Experiment, memory and exchange that all networks of a run have in common.
+    struct Surroundings {
+        let experiment: Experiment
+        let rule: any UpdateRule
+        let pool: WorkerPool
+        let options: PlanOptions
+    }
+
+    /// - Parameters:
+    ///   - number: 0 for the first.
+    ///   - other: the first network, for the second.
+    ///   - gradientMemory: where the first network's gradients live.
+    init(
+        _ number: Int, _ here: Surroundings, sharing other: TrainedNetwork?,
+        gradientMemory: (Int) throws -> Floats = { Floats(zeros: $0) }
+    ) throws {
+        let (experiment, recipe, pool) = (here.experiment, here.experiment.recipe, here.pool)
+        let (graph, loss) = (experiment.graph, experiment.loss)
+        func store(_ stream: Int, _ memory: (Int) throws -> Floats) rethrows -> ParameterStore {
+            // The first one has the seed of the run; multiples of an odd constant keep the others apart from other seeds.
+            let seed = recipe.seed &+ UInt64(stream) &* 0x9E37_79B9_7F4A_7C15
+            return try ParameterStore(
+                graph, minimising: loss.sum, seed: seed, pool: pool, isFrozen: { _ in false }, gradientMemory: memory)
+        }
+        let own = try store(number) { count in
+            if let other { other.store.gradients } else { try gradientMemory(count) }
+        }
+        let plus = experiment.objective.earlyLearning?.plus
+        var options = here.options
+        options.arena = other?.plan.arena
+        var wanted = [loss.weight] + (experiment.probed.map { [$0] } ?? [])
+        if plus == nil, let rows = loss.rows { wanted.append(rows) }
+        plan = try Plan(graph, minimising: loss.sum, keeping: wanted, store: own, pool: pool, options: options)
+        let decay = experiment.objective.decay
+        let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
+        groups = ParameterGroups(
+            own, rule: here.rule, decays: { decay.decays($0, rank: $1) },
+            rateScale: { layers?.scale(of: $0, decay: recipe.optimizer.layerDecay ?? 1) ?? 1 })
+        noise = NoiseStage(recipe, own, network: number)
+        if plus != nil, let rows = loss.rows {
+            let copy = store(2 + number) { _ in own.gradients }
+            options.arena = plan.arena
+            options.usesBatchStatistics = true
+            let forward = try Plan(graph, minimising: nil, keeping: [rows], store: copy, pool: pool, options: options)
+            average = (copy, forward)
+        } else {
+            average = nil
+        }
+        self.store = own
+    }
+}

@@ -1,0 +1,68 @@
+import Testing
+
+import Objectives
+import Recipes
+
+/// Gradient noise, label noise and early-learning regularisation in recipes: what contradicts is refused.
+@Suite struct SharedComponentTests {
+    private static let elr = "Recipes/elr-fcn2x256-digits-sym40-150ep.yaml"
+    private static let plus = "objective.elr.plus={mixup_alpha: 1, ema_alpha: 0.9}"
+
+    private func errors(_ path: String, _ changes: [String]) -> [String] {
+        do {
+            _ = try Recipe.load(path, overrides: changes, catalogue: .all, read: readFromDisk)
+            return []
+        } catch {
+            return error.issues.map(\.description)
+        }
+    }
+
+    @Test(arguments: [
+        (["objective.loss=binary"], "objective.elr: targets are shares of all classes"),
+        (["objective.elr.beta=1"], "objective.elr.beta: 0 to below 1 expected"),
+        (["objective.elr.lambda=0"], "objective.elr.lambda: more than 0 expected"),
+        (["objective.elr.store=shared"], "objective.elr.store: one of auto, replicated, sharded expected"),
+        (["batch.repeats=2"], "batch.repeats: a sample must not come twice in a batch"),
+        (["images.mix={mixup: 1, cutmix: 0}"], "images.mix: a target is of one picture"),
+        ([plus, "average.decay=0.9"], "average: ELR+ keeps averages of its own"),
+        (
+            [
+                plus, "schedule.kind=constant", "schedule.milestones_epochs=null", "schedule.gamma=null",
+                "schedule.epochs=null", "schedule.updates=100",
+            ],
+            "schedule.updates: the two networks take turns by epochs"
+        ),
+        (
+            [plus, "objective.elr.plus.mixup_slice=24"],
+            "objective.elr.plus.mixup_slice: 24 does not divide the 64 samples"
+        ),
+        ([plus, "objective.elr.plus.ema_alpha=1"], "objective.elr.plus.ema_alpha: 0 to below 1 expected"),
+        (["data.label_noise.rate=0"], "data.label_noise.rate: above 0 to 1 expected"),
+        (["data.label_noise.kind=asymmetric"], "data.label_noise: missing key 'flips' or 'blocks'"),
+        (["data.label_noise.flips=[[1, 2]]"], "data.label_noise.flips: only label noise of kind 'asymmetric' has it"),
+        (
+            ["data.label_noise.kind=asymmetric", "data.label_noise.flips=[[1, 1]]"],
+            "data.label_noise.flips: pairs of two different class numbers expected"
+        ),
+        (["grad_noise.eta=0"], "grad_noise.eta: more than 0 expected"),
+        (["grad_noise={start_step: 5, stop_step: 5}"], "grad_noise.stop_step: 5 is not after start_step 5"),
+        (["model.start=normal"], "model: missing key 'deviation' of the start 'normal'"),
+        (["model.deviation=0.1"], "model.deviation: the start 'uniform' has none"),
+    ])
+    func `a contradiction is refused once`(changes: [String], message: String) {
+        let found = errors(Self.elr, changes)
+        #expect(found.count == 1 && found.first?.contains(message) == true, "\(found)")
+    }
+
+    @Test func `label noise belongs to recipes that learn from labels, gradient noise to any`() {
+        let pretrain = "Recipes/simmim-vit_micro-digits.yaml"
+        let found = errors(pretrain, ["data.label_noise={kind: symmetric, rate: 0.4}"])
+        #expect(
+            found.count == 1 && found.first?.contains("only a recipe of kind 'finetune' has it") == true, "\(found)")
+        #expect(errors(pretrain, ["grad_noise={mode: relative, rho: 0.3}"]) == [])
+    }
+
+    @Test func `the published classes are flipped where the recipe names none`() {
+        #expect(errors("Recipes/elr-resnet34-cifar10-sym60-120ep.yaml", ["data.label_noise.kind=asymmetric"]) == [])
+    }
+}
