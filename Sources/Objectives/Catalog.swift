@@ -10,7 +10,8 @@ public enum Catalog {
     private static var models: [any EncoderSection.Type] {
         [
             VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
-            ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self, FullyConnectedSection.self,
+            ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
+            FullyConnectedSection.self,
         ]
     }
 
