@@ -1,4 +1,4 @@
-import Kernels
+public import Kernels
 import Platform
 
 /// A numbered set of pictures, read in any order by several threads at once.
@@ -15,6 +15,10 @@ public protocol SampleSource: Sendable {
     func place(_ index: Int) -> String
     /// The picture as 8-bit RGB; grey sets repeat their channel.
     func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError)
+    /// What the records are where they are no pictures but grids of token ids; nil for pictures.
+    var tokens: TokenGrid? { get }
+    /// The ids of a record, (n, n) row-major; sets of pictures have none.
+    func readTokens(_ index: Int, into ids: Indices) throws(SampleError)
 }
 
 /// The part of a set that is asked for.
@@ -30,6 +34,12 @@ public struct ReadMemory: Sendable {
 }
 
 extension SampleSource {
+    public var tokens: TokenGrid? { nil }
+
+    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
+        throw SampleError(path: name, reason: "holds pictures, expected tokens")
+    }
+
     public func place(_ index: Int) -> String { "\(name), sample \(index)" }
 
     /// Samples of each class, in the order of the class numbers; empty without labels.

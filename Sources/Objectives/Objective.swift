@@ -85,21 +85,24 @@ public struct PixelRows {
     public let side: Int
 }
 
-/// What the data gives: square images and, with labels, their classes.
+/// What the data gives: square images or grids of tokens and, with labels, their classes.
 public struct InputSpec: Sendable, Equatable {
     public var image: ImageSpec
     /// Number of classes; 0 without labels.
     public var classes: Int
+    /// Where the samples are tokens: `image` is then the grid that the model sees, with one channel for the id.
+    public var tokens: TokenSpec?
 
-    public init(image: ImageSpec, classes: Int = 0) {
+    public init(image: ImageSpec, classes: Int = 0, tokens: TokenSpec? = nil) {
         self.image = image
         self.classes = classes
+        self.tokens = tokens
     }
 }
 
 /// The inputs of one step.
 public struct BatchTensors {
-    /// Normalised pixels, (B, H, W, C).
+    /// Normalised pixels, (B, H, W, C); of tokens the ids, C = 1, or the code vectors, C = D, as the method declares it.
     public let images: Tensor
     /// One number per patch of the encoder, 1 = hidden: (B, S/p, S/p).
     public let mask: Tensor?

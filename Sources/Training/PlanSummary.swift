@@ -34,16 +34,17 @@ public struct PlanSummary {
         samples = recipe.batch.global / ranks / accumulation
         var length: Length?
         // Where the data are not there: a head of ImageNet's size.
-        var (classes, problem) = (1000, String?.none)
+        var (classes, problem, grid) = (1000, String?.none, TokenGrid?.none)
         do {
             let source = try TrainingSets(recipe).train
             let sampler = try recipe.sampler(of: source)
             classes = source.classes?.count ?? 0
+            grid = source.tokens
             length = Length(
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
         } catch { problem = "\(error)" }
-        let experiment = try Experiment(recipe, samples: samples, classes: classes)
+        let experiment = try Experiment(recipe, samples: samples, classes: classes, tokens: grid)
         report = try PlanReport(
             experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight])
         stateBytes = recipe.updateRule.stateNames.count * report.gradientBytes

@@ -58,9 +58,11 @@ public final class StepBench {
     private static func batch(_ recipe: Recipe, _ experiment: Experiment, samples: Int, rank: Int) throws -> Batch {
         let settings = try recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding)
         let shape = BatchShape(
-            size: samples, height: recipe.images.size, width: recipe.images.size, maskCount: settings.maskCount,
+            size: samples, height: recipe.images.size, width: recipe.images.size,
+            channels: experiment.batch.images.shape[3], maskCount: settings.maskCount,
             targetClasses: experiment.batch.targets?.shape[1] ?? 0)
-        return Batch(made: shape, seed: recipe.seed, first: rank * samples, mask: settings.mask)
+        let codes = shape.channels == 1 ? recipe.tokens?.codes : nil
+        return Batch(made: shape, seed: recipe.seed, first: rank * samples, codes: codes, mask: settings.mask)
     }
 
     /// Collective. One more step.

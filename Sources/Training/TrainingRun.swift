@@ -67,12 +67,13 @@ public final class TrainingRun {
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
         let samples = recipe.batch.global / ranks / accumulation
         let experiment = try communicator.together {
-            try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0)
+            try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0, tokens: source.tokens)
         }
         let first = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
-            recipe.trainingSettings(experiment.objective, experiment.batch), updates: min(first, total)..<total)
+            recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens),
+            updates: min(first, total)..<total)
         let trainer = try Trainer(
             experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
             shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })

@@ -32,7 +32,10 @@ public struct TrainingSets: Sendable {
         }
         self.validation = validation
         test = recipe.kind == .finetune ? try recipe.data.evaluation.map { try recipe.source($0) } : nil
-        if let test { try train.checkClasses(agreeWith: test) }
+        if let test {
+            try train.checkClasses(agreeWith: test)
+            try train.checkTokens(agreeWith: test)
+        }
     }
 
     /// What evaluations during training see.
@@ -65,7 +68,13 @@ extension Recipe {
     }
 
     /// Micro-batches for an objective of this recipe, with the labels as targets where it learns from labels.
-    func trainingSettings(_ objective: any Objective, _ batch: BatchTensors) throws -> Batches.Loader.Settings {
-        try loaderSettings(trainingTransform, hiding: objective.hiding, classes: batch.targets?.shape[1] ?? 0)
+    /// - Parameter grid: of the data, where it is tokens.
+    func trainingSettings(
+        _ objective: any Objective, _ batch: BatchTensors, _ grid: TokenGrid?
+    ) throws -> Batches.Loader.Settings {
+        var settings = try loaderSettings(
+            trainingTransform, hiding: objective.hiding, classes: batch.targets?.shape[1] ?? 0)
+        settings.tokens = trainingTokens(grid, channels: batch.images.shape[3])
+        return settings
     }
 }

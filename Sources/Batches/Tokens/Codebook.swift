@@ -1,0 +1,56 @@
+public import Kernels
+import Platform
+
+/// The vectors that token ids stand for.
+public struct Codebook: Sendable {
+    /// How a vector finds its id.
+    public enum Metric: String, Sendable, CaseIterable {
+        /// The row of highest cosine; rows have root mean square 1.
+        case cosine
+        /// The row of least distance.
+        case euclidean
+        /// Each dimension is rounded to one of its levels.
+        case levels
+    }
+
+    /// (K, D), row-major.
+    public let rows: Floats
+    /// K: ids are 0..<count.
+    public let count: Int
+    /// D: floats of a row.
+    public let width: Int
+    public let metric: Metric
+    /// What a model remembers, so that it is never shown ids of another codebook.
+    public let hash: UInt64
+
+    public init(_ rows: Floats, width: Int, metric: Metric) {
+        precondition(width > 0 && rows.count > 0 && rows.count % width == 0, "a codebook has whole rows")
+        (self.rows, self.width, self.metric) = (rows, width, metric)
+        count = rows.count / width
+        hash = XXHash64.hash(words: [UInt64(width), XXHash64.hash(rows.viewed(as: UInt8.self))])
+    }
+
+    /// The vector of an id, (D).
+    public subscript(id: Int) -> Floats { rows[id * width..<(id + 1) * width] }
+
+    /// The `neighbours` other codes of highest cosine, nearest first and the lower id first on ties: (K, neighbours).
+    /// The published lists came without their making; this is ours.
+    public func synonyms(_ neighbours: Int) -> Indices {
+        precondition(neighbours < count, "fewer other codes than neighbours")
+        let unit = Floats(rows.array)
+        for id in 0..<count {
+            let row = unit[id * width..<(id + 1) * width]
+            let norm = (0..<width).reduce(0.0) { $0 + Double(row[$1]) * Double(row[$1]) }.squareRoot()
+            for place in 0..<width { row[place] = Float(Double(row[place]) / max(norm, 1e-12)) }
+        }
+        let found = Indices(zeros: count * neighbours)
+        for id in 0..<count {
+            let cosines = (0..<count).map { other in
+                (0..<width).reduce(0.0) { $0 + Double(unit[id * width + $1]) * Double(unit[other * width + $1]) }
+            }
+            let nearest = (0..<count).filter { $0 != id }.sorted { (-cosines[$0], $0) < (-cosines[$1], $1) }
+            for place in 0..<neighbours { found[id * neighbours + place] = Int32(nearest[place]) }
+        }
+        return found
+    }
+}
