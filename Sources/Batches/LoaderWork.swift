@@ -53,12 +53,15 @@ struct LoaderWork: Sendable {
         let key = draw.key(seed: settings.seed)
         let sample: Int
         if let tokens, let transform = settings.tokens {
-            sample = try read(draw) { number throws(SampleError) in try source.readTokens(number, into: tokens.ids) }
+            sample = draw.sample
+            // A token set is small and has been written whole: a record that is damaged ends the run.
+            do { try source.readTokens(sample, into: tokens.ids) } catch {
+                throw DataError(
+                    error.path, found: error.reason, hint: "'lacuna data verify' lists all such records")
+            }
             transform.apply(tokens.ids, key, into: batch.image(place), using: tokens.memory)
         } else {
-            sample = try read(draw) { number throws(SampleError) in
-                try source.read(number, into: &image, using: &memory)
-            }
+            sample = try read(draw, into: &image, using: &memory)
             try write(image: &image, sample, key, into: batch.image(place))
         }
         settings.mask?(key, batch.mask(place))
@@ -89,14 +92,19 @@ struct LoaderWork: Sendable {
 
     /// Reads the sample of the draw, or a substitute if it is bad.
     /// - Returns: the number of the sample that was read.
-    private func read(_ draw: Draw, _ body: (Int) throws(SampleError) -> Void) throws(DataError) -> Int {
+    private func read(
+        _ draw: Draw, into image: inout Image, using memory: inout ReadMemory
+    ) throws(DataError) -> Int {
         var sample = draw.sample
         for attempt in 0..<Self.attempts {
             do {
-                try body(sample)
+                try source.read(sample, into: &image, using: &memory)
                 return sample
             } catch {
                 let count = bad.note(sample, error)
+                guard settings.tolerance.accepts(bad: 1, of: source.count) else {
+                    throw DataError(error.path, found: error.reason)
+                }
                 // Each rank meets its part of the bad samples.
                 try settings.tolerance.check(bad: count, of: source.count / ranks, place: source.name)
                 sample = draw.substitute(attempt: attempt, count: source.count, seed: settings.seed)

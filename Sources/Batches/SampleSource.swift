@@ -19,6 +19,8 @@ public protocol SampleSource: Sendable {
     var tokens: TokenGrid? { get }
     /// The ids of a record, (n, n) row-major; sets of pictures have none.
     func readTokens(_ index: Int, into ids: Indices) throws(SampleError)
+    /// Bytes that a sample takes where the set lies; nil where it is made up.
+    func storedBytes(_ index: Int) -> Int?
 }
 
 /// The part of a set that is asked for.
@@ -29,11 +31,25 @@ public enum Split: String, Sendable, CaseIterable {
 /// What one reading thread keeps between samples.
 public struct ReadMemory: Sendable {
     var file = FileBuffer()
+    /// Of a record of tokens.
+    var ids = Indices(zeros: 0)
 
     public init() {}
 }
 
 extension SampleSource {
+    public func storedBytes(_ index: Int) -> Int? { nil }
+
+    /// Bytes of all samples where the set lies; nil where they are made up.
+    public var storedBytes: Int? {
+        var sum = 0
+        for index in 0..<count {
+            guard let bytes = storedBytes(index) else { return nil }
+            sum += bytes
+        }
+        return sum
+    }
+
     public var tokens: TokenGrid? { nil }
 
     public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {

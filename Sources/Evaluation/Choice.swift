@@ -24,6 +24,7 @@ public struct Choice: SampleSource {
         try source.read(samples[index], into: &image, using: &memory)
     }
     public var tokens: TokenGrid? { source.tokens }
+    public func storedBytes(_ index: Int) -> Int? { source.storedBytes(samples[index]) }
     public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
         try source.readTokens(samples[index], into: ids)
     }

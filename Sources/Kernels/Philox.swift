@@ -32,6 +32,7 @@ public enum Purpose: UInt32, Sendable {
     case substitute = 0x5355_4253
     case gradientNoise = 0x474E_4F31
     case split = 0x5350_4C54
+    case codebook = 0x434F_4445
 }
 
 /// A stream of draws that is a pure function of its key: nothing depends on rank, thread or order of arrival.

@@ -126,6 +126,18 @@ public struct Loss {
     /// What the encoder made of the batch on the way, (B, N, F), for those who want to look on; nil where a method shows
     /// nothing.
     public var features: Tensor?
+    /// What a quantiser made of the batch; nil for a method without one.
+    public var quantized: Quantized?
+
+    public struct Quantized {
+        public let output: VectorQuantizer.Output
+        /// Σ over samples of the mean square of the pixels' error, (1), without a gradient.
+        public let squaredError: Tensor
+
+        public init(output: VectorQuantizer.Output, squaredError: Tensor) {
+            (self.output, self.squaredError) = (output, squaredError)
+        }
+    }
 
     public init(sum: Tensor, weight: Tensor) {
         self.sum = sum

@@ -19,6 +19,9 @@ public struct PlanSummary {
     /// Of one micro-batch on one rank.
     public let report: PlanReport
     public let length: Length?
+    /// What pictures take as tokens, where the recipe trains a tokenizer; and bytes of one in the data now, where they are there.
+    public let tokens: TokenStorage?
+    public let sourceBytesPerImage: Double?
     /// Why the length is not known.
     public let dataProblem: String?
     /// State of the update rule, the averaged weights, the batches held ready: bytes of one rank.
@@ -34,12 +37,13 @@ public struct PlanSummary {
         samples = recipe.batch.global / ranks / accumulation
         var length: Length?
         // Where the data are not there: a head of ImageNet's size.
-        var (classes, problem, grid) = (1000, String?.none, TokenGrid?.none)
+        var (classes, problem, grid, bytes) = (1000, String?.none, TokenGrid?.none, Double?.none)
         do {
             let source = try TrainingSets(recipe).train
             let sampler = try recipe.sampler(of: source)
             classes = source.classes?.count ?? 0
             grid = source.tokens
+            bytes = source.storedBytes.map { Double($0) / Double(source.count) }
             length = Length(
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
@@ -53,7 +57,8 @@ public struct PlanSummary {
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
         loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
-        (self.length, dataProblem) = (length, problem)
+        (self.length, dataProblem, sourceBytesPerImage) = (length, problem, bytes)
+        tokens = TokenStorage(experiment.objective)
         (self.recipe, self.ranks) = (recipe, ranks)
     }
 

@@ -20,8 +20,7 @@ public final class Trainer {
     public let samples: Int
     public var clock: TrainingClock
     var average: WeightAverage?
-    let probe: OnlineProbe?
-    private let probed: Tensor?
+    let companions: [any StepCompanion]
     let pool: WorkerPool
     private let feed: any BatchFeed
     private let rankSums: RankSums
@@ -50,11 +49,10 @@ public final class Trainer {
         let sums = RankSums(communicator)
         options.sumOverRanks = { sums.add($0) }
         rankSums = sums
+        companions = try experiment.companions(store, over: communicator, pool: pool)
         plan = try Plan(
             experiment.graph, minimising: experiment.loss.sum,
-            keeping: [experiment.loss.weight] + (experiment.probed.map { [$0] } ?? []),
-            store: store,
-            pool: pool, options: options)
+            keeping: [experiment.loss.weight] + companions.flatMap(\.reads), store: store, pool: pool, options: options)
         rule = recipe.updateRule
         let decay = experiment.objective.decay
         let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
@@ -65,8 +63,6 @@ public final class Trainer {
         tally = StepTally(communicator)
         clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
         average = recipe.average == nil ? nil : WeightAverage(copying: store.values)
-        probe = try experiment.probe(over: communicator, pool: pool)
-        probed = experiment.probed
         rates = recipe.rates(perEpoch: updatesPerEpoch)
         decays = recipe.decay(perEpoch: updatesPerEpoch)
         clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
@@ -92,7 +88,7 @@ public final class Trainer {
                 if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
             }
             try rankSums.check()
-            if let probe, let probed { probe.learn(plan.value(of: probed), labels: batch.labels, adding: micro > 0) }
+            for companion in companions { companion.note(plan, batch, micro: micro) }
             lossSum += Double(plan.value(of: loss.sum)[0])
             weight += Double(plan.value(of: loss.weight)[0])
             if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch) }
@@ -100,7 +96,7 @@ public final class Trainer {
         }
         announce(.exchange, clock.step)
         let total = try tally.add(loss: lossSum, weight: weight, isFinite: lossSum.isFinite, mustStop: shouldStop())
-        try probe?.update()
+        for companion in companions { try companion.update(step: clock.step) }
         try exchange.finish()
         announce(.update, clock.step)
         var norm: Double?

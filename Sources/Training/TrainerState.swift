@@ -17,7 +17,7 @@ extension Trainer {
                 StoredTensor("ema/\(slot.parameter.name)", slot.parameter.shape, average.values[slot.range])
             }
         }
-        if let probe { parts[.objective] = probe.tensors }
+        if !companions.isEmpty { parts[.objective] = companions.flatMap(\.tensors) }
         return parts
     }
 
@@ -28,7 +28,7 @@ extension Trainer {
             guard let checkpoint else { return }
             for (part, wanted) in tensors { try copy(checkpoint.open(part), into: wanted) }
         }
-        for floats in groups.state + (average.map { [$0.values] } ?? []) + (probe?.state ?? []) {
+        for floats in groups.state + (average.map { [$0.values] } ?? []) + companions.flatMap(\.state) {
             try communicator.broadcast(floats.viewed(as: UInt8.self))
         }
         try shareModel(over: communicator)

@@ -89,7 +89,7 @@ public final class TrainingRun {
         }
         folder = opened.folder
         try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
-        start = try Self.start(trainer, opened, options, communicator, speaker)
+        start = try Self.start(trainer, opened, options, source.tokens?.codebook, communicator, speaker)
         if recipe.kind == .finetune {
             evaluations = try RunEvaluations(
                 trainer, sets, state: opened.state, communicator: communicator, pool: pool, speaker: speaker,
@@ -109,17 +109,20 @@ public final class TrainingRun {
     /// Gives the trainer its weights: those of the checkpoint, or those that the run begins with.
     /// - Returns: where they began, for the state of the run.
     private static func start(
-        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ communicator: any Communicator,
-        _ speaker: any RunSpeaker
+        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ codebook: Codebook?,
+        _ communicator: any Communicator, _ speaker: any RunSpeaker
     ) throws -> [String: JSON] {
         if let state = opened.state {
             try trainer.restore(opened.checkpoint, state, over: communicator)
             return state.extra.filter { $0.key.hasPrefix("start/") }
         }
-        guard let weights = options.start else { return [:] }
+        let ids = codebook.map { [StartingWeights.codebookKey: JSON.string($0.name)] } ?? [:]
+        guard let weights = options.start else { return ids }
+        try communicator.onRankZero { try weights.checkCodebook(codebook) }
         let report = try trainer.begin(with: weights, over: communicator)
         report?.lines.forEach { speaker.say($0) }
-        return ["start/path": .string(weights.path), "start/file": .string(report?.place ?? "")]
+        return ids.merging(
+            ["start/path": .string(weights.path), "start/file": .string(report?.place ?? "")]) { own, _ in own }
     }
 
     /// Trains to the end of the recipe or until a signal asks to stop.
@@ -184,7 +187,8 @@ public final class TrainingRun {
         // First of all: after a long halt the folder may be another run's.
         try folder?.beat(speaker)
         var record = interval.record(report, trainer, loader)
-        record.measures += trainer.probe?.takeMeasures() ?? []
+        record.measures += trainer.companions.flatMap { $0.takeMeasures() }
+        for warning in trainer.companions.compactMap({ $0.takeWarning() }) { speaker.warn(warning) }
         folder?.log.write(record)
         speaker.show(interval.progress(record, total: total).line)
         for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }

@@ -1,7 +1,7 @@
 import Autodiff
 public import Batches
 import Kernels
-import Objectives
+public import Objectives
 public import Recipes
 
 /// The sets of a recipe: what is learned from, what chooses among the steps, what tells in the end how good they are.
@@ -69,7 +69,7 @@ extension Recipe {
 
     /// Micro-batches for an objective of this recipe, with the labels as targets where it learns from labels.
     /// - Parameter grid: of the data, where it is tokens.
-    func trainingSettings(
+    public func trainingSettings(
         _ objective: any Objective, _ batch: BatchTensors, _ grid: TokenGrid?
     ) throws -> Batches.Loader.Settings {
         var settings = try loaderSettings(

@@ -30,8 +30,31 @@ public struct Codebook: Sendable {
         hash = XXHash64.hash(words: [UInt64(width), XXHash64.hash(rows.viewed(as: UInt8.self))])
     }
 
+    /// For people and files: the hash in hexadecimal digits.
+    public var name: String { String(hash, radix: 16) }
+
     /// The vector of an id, (D).
     public subscript(id: Int) -> Floats { rows[id * width..<(id + 1) * width] }
+
+    /// The code of highest cosine, or of least distance where the metric is another; the lowest id on ties.
+    public func nearest(to vector: Floats) -> Int {
+        precondition(vector.count == width, "a vector of the codebook's width")
+        func score(_ id: Int) -> Double {
+            var (product, squares) = (0.0, 0.0)
+            for place in 0..<width {
+                let value = Double(rows[id * width + place])
+                product += value * Double(vector[place])
+                squares += value * value
+            }
+            return metric == .cosine ? product / max(squares.squareRoot(), 1e-12) : product - squares / 2
+        }
+        var (best, highest) = (0, score(0))
+        for id in 1..<max(count, 1) {
+            let score = score(id)
+            if score > highest { (best, highest) = (id, score) }
+        }
+        return best
+    }
 
     /// The `neighbours` other codes of highest cosine, nearest first and the lower id first on ties: (K, neighbours).
     /// The published lists came without their making; this is ours.

@@ -59,6 +59,7 @@ public struct TokenSet: SampleSource {
     }
 
     public var tokens: TokenGrid? { grid }
+    public func storedBytes(_ index: Int) -> Int? { packing.bytes }
     public func label(_ index: Int) -> Int? { labels.map { Int($0.littleEndian(index, width: 8)) } }
     public func place(_ index: Int) -> String { "\(path), record \(index)" }
 
@@ -94,9 +95,9 @@ public struct TokenSet: SampleSource {
         }
         let codebook = Codebook(rows, width: width, metric: metric)
         let stated = file.metadata["codebook"] ?? "missing"
-        guard stated == String(codebook.hash, radix: 16) else {
+        guard stated == codebook.name else {
             throw DataError(
-                file.path, found: "a codebook with the hash \(String(codebook.hash, radix: 16))",
+                file.path, found: "a codebook with the hash \(codebook.name)",
                 expected: "\(stated), that of the records", hint: "the codebook does not belong to this set")
         }
         return codebook

@@ -2,7 +2,7 @@
 public struct Recipe: RecipeSection {
     /// What `lacuna` does with it.
     public enum Kind: String, CaseIterable, Decodable, Sendable {
-        case pretrain, finetune
+        case pretrain, finetune, tokenizer
     }
 
     public let schema: Int
@@ -49,7 +49,7 @@ public struct Recipe: RecipeSection {
 
     public static let meanings = [
         "schema": "Version of the key names: 1.",
-        "kind": "pretrain, or finetune for supervised training.",
+        "kind": "pretrain; finetune for supervised training; tokenizer for learning to write pictures as ids.",
         "about": "What the experiment is, in a sentence.",
         "reference": "Published or measured results to expect.",
         "seed": "Every random draw is a function of this number.",
