@@ -3,10 +3,13 @@ public struct ImageSpec: Sendable, Equatable {
     /// Side in pixels; images are square.
     public let side: Int
     public let channels: Int
+    /// Where the input is a grid of tokens: `side` then counts these.
+    public var tokens: TokenSpec?
 
-    public init(side: Int, channels: Int = 3) {
+    public init(side: Int, channels: Int = 3, tokens: TokenSpec? = nil) {
         self.side = side
         self.channels = channels
+        self.tokens = tokens
     }
 }
 

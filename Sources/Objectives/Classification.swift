@@ -60,7 +60,7 @@ public struct Classification: Objective {
     public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
         let image = input.image
         return BatchTensors(
-            images: graph.input("images", [batch, image.side, image.side, image.channels]),
+            images: graph.input("images", [batch, image.side, image.side, encoder.inputChannels(image)]),
             targets: graph.input("targets", [batch, input.classes]))
     }
 

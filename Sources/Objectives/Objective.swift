@@ -27,6 +27,8 @@ public protocol Objective: SendableMetatype {
     var decay: DecayRule { get }
     /// What part of a picture is hidden; nil where nothing is.
     var hiding: CellHiding? { get }
+    /// What part of a grid of tokens is hidden; nil where nothing is.
+    var tokenHiding: TokenHiding? { get }
     /// The pixels predicted for a batch, for pictures; nil where the method predicts none.
     func reconstruction(_ batch: BatchTensors) -> PixelRows?
     /// The class scores of images before softmax, (B, K); nil where the method gives none.
@@ -38,6 +40,7 @@ extension Objective {
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {}
     public var layers: LayerScale? { nil }
     public var hiding: CellHiding? { nil }
+    public var tokenHiding: TokenHiding? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
     public func logits(_ images: Tensor) -> Tensor? { nil }
 }
@@ -91,12 +94,12 @@ public struct InputSpec: Sendable, Equatable {
     /// Number of classes; 0 without labels.
     public var classes: Int
     /// Where the samples are tokens: `image` is then the grid that the model sees, with one channel for the id.
-    public var tokens: TokenSpec?
+    public var tokens: TokenSpec? { image.tokens }
 
     public init(image: ImageSpec, classes: Int = 0, tokens: TokenSpec? = nil) {
         self.image = image
         self.classes = classes
-        self.tokens = tokens
+        if let tokens { self.image.tokens = tokens }
     }
 }
 
