@@ -39,16 +39,19 @@ public final class Batch: Sendable {
     public let labels: Indices
     /// (B), the numbers of the samples that are in the slots, substitutes included; -1 in an empty slot.
     public let samples: Indices
+    /// (B), `SampleKey.sample` of each slot: what later draws for it are keyed by.
+    public let keys: Buffer<UInt64>
     /// (B, classes): shares that add up to 1, one-hot where nothing is mixed.
     public let targets: Floats
     private let numbers: Buffer<Int>
 
-    init(_ shape: BatchShape) {
+    public init(_ shape: BatchShape) {
         self.shape = shape
         images = Floats(zeros: shape.size * shape.imageCount)
         masks = Floats(zeros: shape.size * shape.maskCount)
         labels = Indices(zeros: shape.size)
         samples = Indices(zeros: shape.size)
+        keys = Buffer(zeros: shape.size)
         targets = Floats(zeros: shape.size * shape.targetClasses)
         numbers = Buffer(zeros: 4)
     }

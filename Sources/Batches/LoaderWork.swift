@@ -66,6 +66,7 @@ struct LoaderWork: Sendable {
         }
         settings.mask?(key, batch.mask(place))
         batch.samples[place] = Int32(sample)
+        batch.keys[place] = key.sample
         let label = source.label(sample) ?? -1
         batch.labels[place] = Int32(label)
         guard settings.targetClasses > 0 else { return }

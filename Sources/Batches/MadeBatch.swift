@@ -20,6 +20,7 @@ extension Batch {
             }
             mask?(key, self.mask(slot))
             samples[slot] = Int32(first + slot)
+            keys[slot] = key.sample
             guard shape.targetClasses > 0 else { continue }
             labels[slot] = Int32((first + slot) % shape.targetClasses)
             targets[slot * shape.targetClasses + Int(labels[slot])] = 1

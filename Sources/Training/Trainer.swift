@@ -28,6 +28,7 @@ public final class Trainer {
     private let inputs: BatchTensors
     private let loss: Loss
     private let dropPaths: DropPathFactors
+    private let dropouts: DropoutKeys
     private let tally: StepTally
     private let clip: Clip
     private let rates: (schedule: Schedule, clock: EpochClock, base: Double)
@@ -68,6 +69,7 @@ public final class Trainer {
         clock = TrainingClock(updatesPerEpoch: updatesPerEpoch, globalBatch: recipe.batch.global)
         samples = experiment.batch.images.shape[0]
         dropPaths = DropPathFactors(experiment.graph, seed: recipe.seed, samples: samples)
+        dropouts = DropoutKeys(experiment.graph, seed: recipe.seed)
         (inputs, loss, objective) = (experiment.batch, experiment.loss, experiment.objective)
         (self.recipe, self.feed, self.pool) = (recipe, feed, pool)
         (self.shouldStop, self.announce) = (shouldStop, announce)
@@ -129,6 +131,7 @@ public final class Trainer {
         if let mask = inputs.mask { plan.set(mask, batch.masks) }
         if let targets = inputs.targets { plan.set(targets, batch.targets) }
         dropPaths.set(plan, batch)
+        dropouts.set(plan, batch)
     }
 
     /// Runs the batch once more with an eye on every value; only after a loss that is not finite.

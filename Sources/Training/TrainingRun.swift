@@ -75,7 +75,8 @@ public final class TrainingRun {
             recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens),
             updates: min(first, total)..<total)
         let trainer = try Trainer(
-            experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
+            experiment, feed: recipe.feed(loader, experiment, source.tokens, pool: pool),
+            updatesPerEpoch: sampler.updatesPerEpoch, communicator: communicator, pool: pool,
             shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
         speaker.say(
             "\(recipe.objective.kind) on \(source.name): \(source.count) images, "

@@ -73,8 +73,12 @@ extension Recipe {
         _ objective: any Objective, _ batch: BatchTensors, _ grid: TokenGrid?
     ) throws -> Batches.Loader.Settings {
         var settings = try loaderSettings(
-            trainingTransform, hiding: objective.hiding, classes: batch.targets?.shape[1] ?? 0)
-        settings.tokens = trainingTokens(grid, channels: batch.images.shape[3])
+            trainingTransform, hiding: objective.hiding,
+            classes: type(of: objective).phase == .finetune ? batch.targets?.shape[1] ?? 0 : 0)
+        guard let grid, tokens != nil else { return settings }
+        // The stored grids: what training does to them, `TokenFeed` does.
+        (settings.height, settings.width) = (grid.side, grid.side)
+        settings.tokens = CentreTokens(grid, side: grid.side, embeds: false)
         return settings
     }
 }

@@ -56,16 +56,22 @@ public struct Codebook: Sendable {
         return best
     }
 
-    /// The `neighbours` other codes of highest cosine, nearest first and the lower id first on ties: (K, neighbours).
-    /// The published lists came without their making; this is ours.
-    public func synonyms(_ neighbours: Int) -> Indices {
-        precondition(neighbours < count, "fewer other codes than neighbours")
+    /// The rows with length 1, (K, D).
+    public var unitRows: Floats {
         let unit = Floats(rows.array)
         for id in 0..<count {
             let row = unit[id * width..<(id + 1) * width]
             let norm = (0..<width).reduce(0.0) { $0 + Double(row[$1]) * Double(row[$1]) }.squareRoot()
             for place in 0..<width { row[place] = Float(Double(row[place]) / max(norm, 1e-12)) }
         }
+        return unit
+    }
+
+    /// The `neighbours` other codes of highest cosine, nearest first and the lower id first on ties: (K, neighbours).
+    /// The published lists came without their making; this is ours.
+    public func synonyms(_ neighbours: Int) -> Indices {
+        precondition(neighbours < count, "fewer other codes than neighbours")
+        let unit = unitRows
         let found = Indices(zeros: count * neighbours)
         for id in 0..<count {
             let cosines = (0..<count).map { other in

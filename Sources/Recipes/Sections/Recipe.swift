@@ -85,6 +85,11 @@ public struct Recipe: RecipeSection {
         here.require(
             images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],
             "there are no classes to mix; only a recipe of kind 'finetune' has it")
+        for (key, isGiven) in [("tokens.mix", tokens?.mix != nil), ("tokens.adapt.mix", tokens?.adapt?.mix != nil)] {
+            here.require(
+                !isGiven || kind == .finetune, at: key, reading: ["kind"],
+                "there are no classes to mix; only a recipe of kind 'finetune' has it")
+        }
         here.require(
             images.mix == nil || images.mix?.partner == .mirror || batch.global % (2 * batch.accumulation) == 0,
             at: "batch.global", reading: ["images.mix", "batch.accumulation"],
