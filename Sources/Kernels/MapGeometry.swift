@@ -40,6 +40,16 @@ extension MapGeometry {
             return MapWarp(floats[start..<start + MapWarp.floats])
         }
 
+        /// The same movement of maps whose side is that of these over `factor`.
+        public func smaller(by factor: Int) -> Stored {
+            let result = Floats(zeros: MapGeometry.floats)
+            let part = MapCrop(
+                top: crop.top / factor, left: crop.left / factor, height: max(crop.height / factor, 1),
+                width: max(crop.width / factor, 1))
+            MapGeometry(part, warps: (0..<MapGeometry.warps).map { warp($0).smaller(by: factor) }).write(to: result)
+            return Stored(result)
+        }
+
         /// y = the moved part of x, `resized` a side.
         /// - Parameter scratch: room for two maps like x.
         public func apply(

@@ -46,6 +46,14 @@ public struct MapWarp: Sendable, Equatable {
         (self.yq, self.yr, self.y0) = (yq, yr, y0)
     }
 
+    /// The same movement of a map whose side is this one's over `factor`: with positions x = factor·(x′ + ½) − ½ the turning
+    /// stays, the rest shrinks.
+    func smaller(by factor: Int) -> MapWarp {
+        let (f, h) = (Float(factor), 0.5 * Float(factor) - 0.5)
+        return MapWarp(
+            xq: xq, xr: xr, x0: (xq * h + xr * h + x0 - h) / f, yq: yq, yr: yr, y0: (yq * h + yr * h + y0 - h) / f)
+    }
+
     /// y = the warped x; both (side, side, C), not the same memory.
     public func apply(_ x: Floats, into y: Floats, side: Int, channels: Int) {
         precondition(x.count == side * side * channels && y.count == x.count, "maps of this side")

@@ -1,5 +1,5 @@
 public import Autodiff
-public import Kernels
+import Kernels
 
 /// Values left out at random in training, the others divided by the share that stays: (B, …, C) to the same.
 /// Keeps nothing: backward draws again from the keys of the samples, which the trainer writes at each step.

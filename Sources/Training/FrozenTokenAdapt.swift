@@ -81,8 +81,8 @@ struct AdaptWeights {
 
     init(_ path: String) throws {
         let file =
-            path.hasSuffix(".safetensors")
-            ? try Safetensors(path) : try CheckpointPlace(path).newestSound().open(.model)
+            try path.hasSuffix(".safetensors")
+            ? Safetensors(path) : CheckpointPlace(path).newestSound().open(.model)
         place = file.path
         tensors = Dictionary(file.tensors.map { ($0.name, $0) }) { first, _ in first }
     }

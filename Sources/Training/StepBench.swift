@@ -57,6 +57,9 @@ public final class StepBench {
     private static let updatesPerEpoch = 1000
 
     private static func batch(_ recipe: Recipe, _ experiment: Experiment, samples: Int, rank: Int) throws -> Batch {
+        if let pairs = experiment.objective as? TokenAdaptation {
+            return pairs.madeBatch(experiment.batch, seed: recipe.seed, first: rank * samples)
+        }
         let settings = try recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding)
         let side = recipe.madeGrid?.side ?? recipe.images.size
         let shape = BatchShape(

@@ -8,12 +8,13 @@ import Recipes
 /// Pictures made into the pairs that TokenAdapt learns from: the code vectors of a picture, a movement, and the ids of the
 /// picture moved so. The tokenizer gives both; movements are drawn for the update, parts of pictures for each sample.
 final class TokenAdaptFeed: BatchFeed {
-    private let source: any BatchFeed
+    /// Nil where somebody hands over the pictures.
+    private let source: (any BatchFeed)?
     private let tokenizer: FrozenTokenizer
     private let settings: TokenAdaptation.Settings
     private let network: TokenAdapt.Settings
-    private let codebook: Codebook
-    private let geometry: TokenGeometry
+    let codebook: Codebook
+    let geometry: TokenGeometry
     private let batch: Batch
     private let seed: UInt64
     /// Sides of a picture and of a moved one, pixels.
@@ -24,7 +25,7 @@ final class TokenAdaptFeed: BatchFeed {
     private let pool: WorkerPool
 
     init(
-        _ source: any BatchFeed, _ recipe: Recipe, _ objective: TokenAdaptation, samples: Int, pool: WorkerPool
+        _ source: (any BatchFeed)?, _ recipe: Recipe, _ objective: TokenAdaptation, samples: Int, pool: WorkerPool
     ) throws {
         let settings = objective.settings, network = objective.network.settings
         guard settings.patch % TokenAdapt.patch == 0 else {
@@ -68,14 +69,35 @@ final class TokenAdaptFeed: BatchFeed {
     }
 
     func next() throws -> Batch {
+        guard let source else { preconditionFailure("somebody hands over the pictures") }
         let pictures = try source.next()
+        defer { source.release(pictures) }
+        var random = RandomStream(seed: seed, purpose: .tokenAdapt, sample: UInt64(pictures.update))
+        let movesNothing = random.uniform() < settings.identity
+        return fill(pictures, movesNothing ? [] : geometry.movements(&random)) { key in
+            if movesNothing { return centre }
+            var random = key.stream(.crop)
+            return geometry.crop(&random)
+        }
+    }
+
+    /// The middle of a feature map, as large as the model's grid.
+    var centre: MapCrop { .centre(TokenAdapt.patch * settings.size, of: geometry.side) }
+
+    /// The pairs of a batch of pictures.
+    /// - Parameters:
+    ///   - movements: of all feature maps.
+    ///   - crop: the part of each one.
+    func fill(
+        _ pictures: Batch, _ movements: [TokenGeometry.Movement], crop: (SampleKey) -> MapCrop
+    ) -> Batch {
         batch.takeSamples(of: pictures)
         tokenizer.ids(of: pictures.images, side: side, into: ids)
         let width = network.width
         for place in 0..<ids.count {
             batch.images[place * width..<(place + 1) * width].copy(from: codebook[Int(ids[place])])
         }
-        draw()
+        move(movements, crop)
         pool.split(batch.shape.size, grain: 1, (pictures, places, moved, scratch, side, movedSide)) {
             arguments, samples in
             let (pictures, places, moved, scratch, side, movedSide) = arguments
@@ -87,7 +109,6 @@ final class TokenAdaptFeed: BatchFeed {
                     scratch: scratch[2 * sample * count..<2 * (sample + 1) * count])
             }
         }
-        source.release(pictures)
         tokenizer.ids(of: moved, side: movedSide, into: batch.targets)
         return batch
     }
@@ -95,23 +116,32 @@ final class TokenAdaptFeed: BatchFeed {
     func release(_ batch: Batch) {}
 
     /// Writes what happens to the feature maps, and the same for the pictures: positions are longer, angles the same.
-    private func draw() {
-        var random = RandomStream(seed: seed, purpose: .tokenAdapt, sample: UInt64(batch.update))
-        let movesNothing = random.uniform() < settings.identity
-        let movements = movesNothing ? [] : geometry.movements(&random)
+    private func move(_ movements: [TokenGeometry.Movement], _ crop: (SampleKey) -> MapCrop) {
         let scale = settings.patch / TokenAdapt.patch
         let features = movements.map { $0.warp(side: geometry.side) }
         let pixels = movements.map { $0.warp(side: side, scale: Double(scale)) }
         for sample in 0..<batch.shape.size {
-            var random = batch.key(sample, seed: seed).stream(.crop)
-            let crop =
-                movesNothing
-                ? .centre(TokenAdapt.patch * settings.size, of: geometry.side) : geometry.crop(&random)
+            let crop = crop(batch.key(sample, seed: seed))
             MapGeometry(crop, warps: features).write(to: batch.mask(sample))
             let part = MapCrop(
                 top: crop.top * scale, left: crop.left * scale, height: crop.height * scale, width: crop.width * scale)
             MapGeometry(part, warps: pixels).write(
                 to: places[sample * MapGeometry.floats..<(sample + 1) * MapGeometry.floats])
+        }
+    }
+}
+
+extension TokenAdaptation {
+    /// Drawn numbers in the place of code vectors, for timing a step: nothing moves, and the ids to be found are 0 and 1.
+    func madeBatch(_ batch: BatchTensors, seed: UInt64, first: Int) -> Batch {
+        let (vectors, places) = (batch.images.shape, settings.size * settings.size)
+        let side = TokenAdapt.patch * vectors[1]
+        return Batch(
+            made: BatchShape(
+                size: vectors[0], height: vectors[1], width: vectors[2], channels: vectors[3],
+                maskCount: MapGeometry.floats, targetClasses: places), seed: seed, first: first
+        ) { _, floats in
+            MapGeometry(.centre(TokenAdapt.patch * settings.size, of: side), warps: []).write(to: floats)
         }
     }
 }

@@ -33,7 +33,8 @@ final class TokenFeed: BatchFeed {
         let size = grid.codebook.width * tokens.size * tokens.size
         base = TokenHalf(halves.base, count: size, classes: classes)
         adapted = adaptation.map { TokenHalf(halves.adapted, count: $0.featureCount, classes: classes) }
-        for (half, mix) in [(base, tokens.mix), (adapted, tokens.adapt?.mix)] {
+        let mixes: [(TokenHalf?, Recipe.Mix?)] = [(base, tokens.mix), (adapted, tokens.adapt?.mix)]
+        for (half, mix) in mixes {
             guard let half, mix?.partner == .neighbour, half.places.count % 2 == 1 else { continue }
             throw DataError(
                 "batch", found: "\(samples) samples in a micro-batch of a rank",

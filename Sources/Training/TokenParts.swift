@@ -1,3 +1,4 @@
+import Autodiff
 public import Batches
 import Kernels
 import Models
@@ -43,6 +44,11 @@ extension Recipe {
         guard let tokens, let grid else { return loader }
         let images = experiment.batch.images.shape
         let adapted = TokenHalf.places(images[0], tokens.partner, adapts: tokens.adapt != nil).adapted
+        guard tokens.adapt == nil || !adapted.isEmpty else {
+            throw DataError(
+                "batch", found: "\(images[0]) sample in a micro-batch of a rank",
+                expected: "at least 2, of which one goes through TokenAdapt", hint: "take fewer ranks or a larger batch")
+        }
         return try TokenFeed(
             loader, self, grid, samples: images[0], channels: images[3],
             classes: experiment.batch.targets?.shape[1] ?? 0, hiding: experiment.objective.tokenHiding,

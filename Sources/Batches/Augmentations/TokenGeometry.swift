@@ -32,7 +32,12 @@ public struct TokenGeometry: Sendable, Equatable {
     public func movements(_ random: inout RandomStream) -> [Movement] {
         func coin() -> Bool { random.uniform() < 0.5 }
         let start: [Movement] = coin() ? [.mirror] : []
-        guard coin() else { return start }
+        return coin() ? start + affine(&random) : start
+    }
+
+    /// Rotation, translations and shears, each or none.
+    public func affine(_ random: inout RandomStream) -> [Movement] {
+        func coin() -> Bool { random.uniform() < 0.5 }
         // Drawn whether used or not, so that one coin does not shift the draws of the others.
         let angle = random.uniform(-30...30)
         let shifts = (0..<2).map { _ in (random.uniform(-0.2...0.2) * Double(side)).rounded(.toNearestOrEven) }
@@ -45,7 +50,7 @@ public struct TokenGeometry: Sendable, Equatable {
             .affine(angle: 0, translation: .zero, shear: [shears[0], 0]),
             .affine(angle: 0, translation: .zero, shear: [0, shears[1]]),
         ]
-        return start + all.filter { _ in coin() }
+        return all.filter { _ in coin() }
     }
 
     /// A part of one sample's map.

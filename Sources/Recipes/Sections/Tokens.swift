@@ -108,6 +108,6 @@ private func checkShares(_ shares: KeyValuePairs<String, Double>, _ here: Here) 
     guard let last = shares.last else { return }
     let sum = shares.reduce(0) { $0 + $1.value }
     here.require(
-        sum <= 1, at: last.key, reading: shares.dropLast().map(\.key),
+        sum <= 1, at: last.key, reading: shares.dropLast().map { $0.key },
         "probabilities of \(sum) together, at most 1 expected")
 }
