@@ -25,7 +25,8 @@ struct GradientFlow {
         var hasGradient = [Bool](repeating: false, count: graph.values.count)
         for node in graph.nodes where reachesLoss[node.output] {
             let isTrained = node.operation.parameters.contains(where: trains)
-            hasGradient[node.output] = isTrained || node.inputs.contains { hasGradient[$0] }
+            hasGradient[node.output] =
+                !node.operation.stopsGradient && (isTrained || node.inputs.contains { hasGradient[$0] })
         }
         // Backward walks the nodes from the end: a parameter is ready at its earliest use.
         var seen: Set<String> = []

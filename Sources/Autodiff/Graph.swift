@@ -25,6 +25,9 @@ public final class Graph {
     public private(set) var parameters: [Parameter] = []
     public private(set) var buffers: [RegisteredBuffer] = []
     public private(set) var dropPaths: [DropPathInput] = []
+    /// Two words for each sample, which the trainer writes at each step; nil without dropout.
+    public private(set) var dropoutKeys: IndexInput?
+    private var dropoutSites: UInt32 = 0
     private var poisoned: Set<Int> = []
     private var declared: [String: Int] = [:]
     private var region: Int?
@@ -51,6 +54,15 @@ public final class Graph {
         let factors = input("dropPath.\(dropPaths.count)", [samples])
         dropPaths.append(DropPathInput(factors: factors, rate: rate))
         return factors
+    }
+
+    /// A dropout site for `samples` samples: every site of a graph reads the same keys and has a number of its own.
+    public func dropout(samples: Int) -> DropoutSite {
+        let keys = dropoutKeys ?? indices("dropout", count: 2 * samples)
+        precondition(keys.count == 2 * samples, "dropout for batches of different size")
+        dropoutKeys = keys
+        dropoutSites += 1
+        return DropoutSite(keys: keys, number: dropoutSites)
     }
 
     /// Marks what `body` records for recomputation: its inner values are dropped after forward and computed again

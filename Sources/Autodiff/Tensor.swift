@@ -26,6 +26,13 @@ public struct DropPathInput {
     public let rate: Double
 }
 
+/// One dropout layer of a network.
+public struct DropoutSite: Sendable {
+    public let keys: IndexInput
+    /// Told apart from other sites by it.
+    public let number: UInt32
+}
+
 extension Graph {
     /// Records `op` on `inputs`, of which there may be none: a table or a constant makes its output alone.
     public func apply(_ op: some Operation, to inputs: [Tensor] = []) -> Tensor { record(op, on: inputs) }

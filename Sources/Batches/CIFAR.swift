@@ -52,6 +52,8 @@ public struct CIFAR: SampleSource {
         fingerprint = Fingerprint(count: total, classes: classes.count, hash: hash)
     }
 
+    public func storedBytes(_ index: Int) -> Int? { 3 * Self.plane }
+
     public func label(_ index: Int) -> Int? {
         let record = record(index)
         return Int(record[record.count - 3 * Self.plane - 1])

@@ -36,6 +36,8 @@ public struct Digits: SampleSource {
         }
     }
 
+    public func storedBytes(_ index: Int) -> Int? { Self.size }
+
     /// Labels are 64-bit and little-endian; the lowest byte holds them all.
     public func label(_ index: Int) -> Int? { Int(labels[8 * index]) }
 

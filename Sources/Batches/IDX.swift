@@ -47,6 +47,7 @@ public struct IDX: SampleSource {
     }
 
     public func label(_ index: Int) -> Int? { Int(labels[index]) }
+    public func storedBytes(_ index: Int) -> Int? { height * width }
 
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
         let size = height * width

@@ -41,6 +41,7 @@ public struct ImageFolder: SampleSource {
     public var classes: [String]? { manifest.classes }
     public var fingerprint: Fingerprint { manifest.fingerprint }
     public func label(_ index: Int) -> Int? { manifest.label(index) }
+    public func storedBytes(_ index: Int) -> Int? { manifest.sizeBytes(index) }
     public func place(_ index: Int) -> String { name + "/" + readableName(manifest.path(index).array) }
 
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {

@@ -7,6 +7,8 @@ public final class Loader: Sendable {
     public struct Settings: Sendable {
         public var seed: UInt64
         public var transform: ImageTransform
+        /// What happens to the records of a token set, in place of `transform`'s steps.
+        public var tokens: (any TokenTransform)?
         public var height, width: Int
         /// Floats of one mask, and who draws it.
         public var maskCount = 0
@@ -42,9 +44,10 @@ public final class Loader: Sendable {
         }
         let size = try cut.microBatch(of: sampler.globalBatch)
         try settings.checkMixing(of: size, source)
+        try settings.checkForm(of: source)
         let shape = BatchShape(
-            size: size, height: settings.height, width: settings.width, maskCount: settings.maskCount,
-            targetClasses: settings.targetClasses)
+            size: size, height: settings.height, width: settings.width, channels: settings.tokens?.channels ?? 3,
+            maskCount: settings.maskCount, targetClasses: settings.targetClasses)
         let numbers = updates.lowerBound * cut.accumulation..<updates.upperBound * cut.accumulation
         let portion = max(1, min(8, size / max(1, 2 * settings.threads)))
         let ring = BatchRing(shape, slots: settings.slots, numbers: numbers, portion: portion)
@@ -76,6 +79,32 @@ public final class Loader: Sendable {
 }
 
 extension Loader.Settings {
+    /// Pictures go through a chain for pictures, tokens through one for tokens.
+    fileprivate func checkForm(of source: any SampleSource) throws(DataError) {
+        switch (source.tokens, tokens) {
+        case (nil, nil): return
+        case (nil, _?):
+            throw DataError(
+                source.name, found: "pictures", expected: "tokens, as the recipe has a section 'tokens'",
+                hint: "'lacuna tokenize' makes a token set of them")
+        case (_?, nil):
+            throw DataError(
+                source.name, found: "tokens", expected: "pictures",
+                hint: "a recipe that reads a token set has a section 'tokens' in place of 'images'")
+        case (let grid?, let transform?):
+            guard transform.side == height, transform.side == width else {
+                throw DataError(
+                    source.name, found: "a grid of \(transform.side) x \(transform.side) tokens",
+                    expected: "\(height) x \(width)")
+            }
+            guard transform.side <= grid.side else {
+                throw DataError(
+                    source.name, found: "grids of \(grid.side) x \(grid.side) tokens",
+                    expected: "at least \(height) x \(width)", hint: "choose a smaller tokens.size")
+            }
+        }
+    }
+
     fileprivate func checkMixing(of size: Int, _ source: any SampleSource) throws(DataError) {
         guard let mixing = transform.mixing else { return }
         guard targetClasses > 0 else {

@@ -15,6 +15,7 @@ struct LoaderWork: Sendable {
     func run() {
         var image = Image()
         var memory = ReadMemory()
+        let tokens = settings.tokens.map { TokenSlot(source.tokens, $0) }
         let shape = ring.batches[0].shape
         let scratch = Floats(
             zeros: settings.transform.mixing == nil ? 0 : max(shape.imageCount, shape.targetClasses))
@@ -29,7 +30,7 @@ struct LoaderWork: Sendable {
                 let batch = ring.batches[slot]
                 for place in places {
                     do {
-                        try fill(place, of: batch, schedule.draw(place, batch, slot: slot), &image, &memory)
+                        try fill(place, of: batch, schedule.draw(place, batch, slot: slot), &image, &memory, tokens)
                     } catch {
                         ring.fail(slot, error)
                     }
@@ -46,20 +47,26 @@ struct LoaderWork: Sendable {
     }
 
     private func fill(
-        _ place: Int, of batch: Batch, _ draw: Draw, _ image: inout Image, _ memory: inout ReadMemory
+        _ place: Int, of batch: Batch, _ draw: Draw, _ image: inout Image, _ memory: inout ReadMemory,
+        _ tokens: TokenSlot?
     ) throws(DataError) {
         let key = draw.key(seed: settings.seed)
-        let sample = try read(draw, into: &image, using: &memory)
-        settings.transform.augment(&image, key)
-        guard image.height == settings.height, image.width == settings.width else {
-            throw DataError(
-                source.place(sample), found: "a picture of \(image.height) × \(image.width) after the augmentations",
-                expected: "\(settings.height) × \(settings.width)",
-                hint: "the recipe needs a crop or resize to the input size")
+        let sample: Int
+        if let tokens, let transform = settings.tokens {
+            sample = draw.sample
+            // A token set is small and has been written whole: a record that is damaged ends the run.
+            do { try source.readTokens(sample, into: tokens.ids) } catch {
+                throw DataError(
+                    error.path, found: error.reason, hint: "'lacuna data verify' lists all such records")
+            }
+            transform.apply(tokens.ids, key, into: batch.image(place), using: tokens.memory)
+        } else {
+            sample = try read(draw, into: &image, using: &memory)
+            try write(image: &image, sample, key, into: batch.image(place))
         }
-        settings.transform.write(image, key, into: batch.image(place))
         settings.mask?(key, batch.mask(place))
         batch.samples[place] = Int32(sample)
+        batch.keys[place] = key.sample
         let label = source.label(sample) ?? -1
         batch.labels[place] = Int32(label)
         guard settings.targetClasses > 0 else { return }
@@ -71,6 +78,17 @@ struct LoaderWork: Sendable {
         let target = batch.target(place)
         target.fill(0)
         target[label] = 1
+    }
+
+    private func write(image: inout Image, _ sample: Int, _ key: SampleKey, into floats: Floats) throws(DataError) {
+        settings.transform.augment(&image, key)
+        guard image.height == settings.height, image.width == settings.width else {
+            throw DataError(
+                source.place(sample), found: "a picture of \(image.height) × \(image.width) after the augmentations",
+                expected: "\(settings.height) × \(settings.width)",
+                hint: "the recipe needs a crop or resize to the input size")
+        }
+        settings.transform.write(image, key, into: floats)
     }
 
     /// Reads the sample of the draw, or a substitute if it is bad.
@@ -85,6 +103,9 @@ struct LoaderWork: Sendable {
                 return sample
             } catch {
                 let count = bad.note(sample, error)
+                guard settings.tolerance.accepts(bad: 1, of: source.count) else {
+                    throw DataError(error.path, found: error.reason)
+                }
                 // Each rank meets its part of the bad samples.
                 try settings.tolerance.check(bad: count, of: source.count / ranks, place: source.name)
                 sample = draw.substitute(attempt: attempt, count: source.count, seed: settings.seed)
@@ -103,5 +124,16 @@ struct LoaderWork: Sendable {
             batch.samples[place] = -1
             batch.labels[place] = -1
         }
+    }
+}
+
+/// Where a loading thread unpacks a record of tokens.
+private struct TokenSlot {
+    let ids: Indices
+    let memory: TokenMemory
+
+    init(_ grid: TokenGrid?, _ transform: any TokenTransform) {
+        ids = Indices(zeros: grid?.count ?? 0)
+        memory = TokenMemory(transform.scratch)
     }
 }

@@ -20,20 +20,30 @@ extension SampleSource {
         var image = Image()
         var memory = ReadMemory()
         var (reading, rest) = (0.0, 0.0)
-        let picture = Floats(zeros: settings.height * settings.width * 3), mask = Floats(zeros: settings.maskCount)
+        let channels = settings.tokens?.channels ?? 3
+        let picture = Floats(zeros: settings.height * settings.width * channels)
+        let mask = Floats(zeros: settings.maskCount)
+        let ids = Indices(zeros: tokens?.count ?? 0), scratch = TokenMemory(settings.tokens?.scratch ?? (0, 0))
         // One that is not counted brings its memory with it.
         for number in -1..<images {
             let sample = (number + count) % count
             let key = SampleKey(seed: settings.seed, epoch: UInt32((number + count) / count), sample: UInt64(sample))
             let start = ThreadTime.now
-            try read(sample, into: &image, using: &memory)
-            let middle = ThreadTime.now
-            settings.transform.augment(&image, key)
-            guard image.height == settings.height, image.width == settings.width else {
-                throw SampleError(
-                    path: place(sample), reason: "\(image.height) × \(image.width) pixels after the augmentations")
+            let middle: Double
+            if let transform = settings.tokens {
+                try readTokens(sample, into: ids)
+                middle = ThreadTime.now
+                transform.apply(ids, key, into: picture, using: scratch)
+            } else {
+                try read(sample, into: &image, using: &memory)
+                middle = ThreadTime.now
+                settings.transform.augment(&image, key)
+                guard image.height == settings.height, image.width == settings.width else {
+                    throw SampleError(
+                        path: place(sample), reason: "\(image.height) × \(image.width) pixels after the augmentations")
+                }
+                settings.transform.write(image, key, into: picture)
             }
-            settings.transform.write(image, key, into: picture)
             settings.mask?(key, mask)
             guard number >= 0 else { continue }
             reading += middle - start

@@ -87,6 +87,25 @@ public struct Mixing: Sendable, Equatable {
         return CutMixBox(box, height: height, width: width)
     }
 
+    /// What happens to the samples of a batch.
+    /// - Parameters:
+    ///   - stream: of the update, which mode `batch` draws from.
+    ///   - key: of the sample at a place, which the other modes draw with.
+    public func mixtures(
+        _ partners: [Int], _ stream: RandomStream, height: Int, width: Int, key: (Int) -> SampleKey
+    ) -> [Mixture] {
+        switch mode {
+        case .batch:
+            var random = stream
+            return Array(repeating: draw(&random, height: height, width: width), count: partners.count)
+        case .elem, .pair:
+            return partners.indices.map { place in
+                var random = key(mode == .elem ? place : min(place, partners[place])).stream(.mix)
+                return draw(&random, height: height, width: width)
+            }
+        }
+    }
+
     /// Mixes a complete batch with its targets.
     /// - Parameters:
     ///   - key: of the sample at a place of the batch.
@@ -94,20 +113,9 @@ public struct Mixing: Sendable, Equatable {
     func apply(_ batch: Batch, seed: UInt64, scratch: Floats, key: (Int) -> SampleKey) {
         let shape = batch.shape
         let partners = partner.indices(batch.count)
-        func draw(_ random: inout RandomStream) -> Mixture {
-            self.draw(&random, height: shape.height, width: shape.width)
-        }
-        let mixtures: [Mixture]
-        switch mode {
-        case .batch:
-            var random = RandomStream(seed: seed, purpose: .mix, sample: UInt64(batch.update))
-            mixtures = Array(repeating: draw(&random), count: batch.count)
-        case .elem, .pair:
-            mixtures = (0..<batch.count).map { place in
-                var random = key(mode == .elem ? place : min(place, partners[place])).stream(.mix)
-                return draw(&random)
-            }
-        }
+        let mixtures = mixtures(
+            partners, RandomStream(seed: seed, purpose: .mix, sample: UInt64(batch.update)), height: shape.height,
+            width: shape.width, key: key)
         let pictures = Rows(values: batch.images, count: shape.imageCount, width: shape.width)
         let targets = Rows(values: batch.targets, count: shape.targetClasses, width: shape.targetClasses)
         Self.mix(pictures, targets, mixtures, partners, scratch: scratch)
@@ -133,16 +141,15 @@ public enum Mixture: Sendable, Equatable {
 }
 
 extension Mixing {
-    /// Samples of a batch: `count` floats each, in lines of `width` pixels or values.
+    /// Samples of a batch: `count` floats each, in lines of `width` pixels of `channels` floats, or values.
     public struct Rows {
         let values: Floats
-        let count, width: Int
+        let count, width, channels: Int
 
-        /// - Parameter values: (B, H, W, 3) with `count` H·W·3, or (B, K) with `count` and `width` K.
-        public init(values: Floats, count: Int, width: Int) {
+        /// - Parameter values: (B, H, W, C) with `count` H·W·C, or (B, K) with `count` and `width` K.
+        public init(values: Floats, count: Int, width: Int, channels: Int = 3) {
             self.values = values
-            self.count = count
-            self.width = width
+            (self.count, self.width, self.channels) = (count, width, channels)
         }
 
         subscript(_ sample: Int) -> Floats { values[sample * count..<(sample + 1) * count] }
@@ -157,7 +164,7 @@ extension Mixing {
     ) {
         // Those whose partner has another one go first, while that is still unchanged; nobody takes from them.
         for sample in mixtures.indices where partners[partners[sample]] != sample {
-            mix(pictures[sample], pictures[partners[sample]], mixtures[sample], width: pictures.width)
+            mix(pictures[sample], pictures[partners[sample]], mixtures[sample], pictures)
             blend(targets[sample], targets[partners[sample]], mixtures[sample].kept)
         }
         for sample in mixtures.indices {
@@ -165,8 +172,8 @@ extension Mixing {
             guard partners[partner] == sample, sample < partner else { continue }
             let before = (picture: scratch[0..<pictures.count], target: scratch[0..<targets.count])
             before.picture.copy(from: pictures[sample])
-            mix(pictures[sample], pictures[partner], mixtures[sample], width: pictures.width)
-            mix(pictures[partner], before.picture, mixtures[partner], width: pictures.width)
+            mix(pictures[sample], pictures[partner], mixtures[sample], pictures)
+            mix(pictures[partner], before.picture, mixtures[partner], pictures)
             // The same memory, once the picture is no longer needed.
             before.target.copy(from: targets[sample])
             blend(targets[sample], targets[partner], mixtures[sample].kept)
@@ -174,13 +181,14 @@ extension Mixing {
         }
     }
 
-    private static func mix(_ picture: Floats, _ partner: Floats, _ mixture: Mixture, width: Int) {
+    private static func mix(_ picture: Floats, _ partner: Floats, _ mixture: Mixture, _ form: Rows) {
         switch mixture {
         case .unchanged: break
         case .blend(let kept): blend(picture, partner, kept)
         case .paste(let cut):
             for row in cut.box.top..<cut.box.top + cut.box.height {
-                let start = (row * width + cut.box.left) * 3, line = start..<start + cut.box.width * 3
+                let start = (row * form.width + cut.box.left) * form.channels
+                let line = start..<start + cut.box.width * form.channels
                 picture[line].copy(from: partner[line])
             }
         }

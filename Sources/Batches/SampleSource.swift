@@ -1,4 +1,4 @@
-import Kernels
+public import Kernels
 import Platform
 
 /// A numbered set of pictures, read in any order by several threads at once.
@@ -15,6 +15,12 @@ public protocol SampleSource: Sendable {
     func place(_ index: Int) -> String
     /// The picture as 8-bit RGB; grey sets repeat their channel.
     func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError)
+    /// What the records are where they are no pictures but grids of token ids; nil for pictures.
+    var tokens: TokenGrid? { get }
+    /// The ids of a record, (n, n) row-major; sets of pictures have none.
+    func readTokens(_ index: Int, into ids: Indices) throws(SampleError)
+    /// Bytes that a sample takes where the set lies; nil where it is made up.
+    func storedBytes(_ index: Int) -> Int?
 }
 
 /// The part of a set that is asked for.
@@ -25,11 +31,31 @@ public enum Split: String, Sendable, CaseIterable {
 /// What one reading thread keeps between samples.
 public struct ReadMemory: Sendable {
     var file = FileBuffer()
+    /// Of a record of tokens.
+    var ids = Indices(zeros: 0)
 
     public init() {}
 }
 
 extension SampleSource {
+    public func storedBytes(_ index: Int) -> Int? { nil }
+
+    /// Bytes of all samples where the set lies; nil where they are made up.
+    public var totalStoredBytes: Int? {
+        var sum = 0
+        for index in 0..<count {
+            guard let bytes = storedBytes(index) else { return nil }
+            sum += bytes
+        }
+        return sum
+    }
+
+    public var tokens: TokenGrid? { nil }
+
+    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
+        throw SampleError(path: name, reason: "holds pictures, expected tokens")
+    }
+
     public func place(_ index: Int) -> String { "\(name), sample \(index)" }
 
     /// Samples of each class, in the order of the class numbers; empty without labels.

@@ -1,4 +1,4 @@
-import Kernels
+public import Kernels
 import Platform
 
 /// A part of a set, in the order of the set.
@@ -26,6 +26,11 @@ public struct Subset: SampleSource {
     public func place(_ index: Int) -> String { source.place(samples[index]) }
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
         try source.read(samples[index], into: &image, using: &memory)
+    }
+    public var tokens: TokenGrid? { source.tokens }
+    public func storedBytes(_ index: Int) -> Int? { source.storedBytes(samples[index]) }
+    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
+        try source.readTokens(samples[index], into: ids)
     }
 }
 

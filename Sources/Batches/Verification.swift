@@ -11,7 +11,12 @@ extension SampleSource {
         let source = self
         sweep(count, threads: threads, named: "verify", progress: progress) { index, image, memory in
             do throws(SampleError) {
-                try source.read(index, into: &image, using: &memory)
+                if let grid = source.tokens {
+                    if memory.ids.count != grid.count { memory.ids = Indices(zeros: grid.count) }
+                    try source.readTokens(index, into: memory.ids)
+                } else {
+                    try source.read(index, into: &image, using: &memory)
+                }
             } catch {
                 found.update { $0.append((index, error)) }
             }

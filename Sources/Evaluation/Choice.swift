@@ -1,5 +1,5 @@
 public import Batches
-import Kernels
+public import Kernels
 
 /// A few samples of a set, chosen at random and the same for the same seed: neighbours in a set are often of one class.
 /// A smaller choice is the beginning of a larger one.
@@ -22,5 +22,10 @@ public struct Choice: SampleSource {
     public func place(_ index: Int) -> String { source.place(samples[index]) }
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
         try source.read(samples[index], into: &image, using: &memory)
+    }
+    public var tokens: TokenGrid? { source.tokens }
+    public func storedBytes(_ index: Int) -> Int? { source.storedBytes(samples[index]) }
+    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
+        try source.readTokens(samples[index], into: ids)
     }
 }

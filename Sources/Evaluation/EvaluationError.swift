@@ -16,6 +16,10 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
     case noTestSet
     /// The encoder has no layers of subspace attention.
     case noSubspaces(model: String)
+    /// The method makes no tokens.
+    case noTokens(method: String)
+    /// The tokenizer was stopped before its codebook stood.
+    case noCodebook(place: String)
 
     public var description: String {
         switch self {
@@ -28,6 +32,10 @@ public enum EvaluationError: Error, CustomStringConvertible, Equatable {
         case .noLabels(let set): "\(set): no labels; expected a labelled set"
         case .noTestSet:
             "data.evaluation: missing; expected the samples to score on (--set data.evaluation.kind=… and its keys)"
+        case .noTokens(let method):
+            "objective.kind: '\(method)' makes no tokens; expected vq_tokenizer, as 'lacuna tokenizer' trains it"
+        case .noCodebook(let place):
+            "\(place): no codebook yet; expected a checkpoint after objective.start_updates"
         case .noSubspaces(let model):
             "model.kind: '\(model)' has no subspaces to look into; expected crate or crate_mae"
         }

@@ -75,9 +75,10 @@ public final class FeatureExtractor {
         let (rank, ranks) = (communicator.rank, communicator.size)
         // Sample i lies in slot i mod batch for any number of ranks, so the bits do not depend on it.
         let sampler = try Sampler(count: source.count, globalBatch: batch * ranks, order: .stored)
+        var settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: nil)
+        settings.tokens = recipe.evaluationTokens(source.tokens, channels: experiment.batch.images.shape[3])
         let loader = try Loader(
-            source, sampler, BatchCut(rank: rank, ranks: ranks),
-            recipe.loaderSettings(recipe.evaluationTransform, hiding: nil), updates: 0..<sampler.updatesPerEpoch)
+            source, sampler, BatchCut(rank: rank, ranks: ranks), settings, updates: 0..<sampler.updatesPerEpoch)
         defer { loader.stop() }
         // Every rank writes its rows into a block of zeros; their sum is the block.
         let block = Floats(zeros: ranks * batch * width)

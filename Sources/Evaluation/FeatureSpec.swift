@@ -66,7 +66,7 @@ public struct EncoderOutputs: Sendable, Equatable {
         depth = maps.count
         hasClassToken = maps.allSatisfy { $0.classToken != nil }
         switch kind {
-        case .pretrain: standardLayer = (2 * depth + 2) / 3
+        case .pretrain, .tokenizer: standardLayer = (2 * depth + 2) / 3
         case .finetune: standardLayer = depth
         }
     }

@@ -16,10 +16,12 @@ public struct AttentionShape: Sendable {
     public let projections: Projections
     /// Without it the logits themselves weigh the values.
     public let usesSoftmax: Bool
+    /// Probabilities are left out at random; a call then brings the draws.
+    public let dropsOut: Bool
 
     public init(
         batch: Int, tokens: Int, heads: Int, headWidth: Int, scale: Float, projections: Projections = .separate,
-        usesSoftmax: Bool = true
+        usesSoftmax: Bool = true, dropsOut: Bool = false
     ) {
         self.batch = batch
         self.tokens = tokens
@@ -28,6 +30,7 @@ public struct AttentionShape: Sendable {
         self.scale = scale
         self.projections = projections
         self.usesSoftmax = usesSoftmax
+        self.dropsOut = dropsOut
     }
 
     public var rows: Int { batch * tokens }
@@ -48,8 +51,9 @@ public struct AttentionShape: Sendable {
     private static let blockFloats = 24_576
 
     /// A head of so few tokens is one call of a kernel, from its logits to its gradients, with all of them in cache.
-    /// Shared projections are products, whose backward saves one of them.
-    var isSmall: Bool { tokens <= 256 && projections == .separate && usesSoftmax }
+    /// Longer ones are products, and so are shared projections, whose backward saves one of them, and probabilities that
+    /// are left out at random.
+    var isSmall: Bool { tokens <= 256 && projections == .separate && usesSoftmax && !dropsOut }
     /// Floats of the logits of one head, with the padding that the kernel wants.
     var logitFloats: Int { tokens * (isSmall ? ck_padded(tokens) : tokens) }
     /// Floats of scratch of one chunk.
@@ -98,12 +102,15 @@ struct AttentionInputs {
     let bias: UnsafeMutablePointer<Float>?
     let mask: UnsafeMutablePointer<Float>?
     let masks: Int
+    let dropout: DropoutDraw?
 
     /// - Parameter panels: of `AttentionShape.panelScratch` floats; takes biases and masks in the kernel's layout.
     init(
-        _ pool: WorkerPool, _ projected: Floats, bias: Floats?, mask: Floats?, _ shape: AttentionShape,
-        panels: UnsafeMutablePointer<Float>
+        _ pool: WorkerPool, _ projected: Floats, bias: Floats?, mask: Floats?, dropout: DropoutDraw? = nil,
+        _ shape: AttentionShape, panels: UnsafeMutablePointer<Float>
     ) {
+        precondition(dropout.map { $0.samples == shape.batch && shape.dropsOut } ?? true, "draws of another shape")
+        self.dropout = dropout
         precondition(projected.count == shape.rows * shape.projectedWidth, "projections of another size")
         kernels = pool.kernels
         self.shape = shape
@@ -152,6 +159,13 @@ struct AttentionInputs {
             }
             start = rows.upperBound
         }
+    }
+
+    /// Leaves out some of the probabilities of `probabilities`, or of their gradients.
+    func drop(_ p: UnsafeMutablePointer<Float>, _ dropout: DropoutDraw, sample: Int, head: Int, block: Range<Int>) {
+        kernels.pointee.dropout.apply(
+            p, p, 0, dropout.raw(sample: sample), UInt32(head * shape.tokens + block.lowerBound), block.count,
+            shape.tokens)
     }
 
     /// Asks for rows of query, key and value, or of their gradients when `base` is where these lie.
@@ -224,15 +238,17 @@ extension WorkerPool {
     /// y = softmax(scale·q·kᵀ + bias + mask)·v for every sample and head. Probabilities of a head are made and used in
     /// cache; they never exist for the whole batch.
     /// qkv: (batch·tokens) × projectedWidth; y: (batch·tokens) × (heads·headWidth); bias: heads × tokens × tokens;
-    /// mask: windows × tokens × tokens, sample s takes s mod windows.
+    /// mask: windows × tokens × tokens, sample s takes s mod windows. With `dropout` some of the probabilities are left
+    /// out after softmax.
     public func attention(
-        _ qkv: Floats, bias: Floats?, mask: Floats? = nil, into y: Floats, _ shape: AttentionShape, scratch: Floats
+        _ qkv: Floats, bias: Floats?, mask: Floats? = nil, dropout: DropoutDraw? = nil, into y: Floats,
+        _ shape: AttentionShape, scratch: Floats
     ) {
         precondition(y.count == shape.rows * shape.width, "output of another size")
         let masks = mask == nil ? 0 : shape.masks(bias: bias, mask: mask)
         precondition(scratch.count >= WorkerPool.attentionScratch(shape, masks: masks), "scratch too small")
         let panels = scratch.base + shape.usedSlots * shape.chunkScratch(matrices: 1)
-        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, shape, panels: panels)
+        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, dropout: dropout, shape, panels: panels)
         split(shape.batch * shape.heads, grain: shape.pairsPerSlot, (inputs: inputs, y: y.base, scratch: scratch.base))
         {
             job, pairs in
@@ -256,6 +272,7 @@ extension WorkerPool {
                 }
                 inputs.blocks { block in
                     inputs.probabilities(sample: sample, head: head, block: block, into: p, ahead: prefetchNext)
+                    if let draw = inputs.dropout { inputs.drop(p, draw, sample: sample, head: head, block: block) }
                     inputs.kernels.multiply(
                         Panel(base: p, stride: shape.tokens), v, into: y.from(row: block.lowerBound, column: 0),
                         rows: block.count, columns: shape.headWidth, depth: shape.tokens)

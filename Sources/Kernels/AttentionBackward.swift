@@ -27,9 +27,11 @@ extension WorkerPool {
     /// The gradient of `attention`, with the probabilities computed again from qkv. With p the probabilities,
     /// dp = dy·vᵀ and ds = p⊙(dp - Σ(y⊙dy)): dv = pᵀ·dy, dq = scale·ds·k, dk = scale·dsᵀ·q, dbias = Σ over samples of ds.
     /// Shared projections u receive the sum of dq, dk and dv, pᵀ·dy + scale·(ds + dsᵀ)·u: one product less.
+    /// With dropout's factors m: dp = m⊙(dy·vᵀ) and dv = (m⊙p)ᵀ·dy.
     public func attentionBackward(
-        _ qkv: Floats, bias: Floats?, mask: Floats? = nil, output: Floats, _ dy: Floats, into dqkv: Floats,
-        adding: Bool, biasGradient: Floats?, addingBias: Bool, _ shape: AttentionShape, scratch: Floats
+        _ qkv: Floats, bias: Floats?, mask: Floats? = nil, dropout: DropoutDraw? = nil, output: Floats, _ dy: Floats,
+        into dqkv: Floats, adding: Bool, biasGradient: Floats?, addingBias: Bool, _ shape: AttentionShape,
+        scratch: Floats
     ) {
         let square = shape.tokens * shape.tokens
         precondition(output.count == shape.rows * shape.width && dy.count == output.count, "output of another size")
@@ -42,7 +44,7 @@ extension WorkerPool {
         let cut = AttentionBackwardCut(shape)
         let chunks = cut.groups * shape.heads
         let panels = scratch.base + chunks * shape.chunkScratch(matrices: 2)
-        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, shape, panels: panels)
+        let inputs = AttentionInputs(self, qkv, bias: bias, mask: mask, dropout: dropout, shape, panels: panels)
         let sums = biasGradient == nil ? nil : panels + shape.panelScratch(masks: masks)
         let gradients = AttentionGradients(
             inputs: inputs, output: output.base, dy: dy.base, dqkv: dqkv.base, adding: adding)
@@ -132,13 +134,21 @@ private struct AttentionGradients {
             let keeps = adding || start > 0
             let dyBlock = dy.from(row: start, column: 0)
             inputs.probabilities(sample: sample, head: head, block: block, into: p, ahead: prefetchNext)
-            inputs.kernels.multiply(
-                transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, adding: keeps)
+            func multiplyValues() {
+                inputs.kernels.multiply(
+                    transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, adding: keeps)
+            }
+            if inputs.dropout == nil { multiplyValues() }
             inputs.kernels.multiply(dyBlock, transposed(v), into: dpBlock, rows: block.count, columns: n, depth: width)
+            if let draw = inputs.dropout { inputs.drop(dp, draw, sample: sample, head: head, block: block) }
             if shape.usesSoftmax {
                 inputs.kernels.pointee.softmax.softmax_backward(
                     p, dp, y.from(row: start, column: 0).base, dyBlock.base, width, shape.width,
                     logitSums.map { $0 + start * n }, addingLogits ? 1 : 0, block.count, n)
+            }
+            if let draw = inputs.dropout {
+                inputs.drop(p, draw, sample: sample, head: head, block: block)
+                multiplyValues()
             }
             if isShared, block.count == n {
                 inputs.kernels.pointee.elementwise.add_transpose(dp, n)

@@ -34,6 +34,13 @@ public enum Purpose: UInt32, Sendable {
     case split = 0x5350_4C54
     case labelNoise = 0x4C4E_4F49
     case targetMix = 0x544D_4958
+    case codebook = 0x434F_4445
+    case dropout = 0x4450_4F55
+    case maskRatio = 0x4D52_4154
+    case tokenEdit = 0x5445_4441
+    case tokenColor = 0x5443_4F4C
+    case tokenNoise = 0x544E_4F49
+    case tokenAdapt = 0x5441_4441
 }
 
 /// A stream of draws that is a pure function of its key: nothing depends on rank, thread or order of arrival.

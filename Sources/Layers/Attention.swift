@@ -9,6 +9,7 @@ public struct Attention: Operation {
     private let heads: Int
     private let scale: Float?
     private let mask: Floats?
+    private var dropout: (rate: Double, site: DropoutSite)?
 
     /// - Parameter scale: factor of q·kᵀ; without it 1/√(head width).
     public init(heads: Int, scale: Double? = nil, mask: Floats? = nil) {
@@ -20,6 +21,16 @@ public struct Attention: Operation {
     public func callAsFunction(_ qkv: Tensor, bias: Tensor? = nil) -> Tensor {
         if let bias { qkv.apply(self, bias) } else { qkv.apply(self) }
     }
+
+    /// Leaves out a share `dropout` of the probabilities in training, 0..<1.
+    public func callAsFunction(_ qkv: Tensor, dropout rate: Double) -> Tensor {
+        guard rate > 0 else { return self(qkv) }
+        var attention = self
+        attention.dropout = (rate, qkv.graph.dropout(samples: qkv.shape[0]))
+        return qkv.apply(attention)
+    }
+
+    public var indices: [IndexInput] { dropout.map { [$0.site.keys] } ?? [] }
 
     public var keeps: Kept { .inputs.union(.output) }
 
@@ -53,8 +64,8 @@ public struct Attention: Operation {
 
     public func forward(_ at: Workspace) {
         at.pool.attention(
-            at.inputs[0], bias: at.inputs.count > 1 ? at.inputs[1] : nil, mask: mask, into: at.output,
-            form(at.shapes[0]), scratch: at.scratch)
+            at.inputs[0], bias: at.inputs.count > 1 ? at.inputs[1] : nil, mask: mask, dropout: draw(at),
+            into: at.output, form(at.shapes[0]), scratch: at.scratch)
     }
 
     public func backward(_ at: Workspace) {
@@ -64,10 +75,15 @@ public struct Attention: Operation {
             return
         }
         at.pool.attentionBackward(
-            at.inputs[0], bias: hasBias ? at.inputs[1] : nil, mask: mask, output: at.output, at.outputGradient,
-            into: dqkv, adding: at.adds[0],
+            at.inputs[0], bias: hasBias ? at.inputs[1] : nil, mask: mask, dropout: draw(at), output: at.output,
+            at.outputGradient, into: dqkv, adding: at.adds[0],
             biasGradient: hasBias ? at.inputGradients[1] : nil, addingBias: hasBias && at.adds[1],
             form(at.shapes[0]), scratch: at.scratch)
+    }
+
+    private func draw(_ at: Workspace) -> DropoutDraw? {
+        guard let dropout, at.isTraining else { return nil }
+        return DropoutDraw(rate: dropout.rate, site: dropout.site.number, keys: at.indices[0])
     }
 
     private func masks(_ form: AttentionShape) -> Int { (mask?.count ?? 0) / (form.tokens * form.tokens) }
@@ -76,6 +92,7 @@ public struct Attention: Operation {
         let (B, T, C) = shape.three
         let width = C / (3 * heads)
         return AttentionShape(
-            batch: B, tokens: T, heads: heads, headWidth: width, scale: scale ?? 1 / Float(width).squareRoot())
+            batch: B, tokens: T, heads: heads, headWidth: width, scale: scale ?? 1 / Float(width).squareRoot(),
+            dropsOut: dropout != nil)
     }
 }

@@ -2,13 +2,14 @@ public import Autodiff
 public import Kernels
 
 /// y = x·(1 − m) + token·m: one learned vector in the place of every masked token.
-/// x: (B, T, C); m: as many entries as rows of x, 1 = masked; token: [1, 1, C]. Keeps m.
+/// x: (B, T, C); m: as many entries as rows of x, not 0 = masked; token: [1, 1, C]. Keeps m.
 public struct MaskToken: Operation {
     private let token: Parameter
 
-    /// Declares `mask_token` [1, 1, C].
-    public init(_ scope: Scope, _ channels: Int, start: Initializer) {
-        token = scope.parameter("mask_token", [1, 1, channels], start)
+    /// Declares the token [1, 1, C].
+    /// - Parameter name: the reference's.
+    public init(_ scope: Scope, name: String = "mask_token", _ channels: Int, start: Initializer) {
+        token = scope.parameter(name, [1, 1, channels], start)
     }
 
     public func callAsFunction(_ x: Tensor, mask: Tensor) -> Tensor { x.apply(self, mask) }

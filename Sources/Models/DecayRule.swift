@@ -31,6 +31,8 @@ public struct DecayRule: Sendable, Equatable {
         sparesVectors: true, sparesBiases: true, keywords: ["cls_token", "pos_embed", "mask_token", "gamma"])
     /// MAE and SeiT++ finetuning: a matrix named `.bias` would decay.
     public static let mae = DecayRule(sparesVectors: true, sparesBiases: false, names: ["pos_embed", "cls_token"])
+    /// SeiT supervised: DeiT's list.
+    public static let seiT = DecayRule(sparesVectors: true, sparesBiases: true, names: ["pos_embed", "cls_token"])
     /// SimMIM finetuning of a ViT; its class declares no keywords, so position bias tables decay.
     public static let simMIMViT = DecayRule(
         sparesVectors: true, sparesBiases: true, names: ["pos_embed", "cls_token"])

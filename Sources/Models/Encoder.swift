@@ -8,6 +8,8 @@ public protocol Encoder {
     /// What each block gives for images (B, H, W, C), in order; the last one is the encoder's output, after its final
     /// norm where there is one.
     func outputs(_ images: Tensor) -> [FeatureMap]
+    /// Numbers of one place of the input: red, green and blue of a pixel; of a token its id, or its code vector.
+    func inputChannels(_ image: ImageSpec) -> Int
     /// One vector per image, (B, F): what the head of a classifier reads.
     func pooled(_ images: Tensor) -> Tensor
     /// Start of the weight of such a head.
@@ -32,6 +34,8 @@ extension Encoder {
     public var headName: String { "head" }
 
     public var headPrefix: String { headName.prefix { $0 != "." } + "." }
+
+    public func inputChannels(_ image: ImageSpec) -> Int { image.channels }
 
     public func head(_ scope: Scope, classes: Int) -> Linear {
         Linear(scope[headName], grid.width, classes, start: headStart)

@@ -3,9 +3,28 @@ public struct ImageSpec: Sendable, Equatable {
     /// Side in pixels; images are square.
     public let side: Int
     public let channels: Int
+    /// Where the input is a grid of tokens: `side` then counts these.
+    public var tokens: TokenSpec?
 
-    public init(side: Int, channels: Int = 3) {
+    public init(side: Int, channels: Int = 3, tokens: TokenSpec? = nil) {
         self.side = side
         self.channels = channels
+        self.tokens = tokens
+    }
+}
+
+/// The tokens a model is built for, where its input is a grid of those and no picture.
+public struct TokenSpec: Sendable, Equatable {
+    /// K: ids are 0..<codes.
+    public let codes: Int
+    /// D: numbers of a code vector.
+    public let width: Int
+    /// The vectors of the set's codes, at most K of them, row by row; nil where a model is only planned.
+    public let codebook: [Float]?
+    /// n: side of the stored grid; nil where a model is only planned.
+    public let stored: Int?
+
+    public init(codes: Int, width: Int, codebook: [Float]? = nil, stored: Int? = nil) {
+        (self.codes, self.width, self.codebook, self.stored) = (codes, width, codebook, stored)
     }
 }

@@ -5,13 +5,16 @@ public import Recipes
 /// Every method and model that a recipe can name: one entry each.
 public enum Catalog {
     private static var objectives: [any Objective.Type] {
-        [SimMIM.self, CRATEMAE.self, SparK.self, Classification.self]
+        [
+            SimMIM.self, CRATEMAE.self, SparK.self, MaskedTokens.self, TokenAdaptation.self, Classification.self,
+            VQTokenizer.self,
+        ]
     }
     private static var models: [any EncoderSection.Type] {
         [
             VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
             ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
-            FullyConnectedSection.self,
+            FullyConnectedSection.self, TokenizerSection.self, TokenTransformerSection.self,
         ]
     }
 

@@ -66,7 +66,7 @@ public struct Classification: Objective {
     public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
         let image = input.image
         var inputs = BatchTensors(
-            images: graph.input("images", [batch, image.side, image.side, image.channels]),
+            images: graph.input("images", [batch, image.side, image.side, encoder.inputChannels(image)]),
             targets: graph.input("targets", [batch, input.classes]))
         if let elr = settings.elr {
             func rows(_ name: String) -> Tensor { graph.input(name, [batch, input.classes]) }

@@ -27,6 +27,8 @@ public protocol Objective: SendableMetatype {
     var decay: DecayRule { get }
     /// What part of a picture is hidden; nil where nothing is.
     var hiding: CellHiding? { get }
+    /// What part of a grid of tokens is hidden; nil where nothing is.
+    var tokenHiding: TokenHiding? { get }
     /// The pixels predicted for a batch, for pictures; nil where the method predicts none.
     func reconstruction(_ batch: BatchTensors) -> PixelRows?
     /// The class scores of images before softmax, (B, K); nil where the method gives none.
@@ -40,6 +42,7 @@ extension Objective {
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {}
     public var layers: LayerScale? { nil }
     public var hiding: CellHiding? { nil }
+    public var tokenHiding: TokenHiding? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
     public func logits(_ images: Tensor) -> Tensor? { nil }
     public var earlyLearning: EarlyLearningSettings? { nil }
@@ -88,21 +91,24 @@ public struct PixelRows {
     public let side: Int
 }
 
-/// What the data gives: square images and, with labels, their classes.
+/// What the data gives: square images or grids of tokens and, with labels, their classes.
 public struct InputSpec: Sendable, Equatable {
     public var image: ImageSpec
     /// Number of classes; 0 without labels.
     public var classes: Int
+    /// Where the samples are tokens: `image` is then the grid that the model sees, with one channel for the id.
+    public var tokens: TokenSpec? { image.tokens }
 
-    public init(image: ImageSpec, classes: Int = 0) {
+    public init(image: ImageSpec, classes: Int = 0, tokens: TokenSpec? = nil) {
         self.image = image
         self.classes = classes
+        if let tokens { self.image.tokens = tokens }
     }
 }
 
 /// The inputs of one step.
 public struct BatchTensors {
-    /// Normalised pixels, (B, H, W, C).
+    /// Normalised pixels, (B, H, W, C); of tokens the ids, C = 1, or the code vectors, C = D, as the method declares it.
     public let images: Tensor
     /// One number per patch of the encoder, 1 = hidden: (B, S/p, S/p).
     public let mask: Tensor?
@@ -130,6 +136,18 @@ public struct Loss {
     public var features: Tensor?
     /// The targets of early-learning regularisation after this step, (B, classes).
     public var rows: Tensor?
+    /// What a quantiser made of the batch; nil for a method without one.
+    public var quantized: Quantized?
+
+    public struct Quantized {
+        public let output: VectorQuantizer.Output
+        /// Σ over samples of the mean square of the pixels' error, (1), without a gradient.
+        public let squaredError: Tensor
+
+        public init(output: VectorQuantizer.Output, squaredError: Tensor) {
+            (self.output, self.squaredError) = (output, squaredError)
+        }
+    }
 
     public init(sum: Tensor, weight: Tensor) {
         self.sum = sum

@@ -18,12 +18,13 @@ final class ClassifierEvaluation {
 
     /// - Parameters:
     ///   - classes: of the sets.
+    ///   - grid: of the sets, where they are tokens.
     ///   - samples: of a rank, computed at once.
     init(
-        _ recipe: Recipe, classes: Int, samples: Int, stores: [ParameterStore], communicator: any Communicator,
-        pool: WorkerPool
+        _ recipe: Recipe, classes: Int, tokens grid: TokenGrid?, samples: Int, stores: [ParameterStore],
+        communicator: any Communicator, pool: WorkerPool
     ) throws {
-        experiment = try Experiment(recipe, samples: samples, classes: classes)
+        experiment = try Experiment(recipe, samples: samples, classes: classes, tokens: grid)
         guard let logits = experiment.objective.logits(experiment.batch.images) else {
             throw TrainingError.noScores(objective: recipe.objective.kind)
         }
@@ -37,7 +38,9 @@ final class ClassifierEvaluation {
         }
         self.plans = plans
         mean = Floats(zeros: logits.shape.count)
-        settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: nil)
+        var settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: nil)
+        settings.tokens = recipe.evaluationTokens(grid, channels: experiment.batch.images.shape[3])
+        self.settings = settings
         (self.logits, self.communicator) = (logits, communicator)
     }
 

@@ -52,15 +52,17 @@ final class EarlyLearningStage {
     }
 
     /// Collective. Before the forward pass of a micro-batch: its rows, and for ELR+ what the other network makes of it.
-    /// - Parameter other: the average of the other network's weights; nil with one network.
+    /// - Parameters:
+    ///   - other: the average of the other network's weights; nil with one network.
+    ///   - draw: gives a plan what is left out at random.
     func prepare(
-        _ batch: Batch, micro: Int, _ clock: TrainingClock, other: Plan?, _ dropPaths: DropPathFactors
+        _ batch: Batch, micro: Int, _ clock: TrainingClock, other: Plan?, draw: (Plan, Batch) -> Void
     ) throws {
         try targets[clock.network].fetch(batch.samples, micro: micro, into: rows)
         guard let mixing, let other else { return }
         other.set(inputs.images, batch.images)
         other.set(early.rows, rows)
-        dropPaths.set(other, batch)
+        draw(other, batch)
         other.forward()
         rows.copy(from: other.value(of: newRows))
         targets[clock.network].note(rows, micro: micro)

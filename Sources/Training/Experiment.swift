@@ -1,4 +1,5 @@
 public import Autodiff
+public import Batches
 import Kernels
 import Layers
 import Models
@@ -22,10 +23,12 @@ public struct Experiment {
     /// - Parameters:
     ///   - samples: of one micro-batch on one rank.
     ///   - classes: of the data; 0 without labels.
-    public init(_ recipe: Recipe, samples: Int, classes: Int) throws {
+    ///   - grid: of the data, where it is tokens; nil where a model is only planned.
+    public init(_ recipe: Recipe, samples: Int, classes: Int, tokens grid: TokenGrid? = nil) throws {
         let graph = Graph()
+        let image = ImageSpec(side: recipe.images.size, channels: recipe.tokens == nil ? 3 : 1)
         objective = try Catalog.objective(
-            recipe, graph.scope, InputSpec(image: ImageSpec(side: recipe.images.size), classes: classes))
+            recipe, graph.scope, InputSpec(image: image, classes: classes, tokens: recipe.tokenSpec(grid)))
         batch = objective.inputs(graph, batch: samples)
         loss = objective.loss(batch)
         probed =

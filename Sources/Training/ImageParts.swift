@@ -127,7 +127,7 @@ extension Recipe.Erase {
 }
 
 extension Recipe.Mix {
-    fileprivate var mixing: Mixing {
+    var mixing: Mixing {
         let mode: Mixing.Mode =
             switch mode {
             case .batch: .batch

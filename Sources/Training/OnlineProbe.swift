@@ -1,4 +1,5 @@
 import Autodiff
+import Batches
 import Checkpoints
 import Cluster
 import Kernels
@@ -11,7 +12,9 @@ import Recipes
 /// over all ranks; without that a classifier would see little but what all pictures have in common. Its accuracy is that
 /// of each batch before it learns from it. The features are those of the training step, of cropped and partly hidden pictures: the
 /// curve lies below what `lacuna probe` finds.
-final class OnlineProbe {
+final class OnlineProbe: StepCompanion {
+    /// Of the step's graph, (B, F).
+    private let probed: Tensor
     private let features, logits, targets: Tensor
     private let plan: Plan
     private let store: ParameterStore
@@ -40,6 +43,7 @@ final class OnlineProbe {
         communicator: any Communicator, pool: WorkerPool
     ) throws {
         let (samples, width) = (features.shape[0], features.shape[1])
+        probed = features
         let graph = Graph()
         let scope = graph.scope["online_probe"]
         self.features = graph.input("features", [samples, width])
@@ -66,11 +70,19 @@ final class OnlineProbe {
     private var hits: Floats { shared[store.gradients.count..<store.gradients.count + 2] }
     private var sums: Floats { shared[store.gradients.count + 2..<shared.count] }
 
+    var reads: [Tensor] { [probed] }
+
+    func note(_ plan: Plan, _ batch: Batch, micro: Int) {
+        learn(plan.value(of: probed), labels: batch.labels, adding: micro > 0)
+    }
+
+    func takeWarning() -> String? { nil }
+
     /// The gradients of a micro-batch.
     /// - Parameters:
     ///   - labels: (B), -1 without one.
     ///   - adding: to those of the micro-batches before.
-    func learn(_ values: Floats, labels: Indices, adding: Bool) {
+    private func learn(_ values: Floats, labels: Indices, adding: Bool) {
         let classes = logits.shape[1]
         oneHot.fill(0)
         for row in 0..<labels.count where labels[row] >= 0 { oneHot[row * classes + Int(labels[row])] = 1 }
@@ -91,7 +103,7 @@ final class OnlineProbe {
     }
 
     /// Collective. Moves the classifier by the gradients of all ranks, unless the encoder's numbers are not finite.
-    func update() throws {
+    func update(step: Int) throws {
         try communicator.sum(shared)
         tally[0] += hits[0]
         tally[1] += hits[1]

@@ -21,6 +21,9 @@ public struct PlanSummary {
     /// Of one micro-batch on one rank.
     public let report: PlanReport
     public let length: Length?
+    /// What pictures take as tokens, where the recipe trains a tokenizer; and bytes of one in the data now, where they are there.
+    public let tokens: TokenStorage?
+    public let sourceBytesPerImage: Double?
     /// Why the length is not known.
     public let dataProblem: String?
     /// State of the update rule, the averaged weights, the batches held ready: bytes of one rank.
@@ -41,16 +44,18 @@ public struct PlanSummary {
         samples = recipe.batch.global / ranks / accumulation
         var length: Length?
         // Where the data are not there: a head of ImageNet's size.
-        var (classes, problem) = (1000, String?.none)
+        var (classes, problem, grid, bytes) = (1000, String?.none, TokenGrid?.none, Double?.none)
         do {
             let source = try TrainingSets(recipe).train
             let sampler = try recipe.sampler(of: source)
             classes = source.classes?.count ?? 0
+            grid = source.tokens
+            bytes = source.totalStoredBytes.map { Double($0) / Double(source.count) }
             length = Length(
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
         } catch { problem = "\(error)" }
-        let experiment = try Experiment(recipe, samples: samples, classes: classes)
+        let experiment = try Experiment(recipe, samples: samples, classes: classes, tokens: grid)
         length?.updates *= experiment.networks
         report = try PlanReport(
             experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight])
@@ -69,7 +74,8 @@ public struct PlanSummary {
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
         loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
-        (self.length, dataProblem) = (length, problem)
+        (self.length, dataProblem, sourceBytesPerImage) = (length, problem, bytes)
+        tokens = TokenStorage(experiment.objective)
         (self.recipe, self.ranks) = (recipe, ranks)
     }
 

@@ -36,6 +36,10 @@ extension Recipe {
         case "folder":
             let settings = try section.decode(FolderSettings.self)
             return try ImageFolder(settings.path, manifest: Manifest(settings.index), tolerance: tolerance)
+        case "tokens":
+            let set = try TokenSet(section.decode(TokenSettings.self).path)
+            try checkTokens(set.grid, of: set.path)
+            return set
         default:
             let settings = try section.decode(PartedSettings.self)
             let split: Split = settings.part == .train ? .train : .test

@@ -1,4 +1,5 @@
 import Autodiff
+import Batches
 public import Checkpoints
 import Kernels
 import Models
@@ -90,6 +91,17 @@ public struct StartingWeights: Sendable {
         let fitting = Set(report.keys.matched)
         for tensor in tensors where fitting.contains(tensor.name) { try memory[tensor.name].map(tensor.copy(into:)) }
         return report
+    }
+
+    /// In the state of a run: the codebook whose ids it has learned from.
+    static let codebookKey = "start/codebook"
+
+    /// Ids of another codebook mean something else: weights that know them would be worth nothing.
+    func checkCodebook(_ own: Codebook?) throws {
+        guard let own, FileStatus(path, followingLinks: true)?.isFolder == true else { return }
+        let stored = try CheckpointPlace(path).newestSound().state.extra[Self.codebookKey]?.string
+        guard let stored, stored != own.name else { return }
+        throw TrainingError.encoder(path, ["learned from ids of the codebook \(stored), here \(own.name)"])
     }
 
     private static func targets(_ store: ParameterStore) -> [(name: String, shape: [Int], values: Floats)] {

@@ -48,7 +48,8 @@ public final class StepBench {
         let samples = recipe.batch.global / communicator.size / accumulation
         // Ten classes stand in for those of the data; a method without labels does not look at them.
         let experiment = try Experiment(recipe, samples: samples, classes: 10)
-        let feed = RepeatedBatch(try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank))
+        let made = RepeatedBatch(try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank))
+        let feed = try recipe.timedFeed(made, experiment, pool: pool)
         trainer = try Trainer(
             experiment, feed: feed, updatesPerEpoch: Self.updatesPerEpoch, communicator: communicator, pool: pool,
             options: options)
@@ -59,11 +60,16 @@ public final class StepBench {
     private static let updatesPerEpoch = 1000
 
     private static func batch(_ recipe: Recipe, _ experiment: Experiment, samples: Int, rank: Int) throws -> Batch {
+        if let pairs = experiment.objective as? TokenAdaptation {
+            return pairs.madeBatch(experiment.batch, seed: recipe.seed, first: rank * samples)
+        }
         let settings = try recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding)
+        let side = recipe.madeGrid?.side ?? recipe.images.size
         let shape = BatchShape(
-            size: samples, height: recipe.images.size, width: recipe.images.size, maskCount: settings.maskCount,
-            targetClasses: experiment.batch.targets?.shape[1] ?? 0)
-        return Batch(made: shape, seed: recipe.seed, first: rank * samples, mask: settings.mask)
+            size: samples, height: side, width: side, channels: recipe.tokens == nil ? 3 : 1,
+            maskCount: settings.maskCount, targetClasses: experiment.batch.targets?.shape[1] ?? 0)
+        return Batch(
+            made: shape, seed: recipe.seed, first: rank * samples, codes: recipe.tokens?.codes, mask: settings.mask)
     }
 
     /// Collective. One more step.

@@ -1,4 +1,5 @@
 import Autodiff
+import Cluster
 import Kernels
 import Models
 import Objectives
@@ -11,6 +12,7 @@ final class TrainedNetwork {
     let plan: Plan
     let groups: ParameterGroups
     var noise: NoiseStage?
+    let companions: [any StepCompanion]
     /// ELR+: the average of this network's weights, which gives the other one its targets. It starts with weights of its
     /// own, as in the reference, and runs on the statistics of each batch, of which it keeps running ones of its own.
     let average: (store: ParameterStore, plan: Plan)?
@@ -19,6 +21,7 @@ final class TrainedNetwork {
     struct Surroundings {
         let experiment: Experiment
         let rule: any UpdateRule
+        let communicator: any Communicator
         let pool: WorkerPool
         let options: PlanOptions
     }
@@ -45,7 +48,9 @@ final class TrainedNetwork {
         let plus = experiment.objective.earlyLearning?.plus
         var options = here.options
         options.arena = other?.plan.arena
-        var wanted = [loss.weight] + (experiment.probed.map { [$0] } ?? [])
+        // They follow the first network alone.
+        companions = number > 0 ? [] : try experiment.companions(own, over: here.communicator, pool: pool)
+        var wanted = [loss.weight] + companions.flatMap(\.reads)
         if plus == nil, let rows = loss.rows { wanted.append(rows) }
         plan = try Plan(graph, minimising: loss.sum, keeping: wanted, store: own, pool: pool, options: options)
         let decay = experiment.objective.decay

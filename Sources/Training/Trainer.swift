@@ -18,11 +18,9 @@ public final class Trainer {
     public var clock: TrainingClock
     let networks: [TrainedNetwork]
     let average: WeightAverage?
-    let probe: OnlineProbe?
     let early: EarlyLearningStage?
     /// Labels as they were learned and as they should be, for the checkpoint; set by the run that knows them.
     var labels: NoisyLabels?
-    private let probed: Tensor?
     let pool: WorkerPool
     /// Running statistics and counters of batch norms.
     let statistics, counters: [Floats]
@@ -32,6 +30,7 @@ public final class Trainer {
     private let inputs: BatchTensors
     private let loss: Loss
     private let dropPaths: DropPathFactors
+    private let dropouts: DropoutKeys
     private let tally: StepTally
     let clip: Clip
     private let rates: (schedule: Schedule, clock: EpochClock, base: Double)
@@ -55,7 +54,8 @@ public final class Trainer {
         options.sumOverRanks = { sums.add($0) }
         rankSums = sums
         rule = recipe.updateRule
-        let here = TrainedNetwork.Surroundings(experiment: experiment, rule: rule, pool: pool, options: options)
+        let here = TrainedNetwork.Surroundings(
+            experiment: experiment, rule: rule, communicator: communicator, pool: pool, options: options)
         let first = try TrainedNetwork(0, here, sharing: nil) { try communicator.allocate($0) }
         networks = try [first] + (1..<experiment.networks).map { try TrainedNetwork($0, here, sharing: first) }
         exchange = try GradientExchange(communicator, gradients: first.store.gradients, buckets: first.plan.buckets)
@@ -65,10 +65,8 @@ public final class Trainer {
         average =
             recipe.average == nil
             ? nil : WeightAverage(copying: first.store.values, statistics: statistics, counters: counters)
-        probe = try experiment.probe(over: communicator, pool: pool)
         early = try EarlyLearningStage(
             experiment, samples: trainingSamples ?? recipe.batch.global, communicator: communicator, pool: pool)
-        probed = experiment.probed
         rates = recipe.rates(perEpoch: updatesPerEpoch)
         decays = recipe.decay(perEpoch: updatesPerEpoch)
         clock = TrainingClock(
@@ -76,6 +74,7 @@ public final class Trainer {
             updatesOfNetworks: networks.map { _ in 0 })
         samples = experiment.batch.images.shape[0]
         dropPaths = DropPathFactors(experiment.graph, seed: recipe.seed, samples: samples)
+        dropouts = DropoutKeys(experiment.graph, seed: recipe.seed)
         (inputs, loss, objective) = (experiment.batch, experiment.loss, experiment.objective)
         (self.recipe, self.feed, self.pool) = (recipe, feed, pool)
         (self.shouldStop, self.announce) = (shouldStop, announce)
@@ -85,6 +84,7 @@ public final class Trainer {
     public var store: ParameterStore { networks[0].store }
     public var plan: Plan { networks[0].plan }
     public var groups: ParameterGroups { networks[0].groups }
+    var companions: [any StepCompanion] { networks[0].companions }
 
     /// One update: a global batch, its gradients added over micro-batches and ranks, the weights moved.
     public func step() throws -> StepReport {
@@ -96,7 +96,7 @@ public final class Trainer {
             announce(.reading, clock.step)
             let batch = try feed.next()
             announce(.forward, clock.step)
-            try early?.prepare(batch, micro: micro, clock, other: otherAverage, dropPaths)
+            try early?.prepare(batch, micro: micro, clock, other: otherAverage, draw: setDraws)
             bind(batch, to: network.plan)
             network.plan.forward()
             network.plan.backward(adding: micro > 0) { bucket in
@@ -104,9 +104,7 @@ public final class Trainer {
             }
             try rankSums.check()
             early?.note(network.plan, micro: micro, network: clock.network)
-            if let probe, let probed {
-                probe.learn(network.plan.value(of: probed), labels: batch.labels, adding: micro > 0)
-            }
+            for companion in network.companions { companion.note(network.plan, batch, micro: micro) }
             lossSum += Double(network.plan.value(of: loss.sum)[0])
             weight += Double(network.plan.value(of: loss.weight)[0])
             if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch, in: network.plan) }
@@ -114,7 +112,7 @@ public final class Trainer {
         }
         announce(.exchange, clock.step)
         let total = try tally.add(loss: lossSum, weight: weight, isFinite: lossSum.isFinite, mustStop: shouldStop())
-        try probe?.update()
+        for companion in network.companions { try companion.update(step: clock.step) }
         try exchange.finish()
         announce(.update, clock.step)
         var norm: Double?
@@ -153,6 +151,12 @@ public final class Trainer {
         }
     }
 
+    /// What is left out at random in this step.
+    private func setDraws(_ plan: Plan, _ batch: Batch) {
+        dropPaths.set(plan, batch)
+        dropouts.set(plan, batch)
+    }
+
     /// ELR+: the averaged copy of the network whose turn it is not.
     private var otherAverage: Plan? { networks[networks.count - 1 - clock.network].average?.plan }
 
@@ -160,7 +164,7 @@ public final class Trainer {
         plan.set(inputs.images, batch.images)
         if let mask = inputs.mask { plan.set(mask, batch.masks) }
         if let targets = inputs.targets { plan.set(targets, batch.targets) }
-        dropPaths.set(plan, batch)
+        setDraws(plan, batch)
         early?.bind(plan)
     }
 
@@ -174,7 +178,7 @@ public final class Trainer {
     func takeMeasures() -> [StepRecord.Measure] {
         let last = (clock.step - 1) / clock.updatesPerPass % clock.networks
         let turn = clock.networks > 1 ? [StepRecord.Measure("network", Double(last + 1))] : []
-        return turn + (networks[last].noise?.measures ?? []) + (probe?.takeMeasures() ?? [])
+        return turn + (networks[last].noise?.measures ?? []) + companions.flatMap { $0.takeMeasures() }
     }
 }
 

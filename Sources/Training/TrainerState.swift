@@ -38,14 +38,15 @@ extension Trainer {
             parts[.average] = store.tensors(
                 average.values, statistics: average.statistics, counters: average.counters, prefix: "ema/")
         }
-        if let probe { parts[.objective] = probe.tensors }
-        let others = companions.flatMap { prefix, store in store.tensors(under: prefix) }
-        if early != nil || labels != nil { parts[.objective] = others + (labels?.tensors ?? []) }
+        let others =
+            companions.flatMap(\.tensors) + otherWeights.flatMap { prefix, store in store.tensors(under: prefix) }
+            + (labels?.tensors ?? [])
+        if early != nil || !others.isEmpty { parts[.objective] = others }
         return parts
     }
 
     /// Weights beside those of the first network: the second one, and the averages of both.
-    private var companions: [(prefix: String, store: ParameterStore)] {
+    private var otherWeights: [(prefix: String, store: ParameterStore)] {
         let others = networks.enumerated().dropFirst().map { (prefix: "elr/net\($0 + 1)/", store: $1.store) }
         let averages = networks.enumerated().compactMap { number, network in
             network.average.map { (prefix: "elr/ema\(number + 1)/", store: $0.store) }
@@ -66,7 +67,7 @@ extension Trainer {
                     besides: part == .objective ? targetTensors : [])
             }
         }
-        for floats in networks.flatMap(\.groups.state) + (average?.memory ?? []) + (probe?.state ?? []) {
+        for floats in networks.flatMap(\.groups.state) + (average?.memory ?? []) + companions.flatMap(\.state) {
             try communicator.broadcast(floats.viewed(as: UInt8.self))
         }
         try shareModel(over: communicator)
@@ -93,7 +94,7 @@ extension Trainer {
         var report: StartingWeights.Report?
         try communicator.onRankZero {
             report = try start.load(into: store, objective, recipe)
-            for (_, store) in companions { _ = try start.load(into: store, objective, recipe) }
+            for (_, store) in otherWeights { _ = try start.load(into: store, objective, recipe) }
         }
         try shareModel(over: communicator)
         average?.restart(from: store.values, statistics: statistics, counters: counters)
@@ -114,7 +115,7 @@ extension Trainer {
                     : store.tensors,
                 counters: store.memory(of: counters, prefix: prefix))
             guard !averaged else { return }
-            for (prefix, store) in companions {
+            for (prefix, store) in otherWeights {
                 let file = try checkpoint.open(.objective)
                 for target in store.tensors(under: prefix) where target.kind == .f32 {
                     target.bytes.copy(from: try file.tensor(target.name).bytes)
@@ -135,7 +136,7 @@ extension Trainer {
 
     /// Collective. Rank 0's parameters and running statistics.
     private func shareModel(over communicator: any Communicator) throws {
-        for store in [store] + companions.map(\.store) {
+        for store in [store] + otherWeights.map(\.store) {
             for floats in [store.values] + store.buffers.compactMap({ store.buffer($0.name) }) {
                 try communicator.broadcast(floats.viewed(as: UInt8.self))
             }
@@ -144,7 +145,7 @@ extension Trainer {
 
     /// Counters of batch norms by the names that they are stored under: their tensors are whole numbers and no views.
     private var counterMemory: [String: Floats] {
-        let own = ([(prefix: "", store: store)] + companions).map { $1.memory(of: $1.counters, prefix: $0) }
+        let own = ([(prefix: "", store: store)] + otherWeights).map { $1.memory(of: $1.counters, prefix: $0) }
         let averaged = average.map { [store.memory(of: $0.counters, prefix: "ema/")] } ?? []
         return (own + averaged).reduce(into: [:]) { all, some in all.merge(some) { first, _ in first } }
     }

@@ -65,18 +65,19 @@ public final class TrainingRun {
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
         let samples = recipe.batch.global / ranks / accumulation
         let experiment = try communicator.together {
-            try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0)
+            try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0, tokens: source.tokens)
         }
         let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch) * experiment.networks
         self.total = total
         let first = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
-            recipe.trainingSettings(experiment.objective, experiment.batch), updates: min(first, total)..<total)
+            recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens),
+            updates: min(first, total)..<total)
         let trainer = try Trainer(
-            experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, trainingSamples: source.count,
-            communicator: communicator, pool: pool, shouldStop: { stop.isSet },
-            announce: { [watchdog] in watchdog.enter($0, step: $1) })
+            experiment, feed: recipe.feed(loader, experiment, source.tokens, pool: pool),
+            updatesPerEpoch: sampler.updatesPerEpoch, trainingSamples: source.count, communicator: communicator,
+            pool: pool, shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
         trainer.labels = source as? NoisyLabels
         if first == 0, let warning = trainer.networks[0].noise?.warning(trainer.clip) { speaker.warn(warning) }
         speaker.say(
@@ -91,7 +92,7 @@ public final class TrainingRun {
         }
         folder = opened.folder
         try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
-        start = try Self.start(trainer, opened, options, communicator, speaker)
+        start = try Self.start(trainer, opened, options, source.tokens?.codebook, communicator, speaker)
         if recipe.kind == .finetune {
             evaluations = try RunEvaluations(
                 trainer, sets, state: opened.state, communicator: communicator, pool: pool, speaker: speaker,
@@ -111,8 +112,8 @@ public final class TrainingRun {
     /// Gives the trainer its weights: those of the checkpoint, or those that the run begins with.
     /// - Returns: where they began, for the state of the run.
     private static func start(
-        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ communicator: any Communicator,
-        _ speaker: any RunSpeaker
+        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ codebook: Codebook?,
+        _ communicator: any Communicator, _ speaker: any RunSpeaker
     ) throws -> [String: JSON] {
         if let state = opened.state {
             let names = trainer.store.trainableSlots.count
@@ -124,10 +125,13 @@ public final class TrainingRun {
             try trainer.restore(opened.checkpoint, state, over: communicator)
             return state.extra.filter { $0.key.hasPrefix("start/") }
         }
-        guard let weights = options.start else { return [:] }
+        let ids = codebook.map { [StartingWeights.codebookKey: JSON.string($0.name)] } ?? [:]
+        guard let weights = options.start else { return ids }
+        try communicator.onRankZero { try weights.checkCodebook(codebook) }
         let report = try trainer.begin(with: weights, over: communicator)
         report?.lines.forEach { speaker.say($0) }
-        return ["start/path": .string(weights.path), "start/file": .string(report?.place ?? "")]
+        return ids.merging(
+            ["start/path": .string(weights.path), "start/file": .string(report?.place ?? "")]) { own, _ in own }
     }
 
     /// Trains to the end of the recipe or until a signal asks to stop.
@@ -193,6 +197,7 @@ public final class TrainingRun {
         try folder?.beat(speaker)
         var record = interval.record(report, trainer, loader)
         record.measures += trainer.takeMeasures()
+        for warning in trainer.companions.compactMap({ $0.takeWarning() }) { speaker.warn(warning) }
         folder?.log.write(record)
         speaker.show(interval.progress(record, total: total).line)
         for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }

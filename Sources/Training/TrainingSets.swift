@@ -1,7 +1,7 @@
 import Autodiff
 public import Batches
 import Kernels
-import Objectives
+public import Objectives
 public import Recipes
 
 /// The sets of a recipe: what is learned from, what chooses among the steps, what tells in the end how good they are.
@@ -35,7 +35,10 @@ public struct TrainingSets: Sendable {
         train = try recipe.withLabelNoise(rest, part: 0)
         self.validation = try validation.map { try recipe.withLabelNoise($0, part: 1) }
         test = recipe.kind == .finetune ? try recipe.data.evaluation.map { try recipe.source($0) } : nil
-        if let test { try train.checkClasses(agreeWith: test) }
+        if let test {
+            try train.checkClasses(agreeWith: test)
+            try train.checkTokens(agreeWith: test)
+        }
     }
 
     /// What evaluations during training see.
@@ -87,7 +90,17 @@ extension Recipe {
     }
 
     /// Micro-batches for an objective of this recipe, with the labels as targets where it learns from labels.
-    func trainingSettings(_ objective: any Objective, _ batch: BatchTensors) throws -> Batches.Loader.Settings {
-        try loaderSettings(trainingTransform, hiding: objective.hiding, classes: batch.targets?.shape[1] ?? 0)
+    /// - Parameter grid: of the data, where it is tokens.
+    public func trainingSettings(
+        _ objective: any Objective, _ batch: BatchTensors, _ grid: TokenGrid?
+    ) throws -> Batches.Loader.Settings {
+        var settings = try loaderSettings(
+            trainingTransform, hiding: objective.hiding,
+            classes: type(of: objective).phase == .finetune ? batch.targets?.shape[1] ?? 0 : 0)
+        guard let grid, tokens != nil else { return settings }
+        // The stored grids: what training does to them, `TokenFeed` does.
+        (settings.height, settings.width) = (grid.side, grid.side)
+        settings.tokens = CentreTokens(grid, side: grid.side, embeds: false)
+        return settings
     }
 }

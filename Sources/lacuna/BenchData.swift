@@ -33,8 +33,8 @@ struct BenchData: ParsableCommand {
         let recipe = try file.load()
         let source = try recipe.source(recipe.data.train)
         let classes = source.classes?.count ?? 0
-        let hiding = try Experiment(recipe, samples: 2, classes: classes).objective.hiding
-        let settings = try recipe.loaderSettings(recipe.trainingTransform, hiding: hiding, classes: classes)
+        let experiment = try Experiment(recipe, samples: 2, classes: classes, tokens: source.tokens)
+        let settings = try recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens)
         let meter = ProgressMeter("bench", "images")
         let rate = try source.loadingRate(settings, images: images) { if !json { meter.show($0, of: images) } }
         meter.finish()

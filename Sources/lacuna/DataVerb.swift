@@ -102,6 +102,7 @@ struct DataVerb: ParsableCommand {
         /// All bad files are wanted here, so that no number of them refuses a set.
         private func sources() throws -> [any SampleSource] {
             let any = Tolerance(share: 1)
+            if path.hasSuffix(".safetensors") { return [try TokenSet(path)] }
             if try Manifest.isIndex(path) {
                 let root = folder ?? (path.hasSuffix(".index") ? String(path.dropLast(6)) : path)
                 return [try ImageFolder(root, manifest: Manifest(path), tolerance: any)]

@@ -16,7 +16,8 @@ struct Lacuna: ParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            Pretrain.self, Finetune.self, PlanVerb.self, RecipeVerb.self, DataVerb.self, CheckpointVerb.self,
+            Pretrain.self, Finetune.self, TokenizerVerb.self, Tokenize.self, TokensVerb.self, PlanVerb.self,
+            RecipeVerb.self, DataVerb.self, CheckpointVerb.self,
             Reconstruct.self, Inspect.self, Probe.self, NearestNeighbour.self, Embed.self, ReportVerb.self, Bench.self,
             Doctor.self,
         ])

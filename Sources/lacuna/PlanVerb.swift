@@ -62,7 +62,27 @@ private struct Cost {
             flopsPerSecond: rate.flopsPerSecond / Double(rate.threads), threads: threads, share: PlanSummary.usualShare)
     }
 
-    var text: String { operations + "\n" + totals.text + remarks }
+    var text: String { operations + "\n" + totals.text + storage + remarks }
+
+    /// What a tokenizer's token sets take, of this data and of ImageNet-1k.
+    private var storage: String {
+        guard let tokens = summary.tokens else { return "" }
+        var table = Table(numbers: [1, 2, 3, 4])
+        table.add(
+            "tokens, \(tokens.side) x \(tokens.side) of \(tokens.codes)", "bytes an image", "here", "ImageNet-1k",
+            "of JPEG")
+        let jpeg = TokenStorage.imageNetBytes / Double(TokenStorage.imageNetImages)
+        let (images, ofJPEG) = (Double(TokenStorage.imageNetImages), 100 / jpeg)
+        func row(_ name: String, _ bytes: Double) {
+            let here = summary.sourceBytesPerImage.map { fixed(100 * bytes / $0, digits: 1) + " %" } ?? "-"
+            table.add(
+                name, fixed(bytes, digits: 0), here, fixed(bytes * images / 1e9, digits: 3) + " GB",
+                fixed(bytes * ofJPEG, digits: 2) + " %")
+        }
+        for form in tokens.forms { row(form.name, form.bytesPerImage) }
+        row("JPEG files of ImageNet-1k", jpeg)
+        return "\n" + table.text
+    }
 
     private var operations: String {
         var table = Table(numbers: [3, 4])
@@ -168,6 +188,10 @@ private struct Cost {
                     "flops": .integer(row.flops), "backward_flops": .integer(row.backwardFlops),
                 ])
             })
+        if let tokens = summary.tokens {
+            values["token_bytes_per_image"] = .object(
+                Dictionary(uniqueKeysWithValues: tokens.forms.map { ($0.name, .number($0.bytesPerImage)) }))
+        }
         if let length = summary.length {
             values["images"] = .integer(length.images)
             values["updates_per_epoch"] = .integer(length.updatesPerEpoch)

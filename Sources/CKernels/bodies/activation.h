@@ -84,8 +84,38 @@ static void LEVEL(relu_backward)(const float *y, const float *dy, float *dx, int
     }
 }
 
+/// Cephes' tanhf: an odd polynomial below 0.625, 1 - 2/(e^2x + 1) above; 1 to the last bit from 10 on.
+CK_INLINE float LEVEL(tanh_of)(float x) {
+#pragma clang fp contract(fast) reassociate(off)
+    const float size = fabsf(x) > 10.0f ? 10.0f : fabsf(x);
+    const float far = 1.0f - 2.0f / (LEVEL(exponential)(2.0f * size) + 1.0f);
+    const float z = x * x;
+    float p = -5.70498872745e-3f;
+    p = p * z + 2.06390887954e-2f;
+    p = p * z + -5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z + -3.33332819422e-1f;
+    const float near = p * z * x + x;
+    return size < 0.625f ? near : copysignf(far, x);
+}
+
+static void LEVEL(tanh)(const float *x, float *y, size_t count) {
+    CK_INDEPENDENT
+    for (size_t i = 0; i < count; i++) y[i] = LEVEL(tanh_of)(x[i]);
+}
+
+static void LEVEL(tanh_backward)(const float *y, const float *dy, float *dx, int adding, size_t count) {
+    if (adding) {
+        CK_INDEPENDENT
+        for (size_t i = 0; i < count; i++) dx[i] += dy[i] * (1.0f - y[i] * y[i]);
+    } else {
+        CK_INDEPENDENT
+        for (size_t i = 0; i < count; i++) dx[i] = dy[i] * (1.0f - y[i] * y[i]);
+    }
+}
+
 #define CK_ACTIVATION_TABLE                                                                                            \
     {                                                                                                                  \
         .bias_gelu = LEVEL(bias_gelu), .bias_gelu_backward = LEVEL(bias_gelu_backward), .relu = LEVEL(relu),           \
-        .relu_backward = LEVEL(relu_backward)                                                                          \
+        .relu_backward = LEVEL(relu_backward), .tanh = LEVEL(tanh), .tanh_backward = LEVEL(tanh_backward)              \
     }

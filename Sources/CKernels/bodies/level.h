@@ -17,6 +17,7 @@
 
 #include "activation.h"
 #include "convolve.h"
+#include "dropout.h"
 #include "elementwise.h"
 #include "gather.h"
 #include "normalize.h"
@@ -34,6 +35,7 @@ const ck_table LEVEL(ck_table) = {
     .activation = CK_ACTIVATION_TABLE,
     .normalize = CK_NORMALIZE_TABLE,
     .softmax = CK_SOFTMAX_TABLE,
+    .dropout = CK_DROPOUT_TABLE,
     .attention = CK_ATTENTION_TABLE,
     .pixels = CK_PIXELS_TABLE,
     .product = CK_PRODUCT_TABLE,

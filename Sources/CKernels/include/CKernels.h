@@ -8,6 +8,7 @@
 #include "activation.h"
 #include "attention.h"
 #include "convolve.h"
+#include "dropout.h"
 #include "elementwise.h"
 #include "gather.h"
 #include "noise.h"
@@ -27,6 +28,7 @@ typedef struct {
     ck_activation activation;
     ck_normalize normalize;
     ck_softmax softmax;
+    ck_dropout dropout;
     ck_attention attention;
     ck_pixels pixels;
     ck_product product;

@@ -1,4 +1,4 @@
-// GELU(x) = x·Φ(x) with the exact normal distribution function Φ, and ReLU.
+// GELU(x) = x·Φ(x) with the exact normal distribution function Φ, ReLU and tanh.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +15,10 @@ typedef struct {
     void (*relu)(const float *x, float *y, size_t count);
     /// dx (+)= dy where y > 0, with y the output; dx may be dy.
     void (*relu_backward)(const float *y, const float *dy, float *dx, int adding, size_t count);
+    /// y = tanh x within 1.2e-7 of its size; y may be x.
+    void (*tanh)(const float *x, float *y, size_t count);
+    /// dx (+)= dy·(1 - y²), with y the output; dx may be dy.
+    void (*tanh_backward)(const float *y, const float *dy, float *dx, int adding, size_t count);
 } ck_activation;
 
 #pragma clang assume_nonnull end

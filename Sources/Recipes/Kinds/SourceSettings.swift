@@ -45,3 +45,10 @@ public struct FolderSettings: RecipeSection {
         "index": "The index that 'lacuna data index' wrote.",
     ]
 }
+
+/// Settings of a token set.
+public struct TokenSettings: RecipeSection {
+    public let path: String
+
+    public static let meanings = ["path": "The file that 'lacuna tokenize' wrote."]
+}

@@ -9,5 +9,6 @@ extension Catalogue {
             "cifar100": Kind(PartedSettings.self),
             "digits": Kind(PartedSettings.self),
             "folder": Kind(FolderSettings.self),
+            "tokens": Kind(TokenSettings.self),
         ])
 }

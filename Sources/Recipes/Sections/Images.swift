@@ -144,3 +144,12 @@ extension Recipe.Images {
         }
     }
 }
+
+extension Recipe.Images {
+    /// Nothing is done to a grid of tokens, and its numbers stay as they are.
+    init(grid size: Int) {
+        self.init(
+            size: size, crop: nil, randomCrop: nil, flip: nil, policy: nil, colorJitter: nil,
+            normalize: Recipe.Normalize(mean: [0, 0, 0], std: [1, 1, 1]), erase: nil, mix: nil, evaluation: nil)
+    }
+}

@@ -2,7 +2,7 @@
 public struct Recipe: RecipeSection {
     /// What `lacuna` does with it.
     public enum Kind: String, CaseIterable, Decodable, Sendable {
-        case pretrain, finetune
+        case pretrain, finetune, tokenizer
     }
 
     public let schema: Int
@@ -11,7 +11,8 @@ public struct Recipe: RecipeSection {
     public let reference: String
     public let seed: UInt64
     public let data: Data
-    public let images: Images
+    private let pictures: Images?
+    public let tokens: Tokens?
     /// What is learned, e.g. `simmim`; decoded by its owner.
     public let objective: Section
     /// What learns, e.g. `vit`; decoded by its owner.
@@ -33,9 +34,13 @@ public struct Recipe: RecipeSection {
     public internal(set) var resolved = RecipeNode(content: .section([]), place: .standard)
 
     private enum CodingKeys: String, CodingKey {
-        case schema, kind, about, reference, seed, data, images, objective, model, batch, optimizer, schedule, clip
+        case schema, kind, about, reference, seed, data, tokens, objective, model, batch, optimizer, schedule, clip
         case gradNoise, average, evaluation, onlineProbe, checkpoint, log, threads, loader, limits
+        case pictures = "images"
     }
+
+    /// What the model sees of a picture; with tokens a grid of `tokens.size` as it is stored.
+    public var images: Images { pictures ?? Images(grid: tokens?.size ?? 1) }
 
     /// Version of the key names; files of another version are refused.
     public static let currentSchema = 1
@@ -45,12 +50,13 @@ public struct Recipe: RecipeSection {
 
     public static let meanings = [
         "schema": "Version of the key names: 1.",
-        "kind": "pretrain, or finetune for supervised training.",
+        "kind": "pretrain; finetune for supervised training; tokenizer for learning to write pictures as ids.",
         "about": "What the experiment is, in a sentence.",
         "reference": "Published or measured results to expect.",
         "seed": "Every random draw is a function of this number.",
         "data": "Where the samples come from.",
-        "images": "How a picture becomes the model's input.",
+        "images": "How a picture becomes the model's input; this or tokens.",
+        "tokens": "How a record of a token set becomes the model's input; this or images.",
         "objective": "What is learned.",
         "model": "What learns.",
         "batch": "Samples of an update.",
@@ -75,8 +81,17 @@ public struct Recipe: RecipeSection {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.require((threads ?? 1) >= 1, at: "threads", "at least 1 expected")
         here.require(
+            pictures != nil || tokens != nil, at: "", reading: ["images", "tokens"], "missing key 'images' or 'tokens'")
+        here.require(
+            pictures == nil || tokens == nil, at: "tokens", reading: ["images"], "images is given too; keep one")
+        here.require(
             images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],
             "there are no classes to mix; only a recipe of kind 'finetune' has it")
+        for (key, isGiven) in [("tokens.mix", tokens?.mix != nil), ("tokens.adapt.mix", tokens?.adapt?.mix != nil)] {
+            here.require(
+                !isGiven || kind == .finetune, at: key, reading: ["kind"],
+                "there are no classes to mix; only a recipe of kind 'finetune' has it")
+        }
         here.require(
             images.mix == nil || images.mix?.partner == .mirror || batch.global % (2 * batch.accumulation) == 0,
             at: "batch.global", reading: ["images.mix", "batch.accumulation"],

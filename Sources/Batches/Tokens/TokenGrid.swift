@@ -1,0 +1,35 @@
+/// What the records of a token set are: square grids of ids, row-major, with the codebook that gives them a meaning.
+public struct TokenGrid: Sendable {
+    /// n: ids along a side.
+    public let side: Int
+    public let codebook: Codebook
+
+    public init(side: Int, _ codebook: Codebook) {
+        (self.side, self.codebook) = (side, codebook)
+    }
+
+    /// Ids of one record.
+    public var count: Int { side * side }
+}
+
+extension SampleSource {
+    /// An id means the same in both sets, or it is an error: every tokenizer numbers its codes anew.
+    public func checkTokens(agreeWith other: any SampleSource) throws(DataError) {
+        let place = "\(name) and \(other.name)"
+        switch (tokens, other.tokens) {
+        case (nil, nil): return
+        case (let mine?, let theirs?):
+            guard mine.codebook.hash == theirs.codebook.hash else {
+                throw DataError(
+                    place, found: "two codebooks, of \(mine.codebook.count) and \(theirs.codebook.count) codes",
+                    expected: "one",
+                    hint: "tokenize both sets with one tokenizer, the second with --codebook of the first")
+            }
+            guard mine.side == theirs.side else {
+                throw DataError(
+                    place, found: "grids of \(mine.side) and of \(theirs.side) tokens a side", expected: "the same")
+            }
+        case (nil, _?), (_?, nil): throw DataError(place, found: "pictures and tokens", expected: "one of them")
+        }
+    }
+}

@@ -1,0 +1,43 @@
+public import Autodiff
+import Kernels
+
+/// Values left out at random in training, the others divided by the share that stays: (B, …, C) to the same.
+/// Keeps nothing: backward draws again from the keys of the samples, which the trainer writes at each step.
+public struct Dropout {
+    private let rate: Double
+
+    /// - Parameter rate: share of dropped values, 0..<1; 0 records nothing.
+    public init(_ rate: Double) {
+        precondition((0..<1).contains(rate), "a drop rate lies in 0..<1")
+        self.rate = rate
+    }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        rate > 0 ? x.apply(DroppedValues(rate: rate, site: x.graph.dropout(samples: x.shape[0]))) : x
+    }
+}
+
+private struct DroppedValues: Operation {
+    let rate: Double
+    let site: DropoutSite
+
+    var indices: [IndexInput] { [site.keys] }
+    var keeps: Kept { .nothing }
+
+    func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { shapes[0] }
+
+    func forward(_ at: Workspace) {
+        guard at.isTraining else { return at.pool.copy(at.inputs[0], into: at.output) }
+        at.pool.dropout(at.inputs[0], into: at.output, draw(at), channels: at.shapes[0].channels)
+    }
+
+    func backward(_ at: Workspace) {
+        guard let dx = at.inputGradients[0] else { return }
+        at.pool.dropout(
+            at.outputGradient, into: dx, adding: at.adds[0], draw(at), channels: at.shapes[0].channels)
+    }
+
+    private func draw(_ at: Workspace) -> DropoutDraw {
+        DropoutDraw(rate: rate, site: site.number, keys: at.indices[0])
+    }
+}

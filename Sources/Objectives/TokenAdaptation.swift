@@ -1,0 +1,111 @@
+public import Autodiff
+import Kernels
+import Layers
+public import Models
+public import Recipes
+
+/// Learns TokenAdapt: the tokens of a picture, turned into features, moved and turned back, are to be the tokens of the
+/// moved picture; mean cross entropy over all places. A tokenizer that stands still gives both. Its inputs are code vectors,
+/// the movements in the place of a mask, and the ids of the moved picture in the place of targets.
+/// Source: arXiv 2312.10105, which tells the idea; the settings are ours.
+public struct TokenAdaptation: Objective {
+    public static let kind = "token_adapt"
+
+    public struct Settings: RecipeSection, Equatable {
+        /// Where the ids come from.
+        public let tokenizer, tokens: String
+        /// K and D of the token set.
+        public let codes, codeWidth: Int
+        /// Pixels along the side of a token, and tokens along the side of a moved picture.
+        public let patch, size: Int
+        public let minimumArea, identity: Double
+
+        public static let meanings = [
+            "tokenizer": "The tokenizer: a run folder or a step of one.",
+            "tokens": "A token set that it has written, whose codebook numbers the codes.",
+            "codes": "Codes of the set's codebook.",
+            "code_width": "Numbers of a code vector.",
+            "patch": "Side of a token, pixels.",
+            "size": "Side of the model's grid, tokens: what is left of a picture after the crop.",
+            "minimum_area": "Smallest share of a picture's area that is cut out, above 0 to 1.",
+            "identity": "Probability that nothing moves and the middle is cut out, 0 to 1; drawn for each update.",
+        ]
+
+        public func check(_ here: Here) {
+            for (key, value) in [("codes", codes), ("code_width", codeWidth), ("patch", patch), ("size", size)] {
+                here.require(value >= 1, at: key, "at least 1 expected, found \(value)")
+            }
+            here.require(
+                minimumArea > 0 && minimumArea <= 1, at: "minimum_area", "above 0 to 1 expected, found \(minimumArea)")
+            here.require(
+                (0...1).contains(identity), at: "identity", "a probability, 0 to 1, expected, found \(identity)")
+        }
+    }
+
+    public let settings: Settings
+    public static let encoderPrefix = "reverse_transform.0."
+    public let input: InputSpec
+    public let network: TokenAdapt
+
+    public init(
+        _ settings: Settings, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec
+    ) throws(ModelError) {
+        guard let model = model as? TokenizerEncoder.Settings else {
+            throw ModelError(
+                "model.kind", found: "another encoder", expected: TokenizerSection.kind,
+                hint: "TokenAdapt is made of small transformers of the tokenizer's kind")
+        }
+        guard input.image.side % settings.patch == 0 else {
+            throw ModelError(
+                "objective.patch", found: "\(settings.patch)", expected: "a divisor of images.size \(input.image.side)",
+                hint: "it is the tokenizer's patch")
+        }
+        network = try TokenAdapt(
+            scope,
+            TokenAdapt.Settings(
+                model.sizes, codes: settings.codes, width: settings.codeWidth,
+                stored: input.image.side / settings.patch, size: settings.size))
+        (self.settings, self.input) = (settings, input)
+    }
+
+    public var encoder: any Encoder { network.encoder }
+
+    public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
+        let (stored, size) = (network.settings.stored, settings.size)
+        return BatchTensors(
+            images: graph.input("vectors", [batch, stored, stored, settings.codeWidth]),
+            mask: graph.input("geometry", [batch, MapGeometry.floats]),
+            targets: graph.input("ids", [batch, size, size, 1]))
+    }
+
+    /// The scores of all codes at the places of the moved pictures, (B, m·m, K).
+    public func predict(_ batch: BatchTensors) -> Tensor {
+        guard let geometry = batch.mask else { preconditionFailure("TokenAdapt takes movements with every batch") }
+        let side = TokenAdapt.patch * settings.size
+        return network.scores(WarpedMaps(side: side)(network.features(batch.images), geometry))
+    }
+
+    public func loss(_ batch: BatchTensors) -> Loss {
+        guard let ids = batch.targets else { preconditionFailure("TokenAdapt takes ids with every batch") }
+        return Loss(
+            sum: MaskedCodeLoss(.crossEntropy(smoothing: 0), patch: 1)(predict(batch), ids),
+            weight: Constant(Double(ids.shape.count))(in: ids.graph))
+    }
+
+    /// The specification says nothing of it; matrices decay as in pre-training on tokens.
+    public var decay: DecayRule { .matrices }
+}
+
+extension TokenAdaptation {
+    /// Rules with the picture.
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
+        let side = recipe.images.size
+        here.recipe.require(
+            settings.patch >= 1 && side % settings.patch == 0, at: "objective.patch", reading: ["images.size"],
+            "\(settings.patch) does not divide images.size \(side)")
+        here.recipe.require(
+            settings.patch < 1 || settings.size * settings.patch <= side, at: "objective.size",
+            reading: ["objective.patch", "images.size"],
+            "\(settings.size) tokens of \(settings.patch) pixels are more than images.size \(side)")
+    }
+}

@@ -1,0 +1,101 @@
+import Autodiff
+import Batches
+import Checkpoints
+import Kernels
+import Models
+import Objectives
+import Platform
+import Recipes
+
+/// A trained tokenizer at work in the training of another network: the ids of pictures of several sides, in the numbers of a
+/// token set that it has written. Its weights stand still; positions are those of each side.
+final class FrozenTokenizer {
+    private struct Size {
+        let images, ids: Tensor
+        let plan: Plan
+    }
+
+    /// The set's number of each of the quantiser's codes.
+    private let numbers: [Float]
+    private let sizes: [Int: Size]
+
+    /// - Parameters:
+    ///   - recipe: of the network that is trained: its pictures are to be those of the tokenizer.
+    ///   - sides: of the pictures, in pixels.
+    ///   - samples: of a batch.
+    init(
+        _ path: String, _ set: TokenSet, for recipe: Recipe, sides: Set<Int>, samples: Int, pool: WorkerPool
+    ) throws {
+        let checkpoint = try CheckpointPlace(path).newestSound()
+        let own = try Recipe.load(from: checkpoint)
+        guard own.objective.kind == VQTokenizer.kind else {
+            throw CheckpointError(
+                .mismatched, at: path, found: "a network of '\(own.objective.kind)'", expected: "a tokenizer",
+                hint: "objective.tokenizer names a run of 'lacuna tokenizer'")
+        }
+        let differences = recipe.changes(from: own).filter {
+            $0.path.hasPrefix("images.normalize") || $0.path == "images.size"
+        }
+        guard differences.isEmpty else {
+            throw CheckpointError(
+                .mismatched, at: path,
+                found: differences.map { "\($0.path) \($0.before ?? "absent")" }.joined(separator: ", "),
+                expected: differences.map { $0.after ?? "absent" }.joined(separator: ", "),
+                hint: "give both recipes the same pictures")
+        }
+        let file = try checkpoint.open(.model)
+        var (sizes, numbers): ([Int: Size], [Float]) = ([:], [])
+        for side in sides.union([own.images.size]).sorted() {
+            let graph = Graph()
+            let objective = try Catalog.objective(own, graph.scope, InputSpec(image: ImageSpec(side: side)))
+            guard let tokenizer = objective as? VQTokenizer else { preconditionFailure("a tokenizer") }
+            let images = tokenizer.inputs(graph, batch: samples).images
+            let output = tokenizer.tokens(images).output
+            let store = ParameterStore(graph, minimising: nil, seed: 0, pool: pool)
+            try Self.load(file, into: store)
+            let plan = try Plan(graph, minimising: nil, keeping: [output.ids], store: store, pool: pool)
+            sizes[side] = Size(images: images, ids: output.ids, plan: plan)
+            if side == own.images.size { numbers = try Self.numbers(tokenizer.quantizer, store, set) }
+        }
+        (self.sizes, self.numbers) = (sizes, numbers)
+    }
+
+    /// One id for each token, row by row.
+    /// - Parameter images: (B, side, side, 3), normalised.
+    func ids(of images: Floats, side: Int, into ids: Floats) {
+        guard let size = sizes[side] else { preconditionFailure("a side that was not asked for") }
+        size.plan.set(size.images, images)
+        size.plan.forward()
+        let found = size.plan.value(of: size.ids)
+        for place in 0..<ids.count { ids[place] = numbers[Int(found[place])] }
+    }
+
+    /// Everything but the tables of positions, which depend on the side.
+    private static func load(_ file: Safetensors, into store: ParameterStore) throws {
+        for slot in store.slots where !slot.parameter.isFixed {
+            try file.tensor(slot.parameter.name).copy(into: store.values[slot.range])
+        }
+        for buffer in store.buffers {
+            if let floats = store.buffer(buffer.name) { try file.tensor(buffer.name).copy(into: floats) }
+        }
+    }
+
+    private static func numbers(
+        _ quantizer: VectorQuantizer, _ store: ParameterStore, _ set: TokenSet
+    ) throws -> [Float] {
+        let codes =
+            quantizer.fixedCodes.map { Floats($0) } ?? store.buffer("quantizer." + VectorQuantizer.codebookName)
+            ?? store.value("quantizer.embedding.weight") ?? Floats(zeros: 0)
+        let (codebook, scale) = (set.grid.codebook, set.notes["scale"].flatMap(Double.init) ?? 1)
+        guard codes.count > 0, quantizer.settings.width == codebook.width else {
+            throw DataError(
+                set.path, found: "code vectors of \(codebook.width) numbers",
+                expected: "the tokenizer's \(quantizer.settings.width)", hint: "take a set that this tokenizer wrote")
+        }
+        let width = codebook.width
+        return (0..<codes.count / width).map { code in
+            let row = codes[code * width..<(code + 1) * width].array.map { Float(Double($0) * scale) }
+            return Float(codebook.nearest(to: Floats(row)))
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import Batches
+import Kernels
+import Objectives
+import Recipes
+
+/// Grids of ids as stored, made into what a model sees in training: edited, embedded, changed in colour, cut, mixed,
+/// partly sent through TokenAdapt and turned into ids again, with the mask that goes with them. On the compute threads, since
+/// TokenAdapt is a network; every draw is keyed by the sample or by the update.
+///
+/// Where the reference draws for each rank, we draw for the update, and partners are neighbours, so that the number of ranks
+/// does not change the result; `tokens.partner: mirror` pairs as the reference does.
+final class TokenFeed: BatchFeed {
+    private let source: any BatchFeed
+    private let steps: TokenSteps
+    private let adaptation: FrozenTokenAdapt?
+    private let recipe: Recipe
+    private let hiding: TokenHiding?
+    private let batch: Batch
+    private let base: TokenHalf
+    private let adapted: TokenHalf?
+    private let pool: WorkerPool
+
+    /// - Parameters:
+    ///   - source: gives the stored grids as ids, one float for each.
+    ///   - channels: 1 where the model sees ids, else the numbers of a code vector.
+    ///   - classes: of the targets; 0 without them.
+    init(
+        _ source: any BatchFeed, _ recipe: Recipe, _ grid: TokenGrid, samples: Int, channels: Int, classes: Int,
+        hiding: TokenHiding?, adaptation: FrozenTokenAdapt?, pool: WorkerPool
+    ) throws {
+        guard let tokens = recipe.tokens else { preconditionFailure("a recipe of tokens") }
+        let halves = TokenHalf.places(samples, tokens.partner, adapts: adaptation != nil)
+        let size = grid.codebook.width * tokens.size * tokens.size
+        base = TokenHalf(halves.base, count: size, classes: classes)
+        adapted = adaptation.map { TokenHalf(halves.adapted, count: $0.featureCount, classes: classes) }
+        let mixes: [(TokenHalf?, Recipe.Mix?)] = [(base, tokens.mix), (adapted, tokens.adapt?.mix)]
+        for (half, mix) in mixes {
+            guard let half, mix?.partner == .neighbour, half.places.count % 2 == 1 else { continue }
+            throw DataError(
+                "batch", found: "\(samples) samples in a micro-batch of a rank",
+                expected: "a multiple of \(adaptation == nil ? 2 : 4), to mix neighbours",
+                hint: "choose batch.global, batch.accumulation and ranks so that it is one")
+        }
+        steps = TokenSteps(tokens, grid, seed: recipe.seed, samples: samples)
+        batch = Batch(
+            BatchShape(
+                size: samples, height: tokens.size, width: tokens.size, channels: channels,
+                maskCount: hiding?.patches ?? 0, targetClasses: classes))
+        (self.source, self.recipe, self.hiding, self.adaptation) = (source, recipe, hiding, adaptation)
+        self.pool = pool
+    }
+
+    func next() throws -> Batch {
+        let stored = try source.next()
+        batch.takeSamples(of: stored)
+        steps.embed(stored, pool)
+        source.release(stored)
+        if recipe.tokens?.color?.afterCrop == true {
+            steps.crop(batch, base, pool)
+            steps.color(batch, base.maps, pool)
+        } else {
+            steps.color(batch, steps.maps, pool)
+            steps.crop(batch, base, pool)
+        }
+        mix(base, recipe.tokens?.mix, side: batch.shape.width, half: 0)
+        steps.finish(batch, base, pool)
+        if let adaptation, let adapted { adapt(adapted, adaptation) }
+        if let hiding { hide(hiding) }
+        return batch
+    }
+
+    func release(_ batch: Batch) {}
+
+    private func adapt(_ half: TokenHalf, _ adaptation: FrozenTokenAdapt) {
+        var random = steps.stream(.tokenAdapt, batch)
+        let warps = adaptation.geometry.movements(&random).map { $0.warp(side: adaptation.geometry.side) }
+        for (place, sample) in half.places.enumerated() {
+            var random = batch.key(sample, seed: recipe.seed).stream(.crop)
+            adaptation.set(
+                place, map: steps.map(sample), MapGeometry(adaptation.geometry.crop(&random), warps: warps))
+        }
+        adaptation.warp(into: half.maps)
+        mix(half, recipe.tokens?.adapt?.mix, side: adaptation.featureSide, half: 1)
+        let ids = adaptation.ids(of: half.maps)
+        for (place, sample) in half.places.enumerated() {
+            let count = batch.shape.height * batch.shape.width
+            steps.write(ids[place * count..<(place + 1) * count], into: batch.image(sample))
+        }
+    }
+
+    private func mix(_ half: TokenHalf, _ mix: Recipe.Mix?, side: Int, half number: UInt32) {
+        guard let mixing = mix?.mixing else { return }
+        let partners = mixing.partner.indices(half.places.count)
+        let stream = RandomStream(seed: recipe.seed, purpose: .mix, epoch: number, sample: UInt64(batch.update))
+        let mixtures = mixing.mixtures(partners, stream, height: side, width: side) {
+            batch.key(half.places[$0], seed: recipe.seed)
+        }
+        half.mix(mixtures, partners, side: side, channels: half.maps.count / half.places.count / (side * side), batch)
+    }
+
+    private func hide(_ hiding: TokenHiding) {
+        var random = steps.stream(.maskRatio, batch)
+        let masked = hiding.masked(at: random.uniform())
+        for sample in 0..<batch.count {
+            var random = batch.key(sample, seed: recipe.seed).stream(.mask)
+            let noise = (0..<hiding.patches).map { _ in random.uniform() }
+            TokenMask.hide(noise, masked: masked, dropped: hiding.dropped, in: batch.mask(sample))
+        }
+    }
+}
+
+/// One half of a micro-batch, or all of it.
+struct TokenHalf {
+    /// Of the micro-batch.
+    let places: [Int]
+    /// The maps of these samples one after the other.
+    let maps: Floats
+    private let targets: Floats
+    private let scratch: Floats
+
+    /// - Parameter count: floats of one map.
+    init(_ places: [Int], count: Int, classes: Int) {
+        self.places = places
+        maps = Floats(zeros: places.count * count)
+        targets = Floats(zeros: places.count * classes)
+        scratch = Floats(zeros: max(count, classes))
+    }
+
+    /// Which samples go through TokenAdapt: every second one, or the second half; the base half has one more.
+    static func places(_ samples: Int, _ partner: Recipe.Mix.Partner, adapts: Bool) -> (base: [Int], adapted: [Int]) {
+        guard adapts else { return (Array(0..<samples), []) }
+        return switch partner {
+        case .neighbour: ((0..<samples).filter { $0 % 2 == 0 }, (0..<samples).filter { $0 % 2 == 1 })
+        case .mirror: (Array(0..<(samples + 1) / 2), Array((samples + 1) / 2..<samples))
+        }
+    }
+
+    /// Mixes the maps and the targets of their samples.
+    func mix(_ mixtures: [Mixture], _ partners: [Int], side: Int, channels: Int, _ batch: Batch) {
+        let classes = batch.shape.targetClasses
+        for (place, sample) in places.enumerated() {
+            targets[place * classes..<(place + 1) * classes].copy(from: batch.target(sample))
+        }
+        Mixing.mix(
+            .init(values: maps, count: side * side * channels, width: side, channels: channels),
+            .init(values: targets, count: classes, width: classes), mixtures, partners, scratch: scratch)
+        for (place, sample) in places.enumerated() {
+            batch.target(sample).copy(from: targets[place * classes..<(place + 1) * classes])
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Batches
+import Checkpoints
+import Cluster
+import Evaluation
+import Kernels
+import Platform
+import Recipes
+import Training
+
+struct Tokenize: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write a set of pictures as a token set.",
+        discussion: """
+            Pictures are cut as in evaluation, nothing is drawn. Ids are numbered by falling frequency, and codes that no picture
+            uses are left out; --codebook keeps the numbers of another set, so that both mean the same. The file holds
+            ids as packed bits, labels, class names, codebook and a checksum for each record; 'lacuna tokens' shows,
+            checks and converts it.
+
+            Examples:
+              lacuna tokenize runs/tokenizer-vq_vit_micro-digits --output tokens/digits-train.safetensors
+              lacuna tokenize runs/tokenizer-vq_vit_micro-digits --evaluation --codebook tokens/digits-train.safetensors \\
+                --output tokens/digits-test.safetensors
+              mpirun -np 2 lacuna tokenize runs/tokenizer --output tokens/train.safetensors
+
+            Ranks share the work. Stopped by a signal (code 75), it goes on from the parts that are whole when it is started
+            again.
+            """)
+
+    @Argument(
+        help: "A run folder of 'lacuna tokenizer', whose newest sound checkpoint is taken, or the folder of one step.")
+    var checkpoint: String
+
+    @Option(help: "The token set, a safetensors file.")
+    var output: String
+
+    @Flag(help: "Take data.evaluation of the recipe in place of data.train.")
+    var evaluation = false
+
+    @Option(help: "A token set of the same tokenizer whose codebook and numbers are kept.")
+    var codebook: String?
+
+    @Flag(help: "Take the averaged weights.")
+    var average = false
+
+    @Option(help: "Pictures computed at once by a rank.")
+    var batch = 64
+
+    @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.train.path=elsewhere.")
+    var overrides: [String] = []
+
+    @Option(help: "Compute threads of a rank.")
+    var threads: Int?
+
+    func validate() throws {
+        try requirePositive(batch, "--batch")
+        try requirePositive(threads ?? 1, "--threads")
+        if !output.hasSuffix(".safetensors") {
+            throw ValidationError("--output \(output): a name that ends in .safetensors")
+        }
+    }
+
+    func run() throws {
+        let communicator = try Session.join()
+        try amongRanks(of: communicator) { try tokenize(communicator) }
+        try communicator.finish()
+    }
+
+    private func tokenize(_ communicator: any Communicator) throws {
+        let (sound, recipe, source, reference) = try communicator.together {
+            let sound = try CheckpointPlace(checkpoint).newestSound()
+            let recipe = try Recipe.load(from: sound, overrides: overrides)
+            guard let section = evaluation ? recipe.data.evaluation : recipe.data.train else {
+                throw EvaluationError.noTestSet
+            }
+            try requireFolder(of: output)
+            return (sound, recipe, try recipe.source(section), try codebook.map { try TokenSet($0) })
+        }
+        let session = try Session(threads: threads ?? recipe.threads, on: communicator)
+        let tokenizer = try communicator.together {
+            try TrainedTokenizer(recipe, weights: sound, averaged: average, batch: batch, pool: session.pool)
+        }
+        let meter = ProgressMeter("tokenize", "images")
+        let set = try Tokenization(tokenizer, source, to: output, codebookOf: reference, over: communicator).run(
+            progress: { done, total in if communicator.rank == 0 { meter.show(done, of: total) } },
+            shouldStop: { session.stop.isSet }, say: { session.console.say($0) })
+        meter.finish()
+        if session.stop.isSet && set == nil {
+            session.console.say("stopped by a signal; start again to go on: \(output).parts")
+            try communicator.finish()
+            throw ExitCode(75)
+        }
+        if let set { session.console.say(set.summary) }
+    }
+}
+
+extension TokenSet {
+    /// What it holds and what it takes, for people.
+    var summary: String {
+        let fileBytes = FileStatus(path, followingLinks: true)?.bytes ?? 0
+        var table = Table()
+        table.add("token set", path)
+        table.add(
+            "records",
+            "\(grouped(count)) of \(grid.side) x \(grid.side) ids"
+                + (classes.map { ", \($0.count) classes" } ?? ", no labels"))
+        table.add(
+            "codebook",
+            "\(grid.codebook.count) codes of \(grid.codebook.width) numbers (\(grid.codebook.metric.rawValue)), "
+                + grid.codebook.name)
+        table.add("ids of an image", "\(packing.bytes) bytes, \(packing.bits) bits an id")
+        let perImage = Double(fileBytes) / Double(count)
+        table.add(
+            "file", "\(sizeText(fileBytes)), \(fixed(perImage, digits: 1)) bytes an image with label and checksum")
+        if let source = notes["source_bytes"].flatMap(Int.init), source > 0 {
+            table.add(
+                "of the source",
+                "\(fixed(100 * Double(count * packing.bytes) / Double(source), digits: 2)) % for the ids, "
+                    + "\(fixed(100 * Double(fileBytes) / Double(source), digits: 2)) % for the file, of "
+                    + "\(fixed(Double(source) / Double(count), digits: 0)) bytes an image")
+        }
+        return String(table.text.dropLast())
+    }
+}

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Batches
+import Checkpoints
+import Cluster
+import Evaluation
+import Kernels
+import Platform
+import Recipes
+import Training
+
+struct TokenizerVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tokenizer",
+        abstract: "Train a tokenizer, which writes pictures as grids of ids.",
+        discussion: """
+            Examples:
+              lacuna tokenizer Recipes/tokenizer-vq_vit_micro-digits.yaml
+              mpirun -np 2 lacuna tokenizer Recipes/tokenizer-vq_vit_tiny-fashion_mnist.yaml --run runs/tokenizer
+              lacuna tokenizer Recipes/tokenizer-vq_vit_tiny-fashion_mnist.yaml --run runs/tokenizer --resume
+
+            Every log line tells the error of the pixels (psnr, decibels), how many codes are in use and their perplexity.
+            The run ends with both on data.evaluation, and a picture of originals beside what came back from their ids.
+            'lacuna tokenize' makes token sets with it.
+
+            A signal stops it and --resume goes on, as in pretrain: bit for bit, codebook included.
+            """)
+
+    @OptionGroup var file: RecipeFile
+    @OptionGroup var arguments: RunArguments
+
+    func run() throws {
+        let communicator = try Session.join()
+        let (outcome, console) = try amongRanks(of: communicator) { try train(communicator) }
+        try communicator.finish()
+        try arguments.tell(outcome, folder: arguments.folder(of: file), console)
+    }
+
+    private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
+        let recipe = try file.load(.tokenizer, on: communicator)
+        let session = try Session(threads: arguments.threads ?? recipe.threads, on: communicator)
+        let options = try arguments.options(for: file)
+        let training = try TrainingRun(
+            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
+            speaker: session.console)
+        let outcome = try training.run()
+        session.console.finish()
+        if outcome == .finished, recipe.checkpoint != nil {
+            let train = training.sets.train
+            try communicator.onRankZero {
+                try score(recipe, options.folder, train: (train.name, train.count), session)
+            }
+        }
+        return (outcome, session.console)
+    }
+
+    /// A picture and a card of what was learned.
+    private func score(_ recipe: Recipe, _ run: String, train: (name: String, count: Int), _ session: Session) throws {
+        let sound = try CheckpointPlace(run).newestSound()
+        let tokenizer = try TrainedTokenizer(recipe, weights: sound, drawsPixels: true, pool: session.pool)
+        let source = try Reconstruction.source(of: recipe)
+        let picture = run + "/images/step-\(sound.step).png"
+        try Folder(run + "/images").create()
+        try OutputFile.write(tokenizer.pictures(of: source, count: 16).sheet.png(), to: picture)
+        let meter = ProgressMeter("measure", "images")
+        let scores = try tokenizer.scores(on: source, images: 10_000) { meter.show($0, of: $1) }
+        meter.finish()
+        let codes = tokenizer.codes.count / tokenizer.width
+        session.console.say(
+            "\(source.name): PSNR \(fixed(scores.psnr, digits: 2)) dB, mean error \(fixed(scores.absoluteError, digits: 4)), "
+                + "\(scores.use.used) of \(codes) codes used, perplexity \(fixed(scores.use.perplexity, digits: 1)) "
+                + "(\(scores.images) images)")
+        session.console.say("\(picture): originals beside what came back from their ids")
+        try ProtocolCard(
+            protocol: "tokenizer", checkpoint: sound.path, step: sound.step,
+            data: .init(
+                train: train.name, evaluation: source.name, trainSamples: train.count, evaluationSamples: scores.images),
+            settings: ["recipe": .object(recipe.keys.mapValues(JSON.string)), "codes": .integer(codes)],
+            seeds: [Int(clamping: recipe.seed)],
+            scores: [
+                "psnr": .init([scores.psnr]), "absolute_error": .init([scores.absoluteError]),
+                "used_codes": .init([Double(scores.use.used)]), "perplexity": .init([scores.use.perplexity]),
+            ]
+        ).write(to: ProtocolCard.folder(of: run))
+    }
+}
