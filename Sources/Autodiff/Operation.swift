@@ -12,6 +12,8 @@ public protocol Operation: Sendable {
     var keeps: Kept { get }
     /// True when the output may be dropped after its last forward use and computed again before backward reads it.
     var isCheap: Bool { get }
+    /// What a network shows of itself by the output of this operation; nil: nothing.
+    var tapKind: Tap.Kind? { get }
     /// The input whose gradient is the output gradient itself, as on a residual stream. Backward leaves it alone.
     var passesGradientTo: Int? { get }
     func outputShape(of inputs: [Shape]) throws(ShapeError) -> Shape
@@ -27,6 +29,7 @@ extension Operation {
     public var buffers: [RegisteredBuffer] { [] }
     public var indices: [IndexInput] { [] }
     public var isCheap: Bool { false }
+    public var tapKind: Tap.Kind? { nil }
     public var passesGradientTo: Int? { nil }
     public func extra(for inputs: [Shape]) -> Extra { Extra() }
     public func flops(for inputs: [Shape]) -> Int { 0 }

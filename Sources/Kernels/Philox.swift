@@ -34,6 +34,7 @@ public enum Purpose: UInt32, Sendable {
     case split = 0x5350_4C54
     case labelNoise = 0x4C4E_4F49
     case targetMix = 0x544D_4958
+    case guideInput = 0x4755_4944
 }
 
 /// A stream of draws that is a pure function of its key: nothing depends on rank, thread or order of arrival.
