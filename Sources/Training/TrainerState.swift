@@ -94,7 +94,7 @@ extension Trainer {
     func begin(with start: StartingWeights, over communicator: any Communicator) throws -> StartingWeights.Report? {
         var report: StartingWeights.Report?
         try communicator.onRankZero {
-            for store in [store] + companions.map(\.1) {
+            for store in [store] + companions.map(\.store) {
                 let found = try start.load(into: store, objective.encoder, as: recipe.model, of: recipe)
                 report = report ?? found
             }
