@@ -45,7 +45,7 @@ public struct GuidanceCost: Sendable {
         comparisonSeconds = total
     }
 
-    private struct Comparands: Hashable { let x, y: Kernels.Shape }
+    private struct Comparands: Hashable { let x, y: Shape }
 
     /// The guide without what is taken from its features.
     private static func guide(
@@ -71,7 +71,7 @@ public struct GuidanceCost: Sendable {
     }
 
     /// A mask that hides the first cells of every image.
-    private static func made(_ shape: Kernels.Shape, _ hiding: CellHiding, side: Int) -> Floats {
+    private static func made(_ shape: Shape, _ hiding: CellHiding, side: Int) -> Floats {
         let mask = Floats(zeros: shape.count)
         let (across, width) = (side / hiding.cellSide, shape[1] / (side / hiding.cellSide))
         let hidden = hiding.hidden(of: across * across)
@@ -84,11 +84,11 @@ public struct GuidanceCost: Sendable {
 
     /// One comparison with its backward, and the Gram matrix of the guide's side.
     private static func compare(
-        _ x: Kernels.Shape, _ y: Kernels.Shape, _ form: Comparison, _ groups: SampleGroups, _ usesGram: Bool,
+        _ x: Shape, _ y: Shape, _ form: Comparison, _ groups: SampleGroups, _ usesGram: Bool,
         _ pool: WorkerPool
     ) throws -> Double {
         let scale = usesGram && form == .flatten ? max(1, max(x.count, y.count) / floats) : 1
-        func cut(_ shape: Kernels.Shape) -> Kernels.Shape {
+        func cut(_ shape: Shape) -> Shape {
             scale == 1 ? shape : [shape[0], max(1, shape.count / shape[0] / scale)]
         }
         let graph = Graph()
@@ -132,7 +132,7 @@ private struct Features: Operation {
 
     var parameters: [Parameter] { [parameter] }
     var keeps: Kept { .nothing }
-    func outputShape(of shapes: [Kernels.Shape]) throws(ShapeError) -> Kernels.Shape { parameter.shape }
+    func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { parameter.shape }
     func forward(_ at: Workspace) { at.output.copy(from: at.values[0]) }
     func backward(_ at: Workspace) {
         guard let gradient = at.gradients[0] else { return }

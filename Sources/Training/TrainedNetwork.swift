@@ -40,7 +40,8 @@ final class TrainedNetwork {
             // The first one has the seed of the run; multiples of an odd constant keep the others apart from other seeds.
             let seed = recipe.seed &+ UInt64(stream) &* 0x9E37_79B9_7F4A_7C15
             return try ParameterStore(
-                graph, minimising: experiment.minimised, seed: seed, pool: pool, isFrozen: { _ in false }, gradientMemory: memory)
+                graph, minimising: experiment.minimised, seed: seed, pool: pool, isFrozen: { _ in false },
+                gradientMemory: memory)
         }
         let own = try store(number) { count in
             if let other { other.store.gradients } else { try gradientMemory(count) }

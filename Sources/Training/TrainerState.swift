@@ -158,7 +158,8 @@ extension Trainer {
     ///   - counters: the memory of those, by name.
     ///   - others: tensors that the file holds too.
     private func copy(
-        _ file: Safetensors, into targets: [StoredTensor], counters: [String: Floats], besides others: [WantedTensor] = []
+        _ file: Safetensors, into targets: [StoredTensor], counters: [String: Floats],
+        besides others: [WantedTensor] = []
     ) throws {
         let wanted = targets.map { WantedTensor($0.name, $0.shape, isInteger: $0.kind != .f32) }
         for (target, stored) in zip(targets, try file.tensors.fitted(to: wanted + others, from: file.path)) {

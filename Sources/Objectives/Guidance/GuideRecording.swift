@@ -46,11 +46,11 @@ extension Guidance {
     }
 
     /// What is compared of the target and of its guide.
-    public func shapes(_ pair: Pair, samples: Int) -> (target: Kernels.Shape, guide: Kernels.Shape) {
+    public func shapes(_ pair: Pair, samples: Int) -> (target: Shape, guide: Shape) {
         (shape(pair.target, false, samples), shape(pair.guide, true, samples))
     }
 
-    private func shape(_ place: TapPlace, _ isGuide: Bool, _ samples: Int) -> Kernels.Shape {
+    private func shape(_ place: TapPlace, _ isGuide: Bool, _ samples: Int) -> Shape {
         switch settings.comparison {
         case .flatten: [samples, place.positions, place.channels]
         case .pooled: [samples, place.channels]
@@ -59,7 +59,7 @@ extension Guidance {
     }
 
     /// Records the guide for the batch of a rank. Its features are read tap by tap and need not stay.
-    public func recordGuide(maskShape: Kernels.Shape?, _ groups: SampleGroups) throws(ModelError) -> GuideRecording {
+    public func recordGuide(maskShape: Shape?, _ groups: SampleGroups) throws(ModelError) -> GuideRecording {
         let graph = Graph()
         let encoder = try model.encoder(graph.scope, image: image, for: .classification)
         let images = graph.input("images", [groups.samples, image.side, image.side, image.channels])

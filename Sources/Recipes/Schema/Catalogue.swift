@@ -4,7 +4,7 @@ public struct Catalogue: Sendable {
     public struct Kind: Sendable {
         /// Decodes the settings into the report and hands back the rules, to be asked when every part is decoded.
         let decode: @Sendable (Section, Here) -> ((Recipe) -> Void)?
-        let fields: @Sendable () throws -> [Shape.Field]
+        let fields: @Sendable () throws -> [SectionShape.Field]
 
         /// `rules` sees the settings, the recipe and a `Here` at the section.
         public init<Settings: Decodable & Sendable>(
@@ -15,7 +15,7 @@ public struct Catalogue: Sendable {
                 return { rules(value, $0, here) }
             }
             fields = {
-                if case .section(let fields) = try Shape.of(Settings.self) { fields } else { [] }
+                if case .section(let fields) = try SectionShape.of(Settings.self) { fields } else { [] }
             }
         }
     }
