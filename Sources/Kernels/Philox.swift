@@ -41,6 +41,7 @@ public enum Purpose: UInt32, Sendable {
     case tokenColor = 0x5443_4F4C
     case tokenNoise = 0x544E_4F49
     case tokenAdapt = 0x5441_4441
+    case guideInput = 0x4755_4944
 }
 
 /// A stream of draws that is a pure function of its key: nothing depends on rank, thread or order of arrival.

@@ -18,6 +18,9 @@ public struct GridRows {
     /// Positions along a side of a cell.
     var tile: Int { side / cells.grid }
 
+    /// Shows the rows to whoever watches the recording.
+    public func tap(_ kind: Tap.Kind, _ name: String) -> GridRows { map { $0.tap(kind, name) } }
+
     /// The same positions with other vectors.
     public func map(_ layer: (Tensor) -> Tensor) -> GridRows {
         GridRows(rows: layer(rows), side: side, cells: cells)

@@ -56,8 +56,9 @@ public struct CIFARResNet: Encoder {
     private func maps(_ images: Tensor) -> [GridRows] {
         let cells = ActiveCells(all: images.shape[0], in: images.graph)
         var x = stem.convolution(images, cells: cells).map { stem.norm($0, .relu) }
-        return stages.map { blocks in
-            for block in blocks { x = block(x) }
+        return stages.enumerated().map { stage, blocks in
+            for (index, block) in blocks.enumerated() { x = block(x).tap(.block, "layer\(stage + 1).\(index)") }
+            x = x.tap(.stage, "layer\(stage + 1)")
             return x
         }
     }
@@ -71,7 +72,7 @@ public struct CIFARResNet: Encoder {
 
     public func pooled(_ images: Tensor) -> Tensor {
         let maps = maps(images)
-        return MeanPooling(0..<grid.side * grid.side)(maps[maps.count - 1].rows)
+        return MeanPooling(0..<grid.side * grid.side)(maps[maps.count - 1].rows).tap(.pooled, "pooled")
     }
 
     public var headStart: Initializer { .uniform(bound: 1 / Double(grid.width).squareRoot()) }

@@ -89,7 +89,10 @@ extension [CRATELayer] {
     /// What each layer gives when they run one after the other.
     func outputs(_ tokens: Tensor) -> [CRATELayerValues] {
         var values: [CRATELayerValues] = []
-        for layer in self { values.append(layer(values.last?.output ?? tokens)) }
+        for (index, layer) in enumerated() {
+            values.append(layer(values.last?.output ?? tokens))
+            values[index].output.tap(.block, "blocks.\(index)")
+        }
         return values
     }
 }

@@ -58,8 +58,8 @@ public struct ConvNeXt: HierarchicalEncoder {
                 let part = downsamples[stage - 1]
                 x = part.convolution(x.map { part.norm($0) })
             }
-            for block in blocks { x = block(x) }
-            return x
+            for (index, block) in blocks.enumerated() { x = block(x).tap(.block, "stages.\(stage).\(index)") }
+            return x.tap(.stage, "stages.\(stage)")
         }
     }
 

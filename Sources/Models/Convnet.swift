@@ -80,8 +80,8 @@ public struct Convnet: HierarchicalEncoder {
 
     public func maps(_ images: Tensor, cells: ActiveCells) -> [GridRows] {
         var x = Self.run(stem, first(images, cells: cells))
-        return stages.map { steps in
-            x = Self.run(steps, x)
+        return stages.enumerated().map { stage, steps in
+            x = Self.run(steps, x).tap(.stage, "stages.\(stage)")
             return x
         }
     }

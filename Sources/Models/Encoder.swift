@@ -28,9 +28,17 @@ public protocol Encoder {
     /// Weights of such an encoder of another phase, resolution or window, turned into this one's: names inside the
     /// encoder as keys. What needs no change stays as it is; what has no place here may stay too.
     func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights]
+    /// Tokens before those of the patches.
+    var leadingTokens: Int { get }
+    /// Whether the raw output of a linear map or a convolution is among those that the tap preset `reference` takes.
+    func isReferenceTap(_ layer: String) -> Bool
 }
 
 extension Encoder {
+    public var leadingTokens: Int { 0 }
+
+    public func isReferenceTap(_ layer: String) -> Bool { true }
+
     public var headName: String { "head" }
 
     public var headPrefix: String { headName.prefix { $0 != "." } + "." }

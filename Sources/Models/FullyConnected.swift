@@ -4,7 +4,7 @@ import Kernels
 public import Layers
 
 /// Hidden layers of one width with ReLU over the pixels of an image, then a linear head; parameters `layers.{i}.weight`
-/// and `.bias`, the head last. Deep and narrow it is hard to start: the network of arXiv 1511.06807 has 20 layers of 50.
+/// and `.bias`, the head last; batch norms, where there are any, are `norms.{i}`. Deep and narrow it is hard to start: the network of arXiv 1511.06807 has 20 layers of 50.
 public struct FullyConnected: Encoder {
     /// The law of the weights at the start; biases start at 0 except under `uniform`.
     public enum Start: String, Sendable, CaseIterable, Decodable {
@@ -28,6 +28,8 @@ public struct FullyConnected: Encoder {
         public var deviation: Double
         /// Reads the mean of the channels.
         public var isGrey: Bool
+        /// A batch norm stands between each hidden layer and its ReLU, as in arXiv 2410.20035.
+        public var hasNorms = false
 
         public init(depth: Int, width: Int, start: Start, deviation: Double = 0.1, isGrey: Bool = true) {
             (self.depth, self.width, self.start) = (depth, width, start)
@@ -57,6 +59,7 @@ public struct FullyConnected: Encoder {
     public let settings: Settings
     public let grid: FeatureGrid
     private let hidden: [Linear]
+    private let norms: [BatchNorm]
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec) throws(ModelError) {
         try self.init(
@@ -76,6 +79,7 @@ public struct FullyConnected: Encoder {
         hidden = (0..<settings.depth).map {
             settings.layer(scope["layers"][$0], $0 == 0 ? inputs : settings.width, settings.width)
         }
+        norms = settings.hasNorms ? (0..<settings.depth).map { BatchNorm(scope["norms"][$0], settings.width) } : []
         self.settings = settings
         grid = FeatureGrid(side: 1, stride: stride, width: settings.width)
     }
@@ -83,8 +87,8 @@ public struct FullyConnected: Encoder {
     /// What each hidden layer gives for samples (B, 1, inputs): (B, 1, width).
     public func layers(of samples: Tensor) -> [Tensor] {
         var x = samples
-        return hidden.map { layer in
-            x = ReLU()(layer(x))
+        return hidden.enumerated().map { index, layer in
+            x = settings.hasNorms ? norms[index](layer(x), .relu) : ReLU()(layer(x))
             return x
         }
     }
@@ -121,5 +125,7 @@ extension FullyConnected.Settings: EncoderSettings {
         try FullyConnected(scope, self, image: image)
     }
 
-    public var lineage: [String: String] { ["depth": "\(depth)", "width": "\(width)", "grey": "\(isGrey)"] }
+    public var lineage: [String: String] {
+        ["depth": "\(depth)", "width": "\(width)", "grey": "\(isGrey)", "batch_norm": "\(hasNorms)"]
+    }
 }

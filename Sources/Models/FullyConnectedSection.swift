@@ -7,8 +7,9 @@ public struct FullyConnectedSection: EncoderSection {
     private let depth, width: Int
     private let start: FullyConnected.Start
     private let deviation: Double?
-    private let grey: Bool
+    private let grey, batchNorm: Bool
 
+    public static let defaults = ["batch_norm": "false"]
     public static let meanings = [
         "depth": "Hidden layers; the head comes on top.",
         "width": "Units of each hidden layer.",
@@ -16,11 +17,15 @@ public struct FullyConnectedSection: EncoderSection {
             "Weights at the start. zeros; normal: of the deviation given; he: variance 2/inputs; random_walk: that of "
             + "Sussillo and Abbott; uniform: within 1/root of inputs, biases too, as PyTorch.",
         "deviation": "Standard deviation of the start 'normal'; with no other start.",
+        "batch_norm": "true: a batch norm before each ReLU, without which such a net should not be guided.",
         "grey": "true: a pixel is the mean of its channels, as for grey pictures; false: every channel enters.",
     ]
 
     public var encoder: any EncoderSettings {
-        FullyConnected.Settings(depth: depth, width: width, start: start, deviation: deviation ?? 0, isGrey: grey)
+        var settings = FullyConnected.Settings(
+            depth: depth, width: width, start: start, deviation: deviation ?? 0, isGrey: grey)
+        settings.hasNorms = batchNorm
+        return settings
     }
 
     public func check(_ here: Here) {

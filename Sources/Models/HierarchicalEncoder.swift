@@ -33,6 +33,6 @@ extension HierarchicalEncoder {
     func mean(_ images: Tensor) -> Tensor {
         let maps = maps(images, cells: ActiveCells(all: images.shape[0], in: images.graph))
         guard let last = maps.last else { preconditionFailure("an encoder has a map") }
-        return MeanPooling(0..<last.side * last.side)(last.rows)
+        return MeanPooling(0..<last.side * last.side)(last.rows).tap(.pooled, "pooled")
     }
 }

@@ -51,15 +51,16 @@ public struct ResNet: HierarchicalEncoder {
     /// - Parameter stem: what the first stage reads.
     public func maps(from stem: GridRows) -> [GridRows] {
         var x = stem
-        return stages.map { blocks in
-            for block in blocks { x = block(x) }
-            return x
+        return stages.enumerated().map { stage, blocks in
+            for (index, block) in blocks.enumerated() { x = block(x).tap(.block, "layer\(stage + 1).\(index)") }
+            return x.tap(.stage, "layer\(stage + 1)")
         }
     }
 
     public func pooled(_ images: Tensor) -> Tensor { mean(images) }
 
     public var headStart: Initializer { .uniform(bound: 1 / Double(grid.width).squareRoot()) }
+    public var headName: String { "fc" }
 
     public func head(_ scope: Scope, classes: Int) -> Linear {
         let fc = scope["fc"]
@@ -121,8 +122,9 @@ private struct ResidualBlock {
         var y = x
         for (convolution, norm) in body.dropLast() { y = convolution(y).map { norm($0, .relu) } }
         guard let last = body.last else { return x }
+        y = last.convolution(y)
         let shortcut = downsample.map { part in part.convolution(x).map { part.norm($0) } } ?? x
-        return last.convolution(y).map {
+        return y.map {
             last.norm($0, adding: shortcut.rows, keep: dropPath.keep(for: $0), .relu)
         }
     }

@@ -21,6 +21,7 @@ public struct CRATEEncoding {
 
 extension SubspaceEncoder {
     public var grid: FeatureGrid { patches.features(width: sizes.width) }
+    public var leadingTokens: Int { 1 }
 
     public func outputs(_ images: Tensor) -> [FeatureMap] {
         let encoding = encode(images)

@@ -80,12 +80,13 @@ public struct SwinTransformer: MaskedEncoder {
         }
         if let positions { x = positions(x) }
         let tokens = x
-        let outputs = stages.map { stage in
-            let blocks = stage.blocks.map { block in
+        let outputs = stages.enumerated().map { index, stage in
+            let blocks = stage.blocks.enumerated().map { number, block in
                 let output = block(x)
-                x = output.tokens
+                x = output.tokens.tap(.block, "layers.\(index).blocks.\(number)")
                 return output
             }
+            x.tap(.stage, "layers.\(index)")
             if let merging = stage.merging { x = merging(x) }
             return Encoding.Stage(blocks: blocks.map(\.tokens), windows: blocks.map(\.windows), output: x)
         }
@@ -105,7 +106,7 @@ public struct SwinTransformer: MaskedEncoder {
     }
 
     public func pooled(_ images: Tensor) -> Tensor {
-        MeanPooling(0..<grid.side * grid.side)(encode(images).output)
+        MeanPooling(0..<grid.side * grid.side)(encode(images).output).tap(.pooled, "pooled")
     }
 
     public var headStart: Initializer { Self.start }
@@ -115,6 +116,9 @@ public struct SwinTransformer: MaskedEncoder {
 }
 
 extension SwinTransformer {
+    /// The attention and the MLP of each block.
+    public func isReferenceTap(_ layer: String) -> Bool { layer.hasSuffix("attn.proj") || layer.hasSuffix("mlp.fc2") }
+
     public var layers: LayerScale { .simMIMSwin(depths: settings.depths) }
 
     public func decay(for use: EncoderUse) -> DecayRule { .simMIMSwin }

@@ -73,8 +73,8 @@ public struct VisionTransformer: MaskedEncoder {
         let tokens = x
         let bias = sharedBias?(in: images.graph)
         var outputs: [Tensor] = []
-        for block in blocks {
-            x = block(x, sharedBias: bias)
+        for (index, block) in blocks.enumerated() {
+            x = block(x, sharedBias: bias).tap(.block, "blocks.\(index)")
             outputs.append(x)
         }
         return Encoding(patches: patches, tokens: tokens, sharedBias: bias, blocks: outputs, output: norm?(x) ?? x)
@@ -101,9 +101,9 @@ public struct VisionTransformer: MaskedEncoder {
 
     public func pooled(_ images: Tensor) -> Tensor {
         let encoding = encode(images)
-        guard settings.usesMeanPooling else { return MeanPooling(0..<1)(encoding.output) }
+        guard settings.usesMeanPooling else { return MeanPooling(0..<1)(encoding.output).tap(.pooled, "pooled") }
         let mean = MeanPooling(1..<grid.side * grid.side + 1)(encoding.output)
-        return poolingNorm?(mean) ?? mean
+        return (poolingNorm?(mean) ?? mean).tap(.pooled, "pooled")
     }
 
     public var headStart: Initializer { .scaled(.normal(deviation: 0.02), by: 0.001) }
@@ -119,6 +119,11 @@ public struct VisionTransformer: MaskedEncoder {
 }
 
 extension VisionTransformer {
+    public var leadingTokens: Int { 1 }
+
+    /// The attention and the MLP of each block.
+    public func isReferenceTap(_ layer: String) -> Bool { layer.hasSuffix("attn.proj") || layer.hasSuffix("mlp.fc2") }
+
     public var layers: LayerScale { .simMIMViT(depth: settings.depth) }
 
     public func decay(for use: EncoderUse) -> DecayRule { .simMIMViT }

@@ -3,36 +3,50 @@ public import Models
 public import Recipes
 
 /// Every method and model that a recipe can name: one entry each.
-public enum Catalog {
-    private static var objectives: [any Objective.Type] {
-        [
-            SimMIM.self, CRATEMAE.self, SparK.self, MaskedTokens.self, TokenAdaptation.self, Classification.self,
-            VQTokenizer.self,
-        ]
-    }
-    private static var models: [any EncoderSection.Type] {
-        [
-            VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
-            ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
-            FullyConnectedSection.self, TokenizerSection.self, TokenTransformerSection.self,
-        ]
+public struct Catalog: Sendable {
+    public var objectives: [any Objective.Type]
+    public var models: [any EncoderSection.Type]
+
+    /// What this program brings along.
+    public static var own: Catalog {
+        Catalog(
+            objectives: [
+                SimMIM.self, CRATEMAE.self, SparK.self, MaskedTokens.self, TokenAdaptation.self, Classification.self,
+                VQTokenizer.self,
+            ],
+            models: [
+                VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
+                ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
+                PlainCNNSection.self, FullyConnectedSection.self, TokenizerSection.self, TokenTransformerSection.self,
+            ])
     }
 
+    public static var kinds: Catalogue { own.kinds }
+
+    public static func objective(_ recipe: Recipe, _ scope: Scope, _ input: InputSpec) throws -> any Objective {
+        try own.objective(recipe, scope, input)
+    }
+
+    public static func method(of recipe: Recipe) -> any Objective.Type { own.method(of: recipe) }
+
+    public static func encoder(of recipe: Recipe) throws -> any EncoderSettings { try own.encoder(recipe.model) }
+
     /// What `recipe check` needs to know of each kind.
-    public static var kinds: Catalogue {
+    public var kinds: Catalogue {
         var kinds = Catalogue.sources
         for method in objectives { kinds.objectives[method.kind] = entry(method) }
         for model in models { kinds.models[model.kind] = entry(model) }
+        kinds.rules.append(checkGuidance)
         return kinds
     }
 
     /// The method of a checked recipe with its model, declared in `scope`.
-    public static func objective(_ recipe: Recipe, _ scope: Scope, _ input: InputSpec) throws -> any Objective {
-        try make(method(of: recipe), recipe, encoder(of: recipe), scope, input)
+    public func objective(_ recipe: Recipe, _ scope: Scope, _ input: InputSpec) throws -> any Objective {
+        try make(method(of: recipe), recipe, encoder(recipe.model), scope, input)
     }
 
     /// The method that a checked recipe names.
-    public static func method(of recipe: Recipe) -> any Objective.Type {
+    public func method(of recipe: Recipe) -> any Objective.Type {
         let kind = recipe.objective.kind
         guard let method = objectives.first(where: { $0.kind == kind }) else {
             preconditionFailure("a checked recipe names no method '\(kind)'")
@@ -40,26 +54,34 @@ public enum Catalog {
         return method
     }
 
-    /// The shape of the encoder in a checked recipe.
-    public static func encoder(of recipe: Recipe) throws -> any EncoderSettings {
-        let kind = recipe.model.kind
-        guard let model = models.first(where: { $0.kind == kind }) else {
-            preconditionFailure("a checked recipe names no model '\(kind)'")
+    /// The shape of the encoder in a model section of a checked recipe.
+    public func encoder(_ section: Section) throws -> any EncoderSettings {
+        guard let model = models.first(where: { $0.kind == section.kind }) else {
+            preconditionFailure("a checked recipe names no model '\(section.kind)'")
         }
-        return try decode(model, recipe.model)
+        return try decode(model, section)
     }
 
-    private static func make<Method: Objective>(
+    /// What the network of a checked recipe is guided by, if it is.
+    public func guidance(_ recipe: Recipe, _ objective: any Objective) throws -> Guidance? {
+        try recipe.guidance.map {
+            try Guidance(
+                $0, objective, target: encoder(recipe.model), guide: encoder($0.guideArch),
+                image: ImageSpec(side: recipe.images.size))
+        }
+    }
+
+    private func make<Method: Objective>(
         _ method: Method.Type, _ recipe: Recipe, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec
     ) throws -> any Objective {
         try Method(recipe.objective.decode(Method.Settings.self), model, scope, input)
     }
 
-    private static func decode<Model: EncoderSection>(_ model: Model.Type, _ section: Section) throws
+    private func decode<Model: EncoderSection>(_ model: Model.Type, _ section: Section) throws
         -> any EncoderSettings
     { try section.decode(Model.self).encoder }
 
-    private static func entry<Method: Objective>(_ method: Method.Type) -> Catalogue.Kind {
+    private func entry<Method: Objective>(_ method: Method.Type) -> Catalogue.Kind {
         .init(Method.Settings.self) { settings, recipe, here in
             here.recipe.require(
                 recipe.kind == Method.phase, at: "objective.kind", reading: ["kind"],
@@ -68,7 +90,20 @@ public enum Catalog {
         }
     }
 
-    private static func entry<Model: EncoderSection>(_ model: Model.Type) -> Catalogue.Kind {
+    private func entry<Model: EncoderSection>(_ model: Model.Type) -> Catalogue.Kind {
         .init(Model.self, rules: Model.check)
+    }
+
+    /// Names of taps and the shapes behind them.
+    @Sendable private func checkGuidance(_ recipe: Recipe, _ here: Here) {
+        guard recipe.guidance != nil else { return }
+        do {
+            // Ten classes stand in for those of the data.
+            let input = InputSpec(image: ImageSpec(side: recipe.images.size), classes: 10)
+            _ = try guidance(recipe, objective(recipe, Graph().scope, input))
+        } catch let error as ModelError {
+            let place = error.place.hasPrefix("guidance.") ? error.place : "guidance.guide_arch"
+            here.require(false, at: place, "\(error.expected) expected, found \(error.found); \(error.hint)")
+        } catch { here.require(false, at: "guidance", "\(error)") }
     }
 }

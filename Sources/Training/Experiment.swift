@@ -12,7 +12,10 @@ public struct Experiment {
     public let objective: any Objective
     public let graph: Graph
     public let batch: BatchTensors
+    /// Of the method alone.
     public let loss: Loss
+    /// The method's loss with the distances from a guide; nil without one.
+    public let guided: GuidedRecording?
     /// Of the data; 0 without labels.
     public let classes: Int
     /// What an online probe reads, (B, F): the mean of the features on the way. Nil where the recipe has none.
@@ -24,17 +27,40 @@ public struct Experiment {
     ///   - samples: of one micro-batch on one rank.
     ///   - classes: of the data; 0 without labels.
     ///   - grid: of the data, where it is tokens; nil where a model is only planned.
-    public init(_ recipe: Recipe, samples: Int, classes: Int, tokens grid: TokenGrid? = nil) throws {
+    ///   - rank: of a run that trains; without it nobody learns, and there is no guide.
+    ///   - catalog: where the recipe's method and models stand.
+    public init(
+        _ recipe: Recipe, samples: Int, classes: Int, tokens grid: TokenGrid? = nil, training rank: Int? = nil,
+        from catalog: Catalog = .own
+    ) throws {
         let graph = Graph()
         let image = ImageSpec(side: recipe.images.size, channels: recipe.tokens == nil ? 3 : 1)
-        objective = try Catalog.objective(
+        let objective = try catalog.objective(
             recipe, graph.scope, InputSpec(image: image, classes: classes, tokens: recipe.tokenSpec(grid)))
         batch = objective.inputs(graph, batch: samples)
-        loss = objective.loss(batch)
+        if let rank, let guidance = try catalog.guidance(recipe, objective) {
+            let accumulation = recipe.batch.accumulation
+            let ranks = recipe.batch.global / samples / accumulation
+            guard accumulation == 1 || guidance.settings.scope == .local || samples % guidance.settings.ckaBatch == 0
+            else {
+                throw ModelError(
+                    "guidance.cka_batch", found: "\(guidance.settings.ckaBatch)",
+                    expected: "a divisor of the \(samples) samples of a rank's micro-batch",
+                    hint: "with accumulation the micro-batches of two ranks are not neighbours")
+            }
+            guided = try guidance.record(objective, batch, rank: rank, ranks: ranks)
+        } else {
+            guided = nil
+        }
+        loss = guided?.loss ?? objective.loss(batch)
+        self.objective = objective
         probed =
             recipe.onlineProbe == nil ? nil : loss.features.map { MeanPooling(0..<$0.shape[1])($0) }
         self.classes = classes
         self.graph = graph
         self.recipe = recipe
     }
+
+    /// What training makes smaller.
+    public var minimised: Tensor { guided?.total ?? loss.sum }
 }

@@ -35,6 +35,8 @@ public struct PlanSummary {
     public let networks: Int
     /// Values of the evaluations of a classifier.
     public let evaluationBytes: Int
+    /// Of a guided recipe.
+    public let guidance: GuidanceSummary?
 
     public init(_ recipe: Recipe, ranks: Int) throws {
         let accumulation = recipe.batch.accumulation
@@ -55,10 +57,13 @@ public struct PlanSummary {
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
         } catch { problem = "\(error)" }
-        let experiment = try Experiment(recipe, samples: samples, classes: classes, tokens: grid)
+        let experiment = try Experiment(recipe, samples: samples, classes: classes, tokens: grid, training: 0)
         length?.updates *= experiment.networks
         report = try PlanReport(
-            experiment.graph, minimising: experiment.loss.sum, keeping: [experiment.loss.weight])
+            experiment.graph, minimising: experiment.minimised,
+            keeping: [experiment.loss.sum, experiment.loss.weight]
+                + (experiment.guided?.links.map(\.distance) ?? []))
+        guidance = try experiment.guided.map { try GuidanceSummary($0) }
         networks = experiment.networks
         stateBytes = networks * recipe.updateRule.stateNames.count * report.gradientBytes
         targets = experiment.objective.earlyLearning.flatMap { settings in
@@ -83,7 +88,9 @@ public struct PlanSummary {
     public var flopsPerImage: Int { flops / samples }
 
     /// Of one micro-batch on one rank. Under ELR+ the other network's average looks at it too.
-    private var flops: Int { report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0) }
+    private var flops: Int {
+        report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0) + (guidance?.guide.flops ?? 0)
+    }
 
     /// Of all networks.
     public var parameterBytes: Int { networks * report.parameterBytes }
@@ -91,7 +98,7 @@ public struct PlanSummary {
     /// Of one rank.
     public var memoryBytes: Int {
         parameterBytes + report.gradientBytes + stateBytes + averageBytes + (targets?.bytes ?? 0) + report.arenaBytes
-            + evaluationBytes + loaderBytes
+            + evaluationBytes + loaderBytes + (guidance?.bytes ?? 0)
     }
 
     private static func evaluationBytes(_ recipe: Recipe, samples: Int, classes: Int) throws -> Int {
@@ -106,15 +113,17 @@ public struct PlanSummary {
             + (targets.map { $0.areSharded ? $0.bytes * ranks : $0.bytes } ?? 0)
     }
 
-    /// Bytes of gradient that each rank hands in and gets back in a step; none alone.
-    public var exchangedBytes: Int { ranks > 1 ? report.gradientBytes : 0 }
+    /// Bytes that each rank hands in and gets back in a step, its gradient and what a guide compares over ranks; none
+    /// alone.
+    public var exchangedBytes: Int { ranks > 1 ? report.gradientBytes + (guidance?.exchangedBytes ?? 0) : 0 }
 
-    /// Seconds of one update if the whole step ran at a share of the product rate.
+    /// Seconds of one update if the whole step ran at a share of the product rate; a guide comes on top.
     /// - Parameters:
     ///   - rate: of one thread.
     ///   - share: of that rate which whole steps reach.
     public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
-        Double(flops * recipe.batch.accumulation) / (rate * Double(threads) * share)
+        let guided = (guidance?.guide.flops ?? 0) + (guidance?.comparisonFlops ?? 0)
+        return Double((flops - guided) * recipe.batch.accumulation) / (rate * Double(threads) * share)
     }
 
     /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.

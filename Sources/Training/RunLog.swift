@@ -45,6 +45,7 @@ public struct StepRecord: Sendable, Equatable {
     /// Keys whose values differ between equal runs.
     public static let timingKeys = [
         "images_per_second", "data_wait_share", "exchange_wait_share", "seconds", "rank_sum_seconds",
+        "guidance_time_share",
     ]
 
     fileprivate func line(seconds: Double) -> JSONLine {

@@ -64,20 +64,24 @@ public struct StartingWeights: Sendable {
     }
 
     /// Fills the store with what fits.
+    /// - Parameters:
+    ///   - encoder: whose names those of the store are.
+    ///   - model: its section in `recipe`.
     /// - Throws: where the encoder does not match as a whole, before anything is changed.
-    func load(into store: ParameterStore, _ objective: any Objective, _ recipe: Recipe) throws -> Report {
+    func load(
+        into store: ParameterStore, _ encoder: any Encoder, as model: Section, of recipe: Recipe
+    ) throws -> Report {
         let stored = try StoredModel(path, isAveraged: isAveraged)
-        if let other = stored.recipe { try check(other, agreesWith: recipe) }
-        let weight = objective.encoder.headName + ".weight"
-        let head = objective.encoder.headPrefix
+        if let other = stored.recipe { try check(other, agreesWith: model) }
+        let (weight, head) = (encoder.headName + ".weight", encoder.headPrefix)
         let heads = stored.tensors.filter { $0.key.hasPrefix(head) }
         if !hasNewHead, let stored = heads[weight], let own = store.slot(weight),
             stored.shape.first != own.parameter.shape[0]
         {
             throw TrainingError.classes(path, stored: stored.shape.first ?? 0, data: own.parameter.shape[0])
         }
-        let encoder = objective.encoder.converted(stored.tensors.filter { heads[$0.key] == nil })
-        let tensors = encoder.merging(hasNewHead ? [:] : heads) { own, _ in own }.map { name, weights in
+        let inner = encoder.converted(stored.tensors.filter { heads[$0.key] == nil })
+        let tensors = inner.merging(hasNewHead ? [:] : heads) { own, _ in own }.map { name, weights in
             StoredTensor(name, Shape(weights.shape), Floats(weights.values))
         }
         let targets = Self.targets(store)
@@ -118,14 +122,14 @@ public struct StartingWeights: Sendable {
         }
     }
 
-    private func check(_ other: Recipe, agreesWith recipe: Recipe) throws {
-        let (before, now) = (try Catalog.encoder(of: other).lineage, try Catalog.encoder(of: recipe).lineage)
+    private func check(_ other: Recipe, agreesWith model: Section) throws {
+        let (before, now) = (try Catalog.encoder(of: other).lineage, try Catalog.own.encoder(model).lineage)
         var differences: [String] = []
-        if other.model.kind != recipe.model.kind {
-            differences.append("model.kind \(other.model.kind), here \(recipe.model.kind)")
+        if other.model.kind != model.kind {
+            differences.append("\(model.path).kind \(other.model.kind), here \(model.kind)")
         } else {
             for (key, value) in before.sorted(by: { $0.key < $1.key }) where now[key] != value {
-                differences.append("model.\(key) \(value), here \(now[key] ?? "none")")
+                differences.append("\(model.path).\(key) \(value), here \(now[key] ?? "none")")
             }
         }
         guard differences.isEmpty else { throw TrainingError.encoder(path, differences) }

@@ -47,11 +47,12 @@ public final class StepBench {
         }
         let samples = recipe.batch.global / communicator.size / accumulation
         // Ten classes stand in for those of the data; a method without labels does not look at them.
-        let experiment = try Experiment(recipe, samples: samples, classes: 10)
+        let experiment = try Experiment(recipe, samples: samples, classes: 10, training: communicator.rank)
         let made = RepeatedBatch(try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank))
         let feed = try recipe.timedFeed(made, experiment, pool: pool)
         trainer = try Trainer(
-            experiment, feed: feed, updatesPerEpoch: Self.updatesPerEpoch, communicator: communicator, pool: pool,
+            experiment, feed: feed, updatesPerEpoch: Self.updatesPerEpoch,
+            communicator: communicator, pool: pool,
             options: options)
         (self.communicator, self.pool) = (communicator, pool)
     }

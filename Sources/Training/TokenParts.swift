@@ -47,7 +47,8 @@ extension Recipe {
         guard tokens.adapt == nil || !adapted.isEmpty else {
             throw DataError(
                 "batch", found: "\(images[0]) sample in a micro-batch of a rank",
-                expected: "at least 2, of which one goes through TokenAdapt", hint: "take fewer ranks or a larger batch")
+                expected: "at least 2, of which one goes through TokenAdapt", hint: "take fewer ranks or a larger batch"
+            )
         }
         return try TokenFeed(
             loader, self, grid, samples: images[0], channels: images[3],

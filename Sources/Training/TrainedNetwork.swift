@@ -9,7 +9,10 @@ import Recipes
 /// the memory of gradients and values: they take turns.
 final class TrainedNetwork {
     let store: ParameterStore
-    let plan: Plan
+    /// One; none while the plan of a guided run gives its memory back.
+    private var plans: [Plan]
+    private let makePlan: (_ isGuided: Bool, _ arena: Floats?) throws -> Plan
+    var plan: Plan { plans[0] }
     let groups: ParameterGroups
     var noise: NoiseStage?
     let companions: [any StepCompanion]
@@ -40,19 +43,28 @@ final class TrainedNetwork {
             // The first one has the seed of the run; multiples of an odd constant keep the others apart from other seeds.
             let seed = recipe.seed &+ UInt64(stream) &* 0x9E37_79B9_7F4A_7C15
             return try ParameterStore(
-                graph, minimising: loss.sum, seed: seed, pool: pool, isFrozen: { _ in false }, gradientMemory: memory)
+                graph, minimising: experiment.minimised, seed: seed, pool: pool, isFrozen: { _ in false },
+                gradientMemory: memory)
         }
         let own = try store(number) { count in
             if let other { other.store.gradients } else { try gradientMemory(count) }
         }
         let plus = experiment.objective.earlyLearning?.plus
         var options = here.options
-        options.arena = other?.plan.arena
         // They follow the first network alone.
         companions = number > 0 ? [] : try experiment.companions(own, over: here.communicator, pool: pool)
-        var wanted = [loss.weight] + companions.flatMap(\.reads)
+        var wanted = [loss.sum, loss.weight] + companions.flatMap(\.reads)
         if plus == nil, let rows = loss.rows { wanted.append(rows) }
-        plan = try Plan(graph, minimising: loss.sum, keeping: wanted, store: own, pool: pool, options: options)
+        makePlan = { [options, wanted] isGuided, arena in
+            var options = options
+            options.arena = arena
+            let distances = isGuided ? experiment.guided?.links.map(\.distance) ?? [] : []
+            return try Plan(
+                graph, minimising: isGuided ? experiment.minimised : loss.sum, keeping: wanted + distances, store: own,
+                pool: pool, options: options)
+        }
+        let plan = try makePlan(true, other?.plan.arena)
+        plans = [plan]
         let decay = experiment.objective.decay
         let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
         groups = ParameterGroups(
@@ -69,5 +81,13 @@ final class TrainedNetwork {
             average = nil
         }
         self.store = own
+    }
+
+    /// Gives the networks plans without a guide; those with one go first, so that their memory is free.
+    static func leaveGuide(_ networks: [TrainedNetwork]) throws {
+        for network in networks { network.plans = [] }
+        for network in networks {
+            network.plans = [try network.makePlan(false, networks[0].plans.first?.arena)]
+        }
     }
 }

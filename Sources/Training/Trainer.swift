@@ -26,6 +26,9 @@ public final class Trainer {
     let statistics, counters: [Floats]
     private let feed: any BatchFeed
     let rankSums: RankSums
+    private(set) var guide: Guide?
+    /// Of the guide that the run has or had.
+    public let guideHash: String?
     private let decays: DecaySchedule
     private let inputs: BatchTensors
     private let loss: Loss
@@ -40,7 +43,8 @@ public final class Trainer {
     /// Collective over the ranks.
     /// - Parameters:
     ///   - updatesPerEpoch: of one network.
-    ///   - trainingSamples: of the set, for what is kept for each of them; nil where only the step is timed.
+    ///   - trainingSamples: of the set, for what is kept for each of them; nil where only the step is timed: then no file
+    ///     is read either, and a guide keeps weights of its start.
     ///   - announce: told what a step does next, for the watchdog.
     public init(
         _ experiment: Experiment, feed: any BatchFeed, updatesPerEpoch: Int, trainingSamples: Int? = nil,
@@ -59,6 +63,11 @@ public final class Trainer {
         let first = try TrainedNetwork(0, here, sharing: nil) { try communicator.allocate($0) }
         networks = try [first] + (1..<experiment.networks).map { try TrainedNetwork($0, here, sharing: first) }
         exchange = try GradientExchange(communicator, gradients: first.store.gradients, buckets: first.plan.buckets)
+        guide = try experiment.guided.map {
+            try Guide(
+                $0, recipe, readsWeights: trainingSamples != nil, over: communicator, pool: pool, options: options)
+        }
+        guideHash = guide?.hash
         tally = StepTally(communicator)
         clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
         (statistics, counters) = (first.store.statistics, first.store.counters)
@@ -92,13 +101,16 @@ public final class Trainer {
         let rate = rates.schedule.rate(at: clock.ownStep, base: rates.base, clock: rates.clock)
         var (lossSum, weight) = (0.0, 0.0)
         var problem: String?
+        try releaseGuide()
         for micro in 0..<recipe.batch.accumulation {
             announce(.reading, clock.step)
             let batch = try feed.next()
             announce(.forward, clock.step)
             try early?.prepare(batch, micro: micro, clock, other: otherAverage, draw: setDraws)
             bind(batch, to: network.plan)
+            guide?.show(batch, micro: micro, step: clock.step, to: network.plan)
             network.plan.forward()
+            guide?.note(network.plan)
             network.plan.backward(adding: micro > 0) { bucket in
                 if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
             }
@@ -131,6 +143,18 @@ public final class Trainer {
             step: clock.step, epoch: (clock.step - 1) / clock.updatesPerEpoch, loss: total.loss / total.weight,
             rate: rate, gradientNorm: norm ?? .nan, isSkipped: norm == nil, problem: problem,
             mustStop: total.mustStop)
+    }
+
+    /// Collective. What a log line says of the guide and the last update; nothing without one.
+    public func guidanceMeasures(over communicator: any Communicator) throws -> [StepRecord.Measure] {
+        try guide?.takeMeasures(over: communicator) ?? []
+    }
+
+    /// After its last update a guide's memory is free, and that of the comparisons.
+    private func releaseGuide() throws {
+        guard let guide, !guide.isUsed(at: clock.step) else { return }
+        self.guide = nil
+        try TrainedNetwork.leaveGuide(networks)
     }
 
     private func update(_ network: TrainedNetwork) {

@@ -3,6 +3,8 @@ import Batches
 public import Checkpoints
 public import Cluster
 import Kernels
+import Objectives
+import Recipes
 
 extension Trainer {
     /// Everything that a resumed run needs, on rank 0. Nothing may change the weights before it is written.
@@ -93,8 +95,10 @@ extension Trainer {
     func begin(with start: StartingWeights, over communicator: any Communicator) throws -> StartingWeights.Report? {
         var report: StartingWeights.Report?
         try communicator.onRankZero {
-            report = try start.load(into: store, objective, recipe)
-            for (_, store) in otherWeights { _ = try start.load(into: store, objective, recipe) }
+            for store in [store] + otherWeights.map(\.store) {
+                let found = try start.load(into: store, objective.encoder, as: recipe.model, of: recipe)
+                report = report ?? found
+            }
         }
         try shareModel(over: communicator)
         average?.restart(from: store.values, statistics: statistics, counters: counters)

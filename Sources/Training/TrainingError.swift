@@ -22,6 +22,8 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case targets(samples: Int, batch: Int)
     /// The samples that are mixed with each other lie on several ranks.
     case mixupSlice(Int?, size: Int)
+    /// A resumed run had another guide.
+    case otherGuide(before: String?, now: String?)
     /// A resumed run had begun with other weights.
     case otherStart(before: String?, now: String?)
 
@@ -57,6 +59,10 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
             return "objective.elr.plus.mixup_slice: found \(slice.map { "\($0)" } ?? "none, the whole batch") for "
                 + "micro-batches of \(size) samples on a rank; expected a divisor of \(size). Set it to the smallest "
                 + "micro-batch that you intend to use"
+        case .otherGuide(let before, let now):
+            return
+                "guidance: the run had a guide with weights \(before ?? "of none"), now \(now ?? "none"). Bring the old "
+                + "checkpoint of the guide back, or start another run"
         case .otherStart(let before, let now):
             let found = now.map { "--from \($0)" } ?? "no --from"
             return

@@ -65,7 +65,9 @@ public final class TrainingRun {
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
         let samples = recipe.batch.global / ranks / accumulation
         let experiment = try communicator.together {
-            try Experiment(recipe, samples: samples, classes: source.classes?.count ?? 0, tokens: source.tokens)
+            try Experiment(
+                recipe, samples: samples, classes: source.classes?.count ?? 0, tokens: source.tokens,
+                training: communicator.rank)
         }
         let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch) * experiment.networks
         self.total = total
@@ -90,6 +92,7 @@ public final class TrainingRun {
                 "\(source.count) images fill a batch of \(recipe.batch.global) by coming several times, each time with "
                     + "a crop of its own; one batch is an epoch")
         }
+        for remark in trainer.guide?.remarks ?? [] { speaker.say(remark) }
         folder = opened.folder
         try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
         start = try Self.start(trainer, opened, options, source.tokens?.codebook, communicator, speaker)
@@ -122,6 +125,8 @@ public final class TrainingRun {
                     "\(names) parameters are trained, \(state.trainableNames) when the run was saved: gradient noise goes on "
                         + "with other numbers of the same law")
             }
+            let (before, now) = (state.extra["guide/hash"]?.string, trainer.guideHash)
+            guard before == now else { throw SharedError(TrainingError.otherGuide(before: before, now: now)) }
             try trainer.restore(opened.checkpoint, state, over: communicator)
             return state.extra.filter { $0.key.hasPrefix("start/") }
         }
@@ -196,7 +201,7 @@ public final class TrainingRun {
         // First of all: after a long halt the folder may be another run's.
         try folder?.beat(speaker)
         var record = interval.record(report, trainer, loader)
-        record.measures += trainer.takeMeasures()
+        record.measures += try trainer.takeMeasures() + trainer.guidanceMeasures(over: communicator)
         for warning in trainer.companions.compactMap({ $0.takeWarning() }) { speaker.warn(warning) }
         folder?.log.write(record)
         speaker.show(interval.progress(record, total: total).line)
@@ -235,7 +240,8 @@ public final class TrainingRun {
         try communicator.onRankZero {
             failure = try folder?.save(
                 trainer, targets: targets, fingerprint: fingerprint, library: options.library,
-                extra: start.merging(evaluations?.steps?.state ?? [:]) { own, _ in own },
+                extra: start.merging(evaluations?.steps?.state ?? [:]) { own, _ in own }
+                    .merging(trainer.guideHash.map { ["guide/hash": .string($0)] } ?? [:]) { own, _ in own },
                 keeping: evaluations?.steps?.best?.step, isEnd: isEnd, speaker)
         }
         // The verdict travels to every rank, so that all of them go on or none does.

@@ -3,6 +3,7 @@ import Autodiff
 import Checkpoints
 import FoundationEssentials
 import Kernels
+import Objectives
 import Platform
 import Recipes
 import Training
@@ -42,7 +43,9 @@ struct PlanVerb: ParsableCommand {
         let threads = threads ?? recipe.threads ?? max(1, processors / ranks)
         let level = try Session.level(ProcessInfo.processInfo.environment)
         let pool = WorkerPool(threads: min(threads, processors), level: level)
-        let cost = Cost(summary, threads: threads, rate: ProductRate(measuring: pool))
+        let cost = Cost(
+            summary, threads: threads, rate: ProductRate(measuring: pool),
+            guidance: try GuidanceCost(summary, pool: pool).map { ($0, Double(pool.threads) / Double(threads)) })
         writeOutput(json ? try cost.json.line() : cost.text)
     }
 }
@@ -54,12 +57,18 @@ private struct Cost {
     let rate: ProductRate
     let secondsPerUpdate: Double
     let memory: Memory
+    /// Seconds of an update that a guide takes.
+    let guideSeconds: Double?
 
-    init(_ summary: PlanSummary, threads: Int, rate: ProductRate) {
+    /// - Parameter guidance: measured, and the threads that measured over those of a rank.
+    init(_ summary: PlanSummary, threads: Int, rate: ProductRate, guidance: (cost: GuidanceCost, scale: Double)?) {
         (self.summary, self.threads, self.rate) = (summary, threads, rate)
         memory = .detected()
-        secondsPerUpdate = summary.secondsPerUpdate(
-            flopsPerSecond: rate.flopsPerSecond / Double(rate.threads), threads: threads, share: PlanSummary.usualShare)
+        guideSeconds = guidance.map { $0.cost.seconds * $0.scale * Double(summary.recipe.batch.accumulation) }
+        secondsPerUpdate =
+            summary.secondsPerUpdate(
+                flopsPerSecond: rate.flopsPerSecond / Double(rate.threads), threads: threads,
+                share: PlanSummary.usualShare) + (guideSeconds ?? 0)
     }
 
     var text: String { operations + "\n" + totals.text + storage + remarks }
@@ -121,6 +130,9 @@ private struct Cost {
             "\(sizeText(report.arenaBytes)), \(sizeText(report.unsharedBytes)) if nothing shared memory; "
                 + "\(report.recomputedOperations) operations computed again in backward")
         if summary.evaluationBytes > 0 { table.add("  evaluation", sizeText(summary.evaluationBytes)) }
+        if let guidance = summary.guidance {
+            table.add("  guide", "\(sizeText(guidance.bytes)), until its last update")
+        }
         table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(recipe.loader.slots) slots")
         let buckets = "\(report.bucketBytes.count) \(report.bucketBytes.count == 1 ? "bucket" : "buckets")"
         table.add(
@@ -134,6 +146,13 @@ private struct Cost {
         } else {
             table.add("data", "not there: \(summary.dataProblem ?? "")")
             table.add("length", "known when the data is there")
+        }
+        if let guidance = summary.guidance, let guideSeconds {
+            let flops = (guidance.guide.flops + guidance.comparisonFlops) / summary.samples
+            table.add(
+                "guide",
+                "\(guidance.pairs.count) pairs, \(gigaflops(flops)) GFLOP an image; "
+                    + "\(fixed(guideSeconds, digits: 3)) s of an update, measured here")
         }
         table.add(
             "predicted update",
@@ -191,6 +210,14 @@ private struct Cost {
         if let tokens = summary.tokens {
             values["token_bytes_per_image"] = .object(
                 Dictionary(uniqueKeysWithValues: tokens.forms.map { ($0.name, .number($0.bytesPerImage)) }))
+        }
+        if let guidance = summary.guidance, let guideSeconds {
+            values["guidance"] = .object([
+                "pairs": .array(guidance.pairs.map { .string($0.name) }), "guide_flops": .integer(guidance.guide.flops),
+                "comparison_flops": .integer(guidance.comparisonFlops), "bytes": .integer(guidance.bytes),
+                "exchanged_bytes": .integer(summary.ranks > 1 ? guidance.exchangedBytes : 0),
+                "seconds_per_update": .number(guideSeconds),
+            ])
         }
         if let length = summary.length {
             values["images"] = .integer(length.images)

@@ -115,7 +115,9 @@ final class Bench {
 
     /// The lines of a run's metrics without what differs between equal runs.
     func metrics(run: String = "run") -> [[String: Double]] {
-        let timing = ["images_per_second", "data_wait_share", "exchange_wait_share", "seconds"]
+        let timing = [
+            "images_per_second", "data_wait_share", "exchange_wait_share", "seconds", "guidance_time_share",
+        ]
         return String(decoding: bytes("\(run)/metrics.jsonl") ?? Data(), as: UTF8.self).split(separator: "\n").map {
             let numbers = (try? JSONSerialization.jsonObject(with: Data($0.utf8))) as? [String: Double] ?? [:]
             return numbers.filter { !timing.contains($0.key) }

@@ -58,12 +58,12 @@ import Recipes
         let text = try RecipeSchema.text(.all)
         #expect(text.contains("Micro-batches of an update. Default: 1."))
         #expect(text.contains("Default: true."))
-        let missing = try Shape.of(Recipe.self).unexplained(at: "")
+        let missing = try SectionShape.of(Recipe.self).unexplained(at: "")
         #expect(missing == [])
     }
 
     @Test func `keys depend on the kind`() throws {
-        guard case .section(let fields) = try Shape.of(Recipe.self),
+        guard case .section(let fields) = try SectionShape.of(Recipe.self),
             case .kinds(let kinds)? = fields.first(where: { $0.key == "schedule" })?.shape
         else {
             Issue.record("the schedule has no kinds")
@@ -84,7 +84,7 @@ import Recipes
     }
 }
 
-extension Shape {
+extension SectionShape {
     /// Keys without a meaning.
     fileprivate func unexplained(at path: String) -> [String] {
         func look(_ fields: [Field]) -> [String] {

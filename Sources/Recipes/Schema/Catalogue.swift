@@ -4,7 +4,7 @@ public struct Catalogue: Sendable {
     public struct Kind: Sendable {
         /// Decodes the settings into the report and hands back the rules, to be asked when every part is decoded.
         let decode: @Sendable (Section, Here) -> ((Recipe) -> Void)?
-        let fields: @Sendable () throws -> [Shape.Field]
+        let fields: @Sendable () throws -> [SectionShape.Field]
 
         /// `rules` sees the settings, the recipe and a `Here` at the section.
         public init<Settings: Decodable & Sendable>(
@@ -15,7 +15,7 @@ public struct Catalogue: Sendable {
                 return { rules(value, $0, here) }
             }
             fields = {
-                if case .section(let fields) = try Shape.of(Settings.self) { fields } else { [] }
+                if case .section(let fields) = try SectionShape.of(Settings.self) { fields } else { [] }
             }
         }
     }
@@ -23,6 +23,8 @@ public struct Catalogue: Sendable {
     public var objectives: [String: Kind]
     public var models: [String: Kind]
     public var sources: [String: Kind]
+    /// Rules over parts with different owners, for recipes that are sound so far; `Here` is at the whole recipe.
+    public var rules: [@Sendable (Recipe, Here) -> Void] = []
 
     public init(objectives: [String: Kind], models: [String: Kind], sources: [String: Kind]) {
         self.objectives = objectives
@@ -34,7 +36,7 @@ public struct Catalogue: Sendable {
     func kinds(at path: String) -> [String: Kind] {
         switch path {
         case "objective": objectives
-        case "model": models
+        case "model", "guidance.guide_arch": models
         case "data.train", "data.evaluation": sources
         default: [:]
         }
@@ -61,5 +63,7 @@ public struct Catalogue: Sendable {
             if let nearest, let rule = kinds[nearest]?.decode(section, here) { rules.append(rule) }
         }
         for rule in rules { rule(recipe) }
+        guard report.issues.isEmpty else { return }
+        for rule in self.rules { rule(recipe, Here(report: report, root: root, path: "")) }
     }
 }

@@ -2,7 +2,7 @@
 public enum RecipeSchema {
     /// The schema with every kind of the catalogue. A file with `extends` may leave keys to its parent.
     public static func text(_ catalogue: Catalogue) throws -> String {
-        let shape = try Shape.of(Recipe.self)
+        let shape = try SectionShape.of(Recipe.self)
         return JSON.object([
             ("$schema", .text("http://json-schema.org/draft-07/schema#")),
             ("title", .text("Lacuna recipe")),
@@ -24,7 +24,7 @@ public enum RecipeSchema {
         /// False: no key is required, and `null` takes an inherited one away.
         let isComplete: Bool
 
-        func json(_ shape: Shape, at path: String) throws -> JSON {
+        func json(_ shape: SectionShape, at path: String) throws -> JSON {
             switch shape {
             case .scalar(let type): return .object([("type", .text(type.schemaName))])
             case .choice(let names): return .object([("enum", .list(names.map { .text($0) }))])
@@ -39,7 +39,7 @@ public enum RecipeSchema {
             }
         }
 
-        private func section(_ fields: [Shape.Field], kind: String? = nil, at path: String) throws -> JSON {
+        private func section(_ fields: [SectionShape.Field], kind: String? = nil, at path: String) throws -> JSON {
             var properties: [(String, JSON)] = []
             if path.isEmpty {
                 properties.append(
@@ -58,7 +58,7 @@ public enum RecipeSchema {
             return .object(result)
         }
 
-        private func variants(_ kinds: [(kind: String, fields: [Shape.Field])], at path: String) throws -> JSON {
+        private func variants(_ kinds: [(kind: String, fields: [SectionShape.Field])], at path: String) throws -> JSON {
             if isComplete {
                 return .object([("oneOf", .list(try kinds.map { try section($0.fields, kind: $0.kind, at: path) }))])
             }
@@ -73,7 +73,7 @@ public enum RecipeSchema {
             ])
         }
 
-        private func property(_ field: Shape.Field, at path: String) throws -> JSON {
+        private func property(_ field: SectionShape.Field, at path: String) throws -> JSON {
             guard case .object(var result) = try json(field.shape, at: path.appending(key: field.key)) else {
                 return .object([])
             }

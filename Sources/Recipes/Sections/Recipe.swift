@@ -25,6 +25,7 @@ public struct Recipe: RecipeSection {
     public let average: Average?
     public let evaluation: Evaluation?
     public let onlineProbe: OnlineProbe?
+    public let guidance: Guidance?
     public let checkpoint: Checkpoint?
     public let log: Log
     public let threads: Int?
@@ -35,7 +36,7 @@ public struct Recipe: RecipeSection {
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, about, reference, seed, data, tokens, objective, model, batch, optimizer, schedule, clip
-        case gradNoise, average, evaluation, onlineProbe, checkpoint, log, threads, loader, limits
+        case gradNoise, average, evaluation, onlineProbe, guidance, checkpoint, log, threads, loader, limits
         case pictures = "images"
     }
 
@@ -67,6 +68,7 @@ public struct Recipe: RecipeSection {
         "average": "Moving average of the weights; absent: none.",
         "evaluation": "Scores while a classifier learns; absent: only at its end.",
         "online_probe": "A classifier on the features of each batch, to watch; absent: none.",
+        "guidance": "A frozen network that the features are drawn towards; absent: none.",
         "checkpoint": "When the state of the run is saved; absent: never.",
         "log": "When a line is written.",
         "threads": "Compute threads of a rank; absent: as many as the launcher left to it.",
@@ -75,11 +77,14 @@ public struct Recipe: RecipeSection {
     ]
 
     /// The open parts, whose owners a catalogue names.
-    var sections: [Section] { [data.train, objective, model] + (data.evaluation.map { [$0] } ?? []) }
+    var sections: [Section] {
+        [data.train, objective, model] + [data.evaluation, guidance?.guideArch].compactMap(\.self)
+    }
 
     public func check(_ here: Here) {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.require((threads ?? 1) >= 1, at: "threads", "at least 1 expected")
+        guidance?.check(self, here)
         here.require(
             pictures != nil || tokens != nil, at: "", reading: ["images", "tokens"], "missing key 'images' or 'tokens'")
         here.require(

@@ -1,9 +1,9 @@
 /// What a type of the recipe looks like from outside: found by decoding it once from nothing and noting its questions.
-package indirect enum Shape {
+package indirect enum SectionShape {
     /// One key of a section.
     package struct Field {
         package let key: String
-        package let shape: Shape
+        package let shape: SectionShape
         package let isRequired: Bool
         package let standard: String?
         package let meaning: String?
@@ -11,7 +11,7 @@ package indirect enum Shape {
 
     case scalar(any Scalar.Type)
     case choice([String])
-    case list(Shape)
+    case list(SectionShape)
     case section([Field])
     /// A section whose keys depend on its kind.
     case kinds([(kind: String, fields: [Field])])
@@ -19,12 +19,12 @@ package indirect enum Shape {
     case open
 
     /// The shape of a type.
-    package static func of<T: Decodable>(_ type: T.Type) throws -> Shape { try described(type).shape }
+    package static func of<T: Decodable>(_ type: T.Type) throws -> SectionShape { try described(type).shape }
 
     fileprivate static func described<T: Decodable>(_ type: T.Type, kind: String? = nil) throws -> (
-        value: T, shape: Shape
+        value: T, shape: SectionShape
     ) {
-        func answer(_ value: Any?, _ shape: Shape) throws -> (value: T, shape: Shape) {
+        func answer(_ value: Any?, _ shape: SectionShape) throws -> (value: T, shape: SectionShape) {
             guard let value = value as? T else { throw ValueReader.Stopped() }
             return (value, shape)
         }
@@ -61,8 +61,8 @@ private final class Notes {
     /// The answer to the question for the key `kind`.
     let kind: String?
     let owner: (any RecipeSection.Type)?
-    var fields: [Shape.Field] = []
-    var item: Shape?
+    var fields: [SectionShape.Field] = []
+    var item: SectionShape?
     private var optional: Set<String> = []
 
     init(kind: String?, owner: (any RecipeSection.Type)?) {
@@ -72,11 +72,11 @@ private final class Notes {
 
     func isOptional(_ key: String) { optional.insert(key) }
 
-    func add(_ key: String, _ shape: Shape) {
+    func add(_ key: String, _ shape: SectionShape) {
         guard !fields.contains(where: { $0.key == key }) else { return }
         let standard = owner?.defaults[key]
         fields.append(
-            Shape.Field(
+            SectionShape.Field(
                 key: key, shape: shape, isRequired: standard == nil && !optional.contains(key), standard: standard,
                 meaning: owner?.meanings[key]))
     }
@@ -107,7 +107,7 @@ private struct Questions<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func decodeNil(forKey key: Key) throws -> Bool { false }
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
         let name = key.stringValue.inRecipe
-        let (value, shape) = try Shape.described(type, kind: name == "kind" ? notes.kind : nil)
+        let (value, shape) = try SectionShape.described(type, kind: name == "kind" ? notes.kind : nil)
         notes.add(name, shape)
         return value
     }
@@ -131,7 +131,7 @@ private struct Items: UnkeyedDecodingContainer {
     mutating func decodeNil() throws -> Bool { false }
     mutating func decode<T: Decodable>(_ type: T.Type) throws -> T {
         currentIndex += 1
-        let (value, shape) = try Shape.described(type)
+        let (value, shape) = try SectionShape.described(type)
         notes.item = shape
         return value
     }
@@ -147,5 +147,5 @@ private struct One: SingleValueDecodingContainer {
 
     var codingPath: [any CodingKey] { [] }
     func decodeNil() -> Bool { false }
-    func decode<T: Decodable>(_ type: T.Type) throws -> T { try Shape.described(type).value }
+    func decode<T: Decodable>(_ type: T.Type) throws -> T { try SectionShape.described(type).value }
 }

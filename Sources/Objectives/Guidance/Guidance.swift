@@ -1,0 +1,136 @@
+import Autodiff
+import Kernels
+import Layers
+public import Models
+public import Recipes
+
+/// The places of a network that learns and of its guide that are compared, found before anything is recorded.
+public struct Guidance: Sendable {
+    public struct Pair: Sendable, Equatable {
+        public let target, guide: TapPlace
+
+        /// Such as `layer2.0.conv1/layer1.0.conv2`: target, then guide.
+        public var name: String { "\(target.name)/\(guide.name)" }
+    }
+
+    public let settings: Recipe.Guidance
+    public let image: ImageSpec
+    public let pairs: [Pair]
+    /// The guide's shape.
+    let model: any EncoderSettings
+    /// What the method hides from both networks; nil: nothing.
+    let hiding: CellHiding?
+    /// Both networks compute the visible cells only, which lie cell by cell.
+    let isSparse: Bool
+    /// What may be a mistake although it can be trained.
+    public let remarks: [String]
+
+    /// - Parameters:
+    ///   - objective: of the network that learns.
+    ///   - target: its encoder's shape.
+    public init(
+        _ settings: Recipe.Guidance, _ objective: any Objective, target: any EncoderSettings,
+        guide model: any EncoderSettings, image: ImageSpec
+    ) throws(ModelError) {
+        (self.settings, self.model, self.image) = (settings, model, image)
+        hiding = objective.hiding
+        let targets = try Self.chosen(
+            settings.targetTaps, of: try target.taps(image), hides: hiding != nil, at: "guidance.taps_target")
+        let guides = try Self.chosen(
+            settings.guideTaps, of: try model.taps(image), hides: hiding != nil, at: "guidance.taps_guide")
+        pairs = LayerMap.pairs(
+            guides: guides.count, targets: targets.count, keepingAll: settings.pairCollisions == .sum
+        ).map { Pair(target: targets[$0.target], guide: guides[$0.guide]) }
+        isSparse = hiding != nil && objective.encoder is any HierarchicalEncoder
+        remarks = Self.remarks(on: pairs.map(\.target))
+        if hiding != nil && settings.comparison != .samples && settings.comparison != .pooled {
+            throw ModelError(
+                "guidance.form", found: settings.comparison.rawValue, expected: "samples or pooled",
+                hint: "'\(type(of: objective).kind)' hides other positions of each picture")
+        }
+        if isSparse, settings.guideView == .masked { try checkSparse(objective.encoder) }
+        for pair in pairs { try check(pair) }
+    }
+
+    /// The taps that a list of names and presets means, each once, in the order in which the network runs.
+    private static func chosen(
+        _ names: [String], of places: [TapPlace], hides: Bool, at key: String
+    ) throws(ModelError) -> [TapPlace] {
+        var chosen: [TapPlace] = []
+        for name in names {
+            let found =
+                switch name {
+                // A method that hides cells pools nothing.
+                case "reference": places.filter { $0.isReference && !(hides && $0.kind == .pooled) }
+                case "blocks": places.filter { $0.kind == .block }
+                case "stages": places.filter { $0.kind == .stage }
+                default: Array(places.filter { $0.name == name }.prefix(1))
+                }
+            guard !found.isEmpty else {
+                let known = places.filter { $0.kind != .norm }.map(\.name)
+                throw ModelError(
+                    key, found: "'\(name)'",
+                    expected: "reference, blocks, stages or one of "
+                        + known.prefix(40).joined(separator: ", ") + (known.count > 40 ? ", …" : ""),
+                    hint: "names are those inside the network")
+            }
+            chosen += found.filter { !chosen.contains($0) }
+        }
+        return chosen
+    }
+
+    /// CKA ignores scale and shift: without a norm behind a tap its values can shrink to nothing beside their mean.
+    private static func remarks(on targets: [TapPlace]) -> [String] {
+        let bare = zip(targets, targets.dropFirst()).filter {
+            $0.normsBefore == $1.normsBefore && $0.kind == .layer && $1.kind == .layer
+        }
+        guard let (first, second) = bare.first else { return [] }
+        return [
+            "no norm lies between \(first.name) and \(second.name), which are both guided: such networks have been "
+                + "driven to chance; take fewer taps or a network with norms"
+        ]
+    }
+
+    private func checkSparse(_ target: any Encoder) throws(ModelError) {
+        let graph = Graph()
+        let guide = try model.encoder(graph.scope, image: image, for: .classification)
+        guard guide is any HierarchicalEncoder, guide.grid.stride == target.grid.stride else {
+            throw ModelError(
+                "guidance.guide_arch", found: "a network without maps of stride \(target.grid.stride)",
+                expected: "a convnet of that stride", hint: "it has to see the same cells as the target")
+        }
+    }
+
+    private func check(_ pair: Pair) throws(ModelError) {
+        guard settings.comparison != .flatten else { return }
+        for (place, side) in [(pair.target, "target"), (pair.guide, "guide")] {
+            guard place.isWhole, positions(place, side == "guide") != nil else {
+                throw ModelError(
+                    "guidance.taps_\(side)", found: place.name,
+                    expected: "a tap whose positions are parts of the picture"
+                        + (hiding == nil ? "" : " no larger than a hidden cell"),
+                    hint: "choose another tap" + (hiding == nil ? ", or form flatten" : ""))
+            }
+        }
+        guard settings.comparison != .pooled else { return }
+        let (target, guide) = (positions(pair.target, false) ?? 0, positions(pair.guide, true) ?? 0)
+        guard target == guide else {
+            throw ModelError(
+                "guidance.form", found: "\(target) positions of \(pair.target.name), \(guide) of \(pair.guide.name)",
+                expected: "as many on both sides", hint: "form pooled compares their means; or choose other taps")
+        }
+    }
+
+    /// Positions of an image that are compared: visible patches; nil where a position is no whole part of a cell.
+    func positions(_ place: TapPlace, _ isGuide: Bool) -> Int? {
+        let all = place.positions - place.leadingTokens
+        guard let hiding, !(isGuide && settings.guideView == .full) else { return all }
+        let cells = hiding.cells(imageSide: image.side)
+        return all % cells == 0 ? all / cells * (cells - hiding.hidden(of: cells)) : nil
+    }
+}
+
+extension CellHiding {
+    /// Cells of a picture.
+    func cells(imageSide: Int) -> Int { (imageSide / cellSide) * (imageSide / cellSide) }
+}

@@ -1,0 +1,90 @@
+public import Autodiff
+public import Kernels
+public import Layers
+public import Models
+import Recipes
+
+/// A guide recorded in a graph of its own, which is never trained: what it is shown and what it hands over.
+public struct GuideRecording {
+    public let graph: Graph
+    public let encoder: any Encoder
+    public let images: Tensor
+    public let mask: Tensor?
+    /// For each pair: a Gram matrix, or the features themselves.
+    public let outputs: [Tensor]
+}
+
+extension Guidance {
+    /// Features as rows that can be compared: without leading tokens and hidden positions, or their mean.
+    /// - Parameters:
+    ///   - mask: nil where nothing is hidden from the network or it has no rows of what is hidden.
+    func rows(_ x: Tensor, _ place: TapPlace, isGuide: Bool, mask: Tensor?) -> Tensor {
+        guard settings.comparison != .flatten, place.positions > 1 else { return x }
+        var x = x
+        if place.leadingTokens > 0 { x = TokenRange(place.leadingTokens..<place.positions)(x) }
+        let positions = positions(place, isGuide) ?? place.positions
+        if let mask { x = VisibleRows(positions)(x, mask: mask) }
+        return settings.comparison == .pooled ? MeanPooling(0..<positions)(x) : x
+    }
+
+    /// How rows are compared; the mean over positions is one vector of an image.
+    public var form: Comparison {
+        switch settings.comparison {
+        case .flatten, .pooled: .flatten
+        case .samples: .samples
+        case .tokenwise: .tokenwise
+        }
+    }
+
+    /// Comparisons of a pair, whose distances are added.
+    public func sets(of pair: Pair) -> Int { form == .tokenwise ? positions(pair.target, false) ?? 1 : 1 }
+
+    /// Whether a pair is compared by Gram matrices, which cost less where there are fewer rows than features.
+    public func usesGram(_ pair: Pair, _ groups: SampleGroups) -> Bool {
+        let (x, y) = shapes(pair, samples: groups.samples)
+        return !FeatureAlignment.isCheaper(x, y, form, groups)
+    }
+
+    /// What is compared of the target and of its guide.
+    public func shapes(_ pair: Pair, samples: Int) -> (target: Shape, guide: Shape) {
+        (shape(pair.target, false, samples), shape(pair.guide, true, samples))
+    }
+
+    private func shape(_ place: TapPlace, _ isGuide: Bool, _ samples: Int) -> Shape {
+        switch settings.comparison {
+        case .flatten: [samples, place.positions, place.channels]
+        case .pooled: [samples, place.channels]
+        case .samples, .tokenwise: [samples, positions(place, isGuide) ?? 0, place.channels]
+        }
+    }
+
+    /// Records the guide for the batch of a rank. Its features are read tap by tap and need not stay.
+    public func recordGuide(maskShape: Shape?, _ groups: SampleGroups) throws(ModelError) -> GuideRecording {
+        let graph = Graph()
+        let encoder = try model.encoder(graph.scope, image: image, for: .classification)
+        let images = graph.input("images", [groups.samples, image.side, image.side, image.channels])
+        let mask = settings.guideView == .full ? nil : maskShape.map { graph.input("mask", $0) }
+        var outputs = [Tensor?](repeating: nil, count: pairs.count)
+        graph.watching { tap in
+            for (index, pair) in pairs.enumerated() where pair.guide.name == tap.name && outputs[index] == nil {
+                let rows = rows(tap.value, pair.guide, isGuide: true, mask: isSparse ? nil : mask)
+                outputs[index] = usesGram(pair, groups) ? CentredGram(form, groups)(rows) : rows
+            }
+        } _: {
+            if isSparse, let mask, let hiding, let convnet = encoder as? any HierarchicalEncoder {
+                let cells = mask.shape[1] * mask.shape[2]
+                _ = convnet.maps(
+                    images, cells: ActiveCells(hidden: mask, visible: cells - hiding.hidden(of: cells)))
+            } else {
+                _ = encoder.pooled(mask.map { VisiblePixels.of(images, hiding: $0) } ?? images)
+            }
+        }
+        if let missing = outputs.firstIndex(where: { $0 == nil }) {
+            throw ModelError(
+                "guidance.taps_guide", found: pairs[missing].guide.name, expected: "a tap that the guide computes here",
+                hint: "a method that hides cells pools nothing")
+        }
+        return GuideRecording(
+            graph: graph, encoder: encoder, images: images, mask: mask, outputs: outputs.compactMap(\.self))
+    }
+}

@@ -1,0 +1,79 @@
+public import Autodiff
+import Kernels
+public import Layers
+public import Models
+import Recipes
+
+/// A method's loss recorded together with the distances from a guide.
+public struct GuidedRecording {
+    /// What one pair brings in and what comes of it.
+    public struct Link {
+        public let pair: Guidance.Pair
+        /// An input: what the guide hands over.
+        public let comparand: Tensor
+        /// (2): this rank's share of the distance, and of the groups in which there is none.
+        public let distance: Tensor
+    }
+
+    public let guidance: Guidance
+    public let guide: GuideRecording
+    public let groups: SampleGroups
+    /// Of the method alone.
+    public let loss: Loss
+    /// What is made smaller.
+    public let total: Tensor
+    /// An input (1): the factor on the sum of distances in this step.
+    public let alpha: Tensor
+    public let links: [Link]
+    /// Ranks whose shares add up to a distance.
+    public let sharers: Int
+}
+
+extension Guidance {
+    /// Records the loss of a batch with its guide. Each distance is taken right behind its tap, so that backward holds
+    /// one of their gradients at a time.
+    /// - Parameters:
+    ///   - samples: of this rank.
+    ///   - ranks: that share the batch.
+    public func record(
+        _ objective: any Objective, _ batch: BatchTensors, rank: Int, ranks: Int
+    ) throws(ModelError) -> GuidedRecording {
+        let samples = batch.images.shape[0]
+        let groups =
+            settings.scope == .local
+            ? SampleGroups(samples: samples)
+            : SampleGroups(samples: samples, rank: rank, ranks: ranks, size: settings.ckaBatch)
+        let guide = try recordGuide(maskShape: batch.mask?.shape, groups)
+        let graph = batch.images.graph
+        let alpha = graph.input("guidance.alpha", [1])
+        let comparands = guide.outputs.enumerated().map { graph.input("guidance.\($0)", $1.shape) }
+        let prefix = type(of: objective).encoderPrefix
+        var distances = [Tensor?](repeating: nil, count: pairs.count)
+        let loss = graph.watching { tap in
+            // The method's own layers lie outside of the encoder's names.
+            let isInner = tap.kind != .layer && tap.kind != .norm
+            let name = isInner ? tap.name : tap.name.hasPrefix(prefix) ? String(tap.name.dropFirst(prefix.count)) : ""
+            for (index, pair) in pairs.enumerated() where pair.target.name == name && distances[index] == nil {
+                let rows = rows(tap.value, pair.target, isGuide: false, mask: isSparse ? nil : batch.mask)
+                distances[index] =
+                    usesGram(pair, groups)
+                    ? GramAlignment(form, groups)(rows, comparands[index])
+                    : FeatureAlignment(form, groups)(rows, comparands[index])
+            }
+        } _: {
+            objective.loss(batch)
+        }
+        if let missing = distances.firstIndex(where: { $0 == nil }) {
+            throw ModelError(
+                "guidance.taps_target", found: pairs[missing].target.name, expected: "a tap that the method computes",
+                hint: "a method that hides cells pools nothing")
+        }
+        let sharers = settings.scope == .local ? 1 : ranks
+        let found = distances.compactMap(\.self)
+        return GuidedRecording(
+            guidance: self, guide: guide, groups: groups, loss: loss,
+            total: GuidedLoss(ranks: sharers)(loss.sum, weight: loss.weight, alpha: alpha, found), alpha: alpha,
+            links: pairs.indices.map { .init(pair: pairs[$0], comparand: comparands[$0], distance: found[$0]) },
+            sharers: sharers)
+    }
+}

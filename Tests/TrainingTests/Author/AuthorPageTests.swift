@@ -1,0 +1,64 @@
+import Batches
+import Cluster
+import Foundation
+import Kernels
+import Objectives
+import Recipes
+import Testing
+import Training
+
+/// The page for authors in Recipes/README.md: its files are compiled with this target, its recipe is trained.
+@Suite struct AuthorPageTests {
+    /// What the page shows between ```language and ``` .
+    private static func blocks(_ language: String) throws -> [String] {
+        let text = try String(contentsOfFile: "\(package)/Recipes/README.md", encoding: .utf8)
+        return text.components(separatedBy: "```\(language)\n").dropFirst().compactMap {
+            $0.components(separatedBy: "\n```").first.map { $0 + "\n" }
+        }
+    }
+
+    private static var catalog: Catalog {
+        var catalog = Catalog.own
+        catalog.objectives.append(MeanColour.self)
+        catalog.models.append(PatchNetSection.self)
+        return catalog
+    }
+
+    private func recipe(_ overrides: [String] = [], _ catalog: Catalog = Self.catalog) throws -> Recipe {
+        let text = try #require(Self.blocks("yaml").first)
+        return try Recipe.load("page.yaml", overrides: overrides, catalogue: catalog.kinds) { _, _ in Array(text.utf8) }
+    }
+
+    @Test func `the page shows the files that are compiled here`() throws {
+        let shown = try Self.blocks("swift")
+        for (index, name) in ["MeanColour", "PatchNet"].enumerated() {
+            let file = "\(package)/Tests/TrainingTests/Author/\(name).swift"
+            #expect(shown[index] == (try String(contentsOfFile: file, encoding: .utf8)), "\(name)")
+        }
+    }
+
+    @Test func `the page's recipe trains, with every shared component that it names`() throws {
+        let recipe = try recipe()
+        let source = try recipe.source(recipe.data.train)
+        let experiment = try Experiment(
+            recipe, samples: recipe.batch.global, classes: 0, training: 0, from: Self.catalog)
+        let sampler = try Sampler(
+            count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
+        let loader = try Loader(
+            source, sampler, BatchCut(), recipe.loaderSettings(recipe.trainingTransform, hiding: nil), updates: 0..<40)
+        defer { loader.stop() }
+        let trainer = try Trainer(
+            experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: SingleProcess(),
+            pool: WorkerPool(threads: 1))
+        let losses = try (0..<40).map { _ in try trainer.step().loss }
+        #expect(losses[30...].reduce(0, +) < 0.7 * losses[..<10].reduce(0, +), "\(losses)")
+        #expect(experiment.guided?.links.count == 1)
+        #expect(trainer.store.names.contains("encoder.blocks.0.mlp.fc1.weight"))
+    }
+
+    @Test func `the page's kinds are checked as others are`() throws {
+        let error = #expect(throws: RecipeError.self) { try recipe(["model.patch=5", "objective.hidden=0"]) }
+        #expect(error?.issues.count == 2)
+        #expect(throws: RecipeError.self) { try recipe([], .own) }
+    }
+}

@@ -1,0 +1,65 @@
+import Autodiff
+import Kernels
+import Layers
+import Models
+import Recipes
+
+/// Patches, each through one residual MLP, and their mean: the smallest encoder that can be trained.
+struct PatchNet: Encoder {
+    let grid: FeatureGrid
+    private let embedding: PatchEmbedding
+    private let norm: LayerNorm
+    private let mlp: MLP
+
+    init(_ scope: Scope, _ settings: PatchNetSection, _ image: ImageSpec) {
+        let (width, start) = (settings.width, Initializer.truncatedNormal(deviation: 0.02, cut: 2))
+        grid = FeatureGrid(side: image.side / settings.patch, stride: settings.patch, width: width)
+        embedding = PatchEmbedding(
+            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width, start: start)
+        norm = LayerNorm(scope["blocks"][0]["norm"], width, epsilon: 1e-6)
+        mlp = MLP(scope["blocks"][0]["mlp"], width, hidden: 2 * width, start: start, outputStart: start)
+    }
+
+    /// (B, N, E)
+    private func features(_ images: Tensor) -> Tensor {
+        let x = embedding(images)
+        return Residual()(x, mlp(norm(x)), keep: nil).tap(.block, "blocks.0")
+    }
+
+    func outputs(_ images: Tensor) -> [FeatureMap] { [FeatureMap("output", patches: features(images))] }
+
+    func pooled(_ images: Tensor) -> Tensor {
+        MeanPooling(0..<grid.side * grid.side)(features(images)).tap(.pooled, "pooled")
+    }
+
+    let headStart = Initializer.truncatedNormal(deviation: 0.02, cut: 2)
+    let layers = LayerScale(last: 2) { $0.hasPrefix("patch_embed") ? 0 : $0.hasPrefix("blocks") ? 1 : 2 }
+    func decay(for use: EncoderUse) -> DecayRule { .matrices }
+}
+
+/// The model section of a recipe with `kind: patch_net`.
+struct PatchNetSection: EncoderSection, EncoderSettings {
+    static let kind = "patch_net"
+
+    let width, patch: Int
+
+    static let meanings = ["width": "Channels of a patch.", "patch": "Side of a patch, pixels."]
+
+    func check(_ here: Here) {
+        here.require(width >= 1, at: "width", "at least 1 expected, found \(width)")
+        here.require(patch >= 1, at: "patch", "at least 1 expected, found \(patch)")
+    }
+
+    /// Rules with the picture.
+    static func check(_ section: PatchNetSection, _ recipe: Recipe, _ here: Here) {
+        here.recipe.require(
+            recipe.images.size % section.patch == 0, at: "images.size", reading: ["model"],
+            "a multiple of the patch \(section.patch) expected, found \(recipe.images.size)")
+    }
+
+    var encoder: any EncoderSettings { self }
+
+    func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+        PatchNet(scope, self, image)
+    }
+}

@@ -1,0 +1,234 @@
+import AllocationCounter
+import Autodiff
+import Checkpoints
+import Cluster
+import Foundation
+import Kernels
+import Models
+import Objectives
+import Platform
+import Recipes
+import Testing
+import Training
+
+/// A network that learns with a guide beside it.
+@Suite struct GuidanceTests {
+    private static let digits = "\(package)/Datasets/digits/digits.safetensors"
+    private static let vit =
+        "{kind: vit, width: 24, depth: 2, heads: 2, patch: 4, drop_path: 0.1, absolute_positions: true, "
+        + "relative_positions: false, shared_relative_positions: false}"
+    private static let resnet =
+        "{kind: resnet, block: basic, layers: [1], channels: [8], stem: small, stem_width: 8, drop_path: 0.1}"
+
+    private static func guidance(_ arch: String, _ rest: String) -> String {
+        "guidance={guide_arch: \(arch), guide_seed: 3, \(rest)}"
+    }
+
+    /// Recipes of every kind, each with a guide of another kind.
+    static let combinations: [(recipe: String, changes: [String], pairs: Int)] = [
+        ("crate_mae-micro-by_vit-procedural", [], 6),
+        ("spark-plain_cnn-by_resnet-fashion_mnist-32px", [], 3),
+        (
+            "simmim-vit_micro-procedural",
+            [
+                guidance(
+                    "{kind: swin, width: 16, depths: [1, 1], heads: [1, 2], patch: 4, window: 4, drop_path: 0, "
+                        + "absolute_positions: false}", "alpha: 0.5, reduction: mean, preset: simmim_swin")
+            ], 2
+        ),
+        (
+            "simmim-vit_micro-digits",
+            [guidance(resnet, "alpha: 1, reduction: sum, taps_target: [blocks], taps_guide: [stages], form: pooled")], 1
+        ),
+        (
+            "finetune-vit_micro-digits",
+            [
+                guidance(
+                    vit, "alpha: 1, reduction: sum, taps_target: [reference], taps_guide: [reference], form: flatten")
+            ],
+            5
+        ),
+        (
+            "finetune-vit_micro-digits",
+            [
+                guidance(
+                    vit,
+                    "alpha: 1, reduction: mean, taps_target: [blocks], taps_guide: [blocks.1, blocks.0], form: "
+                        + "tokenwise, guide_input: noise")
+            ], 2
+        ),
+        (
+            "guided-plain_cnn-by_trained_resnet-fashion_mnist-5ep",
+            [
+                "guidance.guide_bn=batch", "guidance.taps_guide=[layer1.0.conv1, layer2.0, layer3]",
+                "guidance.taps_target=[layer1.7.conv2]", "guidance.pair_collisions=sum", "guidance.scope=local",
+            ], 3
+        ),
+    ]
+
+    @Test(arguments: combinations.indices) func `any recipe trains with a guide and allocates nothing`(
+        _ index: Int
+    ) throws {
+        let (name, changes, pairs) = Self.combinations[index]
+        let trainer = try bench("Recipes/\(name).yaml", batch: 8, changes + ["guidance.cka_batch=4"]).trainer
+        for _ in 0..<2 { _ = try trainer.step() }
+        let before = allocations_of_this_thread()
+        for _ in 0..<2 { _ = try trainer.step() }
+        #expect(allocations_of_this_thread() - before == 0)
+        let measures = try trainer.guidanceMeasures(over: SingleProcess())
+        let values = Dictionary(uniqueKeysWithValues: measures.map { ($0.name, $0.value) })
+        let similar = measures.filter { $0.name.hasPrefix("cka/") }
+        #expect(similar.count == pairs, "\(measures.map(\.name))")
+        #expect(similar.allSatisfy { $0.value > 0 && $0.value <= 1.000_01 }, "\(similar)")
+        #expect(values["guidance_undefined"] == 0)
+        let sum = similar.reduce(0) { $0 + 1 - $1.value }
+        let isMean = trainer.recipe.guidance?.reduction == .mean
+        if trainer.recipe.guidance?.comparison != .tokenwise {
+            #expect(abs((values["guidance"] ?? 0) - (isMean ? sum / Double(pairs) : sum)) < 1e-9)
+        }
+    }
+
+    @Test func `a guide moves the target and lowers the distance`() throws {
+        let guided = try bench("Recipes/finetune-vit_micro-digits.yaml", batch: 32, Self.combinations[4].changes)
+            .trainer
+        func distance() throws -> Double {
+            try guided.guidanceMeasures(over: SingleProcess()).first { $0.name == "guidance" }?.value ?? .nan
+        }
+        _ = try guided.step()
+        let first = try distance()
+        for _ in 0..<30 { _ = try guided.step() }
+        #expect(try distance() < first)
+        #expect(guided.guideHash?.isEmpty == false)
+        #expect(!guided.tensors.values.joined().contains { $0.name.contains("guide") })
+        let alone = try bench("Recipes/finetune-vit_micro-digits.yaml", batch: 32).trainer
+        #expect(alone.store.values.count == guided.store.values.count)
+    }
+
+    @Test func `after its last update a guide is gone and the loss is the method's alone`() throws {
+        func trainer(_ extra: [String]) throws -> Trainer {
+            try bench("Recipes/finetune-vit_micro-digits.yaml", batch: 16, Self.combinations[4].changes + extra).trainer
+        }
+        let stopped = try trainer(["guidance.stop_step=2"])
+        let guided = stopped.plan.report.arenaBytes
+        for _ in 0..<3 { _ = try stopped.step() }
+        #expect(try stopped.guidanceMeasures(over: SingleProcess()).isEmpty)
+        #expect(stopped.plan.report.arenaBytes < guided)
+        let going = try trainer([])
+        for _ in 0..<3 { _ = try going.step() }
+        #expect(stopped.store.values.array != going.store.values.array)
+        let cosine = try trainer(["guidance.alpha_schedule=cosine", "guidance.stop_step=4"])
+        for _ in 0..<5 { #expect(try cosine.step().loss.isFinite) }
+    }
+
+    @Test(arguments: [1, 2, 3]) func `any number of threads gives the same bits`(threads: Int) throws {
+        func weights(_ threads: Int) throws -> [Float] {
+            let bench = try bench(
+                "Recipes/finetune-vit_micro-digits.yaml", batch: 16, threads: threads, Self.combinations[4].changes)
+            for _ in 0..<3 { try bench.step() }
+            return bench.trainer.store.values.array
+        }
+        #expect(try weights(threads) == weights(1))
+    }
+
+    @Test func `a guided run resumes bit for bit, and with the same guide only`() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lacuna-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func train(_ name: String, updates: Int, _ extra: [String] = [], resumes: Bool = false) throws -> Checkpoint {
+            var options = TrainingRun.Options(folder: "\(folder)/\(name)")
+            options.resumes = resumes
+            options.allowedChanges = ["schedule", "guidance.guide_seed"]
+            let recipe = try shippedRecipe(
+                "Recipes/simmim-vit_micro-digits.yaml",
+                [
+                    "data.train.path=\(Self.digits)", "model.depth=2", "schedule={kind: constant, base_rate: 1e-3}",
+                    "schedule.updates=\(updates)", "log.every_updates=1", "checkpoint.every_epochs=null",
+                    "checkpoint.every_updates=4", "batch.global=20",
+                    Self.guidance(
+                        Self.vit,
+                        "alpha: 1, reduction: sum, taps_target: [blocks], taps_guide: [blocks], form: samples, "
+                            + "stop_step: 6"),
+                ] + extra)
+            _ = try TrainingRun(
+                recipe, options, communicator: SingleProcess(), pool: WorkerPool(threads: 1),
+                stop: .handlingSignals(), speaker: Listener()
+            ).run()
+            return try CheckpointPlace("\(folder)/\(name)").newestSound()
+        }
+        let whole = try train("whole", updates: 8)
+        _ = try train("cut", updates: 4)
+        #expect(throws: SharedError.self) {
+            try train("cut", updates: 8, ["guidance.guide_seed=4"], resumes: true)
+        }
+        let resumed = try train("cut", updates: 8, resumes: true)
+        for part in [CheckpointPart.model, .optimizer] {
+            let (left, right) = (try whole.open(part), try resumed.open(part))
+            #expect(left.names == right.names && left.names.allSatisfy { !$0.contains("guide") })
+            for (a, b) in zip(left.tensors, right.tensors) { #expect(a.bytes.array == b.bytes.array, "\(a.name)") }
+        }
+        func metrics(_ name: String) throws -> [[String: Double]] {
+            try String(contentsOfFile: "\(folder)/\(name)/metrics.jsonl", encoding: .utf8).split(separator: "\n").map {
+                let line = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Double] ?? [:]
+                return line.filter { !StepRecord.timingKeys.contains($0.key) }
+            }
+        }
+        let lines = try metrics("whole")
+        #expect(try metrics("cut") == lines)
+        #expect(lines[5]["guidance"] != nil && lines[6]["guidance"] == nil)
+    }
+
+    @Test func `a trained guide has the weights of its run`() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lacuna-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let model = ["model.width=24", "model.depth=2", "model.heads=2"]
+        let data = ["data.train.path=\(Self.digits)", "data.evaluation.path=\(Self.digits)"]
+        let short = [
+            "schedule.epochs=null", "schedule.warmup_epochs=null", "schedule.warmup_rate=null", "batch.global=20",
+        ]
+        let recipe = try shippedRecipe(
+            "Recipes/simmim-vit_micro-digits.yaml",
+            [
+                "data.train.path=\(Self.digits)", "schedule.updates=2", "checkpoint.every_epochs=null",
+                "checkpoint.every_updates=2",
+            ] + model + short)
+        _ = try TrainingRun(
+            recipe, TrainingRun.Options(folder: folder + "/guide"), communicator: SingleProcess(),
+            pool: WorkerPool(threads: 1), stop: .handlingSignals(), speaker: Listener()
+        ).run()
+        let arch = try #require(recipe.text(showingOrigins: false).split(separator: "model:\n").last)
+        let lines = arch.split(separator: "\n").prefix { $0.hasPrefix("  ") }.map { $0.dropFirst(2) }
+        func start(_ arch: String) throws -> [String] {
+            let speaker = Listener()
+            let guided = try shippedRecipe(
+                "Recipes/finetune-vit_micro-digits.yaml",
+                data + short + [
+                    "schedule.updates=1", "evaluation=null",
+                    "guidance={guide_arch: {\(arch)}, guide_checkpoint: \(folder)/guide, alpha: 1, reduction: sum, "
+                        + "taps_target: [blocks], taps_guide: [blocks], form: pooled, guide_bn: batch}",
+                ])
+            _ = try TrainingRun(
+                guided, TrainingRun.Options(folder: "\(folder)/run-\(UUID().uuidString)"),
+                communicator: SingleProcess(), pool: WorkerPool(threads: 1), stop: .handlingSignals(), speaker: speaker
+            ).run()
+            return speaker.lines
+        }
+        let said = try start(lines.joined(separator: ", "))
+        #expect(said.contains { $0.hasPrefix("guide: ") && $0.contains("tensors taken") }, "\(said)")
+        #expect(said.contains { $0.contains("20 samples are compared") }, "\(said)")
+        let other = lines.joined(separator: ", ").replacingOccurrences(of: "heads: 2", with: "heads: 3")
+        let error = #expect(throws: (any Error).self) { try start(other) }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("guidance.guide_arch.heads 2, here 3"))
+    }
+
+    @Test func `a plan counts the guide and what is compared`() throws {
+        let recipe = try shippedRecipe("Recipes/guided-plain_cnn-by_untrained_resnet-fashion_mnist-5ep.yaml")
+        let (one, two) = (try PlanSummary(recipe, ranks: 1), try PlanSummary(recipe, ranks: 2))
+        let guidance = try #require(one.guidance)
+        #expect(guidance.pairs.count == 24 && guidance.exchangedBytes == 0)
+        #expect(guidance.guide.flops > 0 && guidance.comparisonFlops > 0)
+        #expect(try #require(two.guidance).exchangedBytes > 0)
+        let alone = try PlanSummary(
+            shippedRecipe("Recipes/supervised-plain_cnn-fashion_mnist-5ep.yaml"), ranks: 1)
+        #expect(one.report.flops - guidance.comparisonFlops == alone.report.flops)
+        #expect(one.memoryBytes > alone.memoryBytes + guidance.guide.parameterBytes)
+    }
+}
