@@ -41,7 +41,7 @@ extension SampleSource {
     public func storedBytes(_ index: Int) -> Int? { nil }
 
     /// Bytes of all samples where the set lies; nil where they are made up.
-    public var storedBytes: Int? {
+    public var totalStoredBytes: Int? {
         var sum = 0
         for index in 0..<count {
             guard let bytes = storedBytes(index) else { return nil }

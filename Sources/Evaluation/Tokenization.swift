@@ -138,7 +138,7 @@ public struct Tokenization {
         form.notes = [
             "image_side": "\(tokenizer.recipe.images.size)", "tokenizer": String(tokenizer.hash, radix: 16),
             "scale": "\(table.scale)", "source": "\(source.fingerprint)",
-            "source_bytes": source.storedBytes.map(String.init) ?? "",
+            "source_bytes": source.totalStoredBytes.map(String.init) ?? "",
         ]
         let renumbered = Indices(zeros: tokenizer.side * tokenizer.side)
         try forEachRecord { index, ids in
@@ -163,7 +163,7 @@ struct CodeTable {
     /// - Parameter reference: the set whose codebook is taken; a code that it has not becomes the nearest that it has.
     init(_ tokenizer: TrainedTokenizer, counts: [Int], _ reference: TokenSet?) throws(DataError) {
         let (codes, width) = (tokenizer.codes, tokenizer.width)
-        let codebook: Codebook
+        let (codebook, scale): (Codebook, Double)
         var numbers = [Int32](repeating: -1, count: counts.count)
         if let reference {
             codebook = reference.grid.codebook
@@ -190,6 +190,6 @@ struct CodeTable {
         }
         var own = [Int](repeating: 0, count: codebook.count)
         for (code, count) in counts.enumerated() where count > 0 { own[Int(numbers[code])] += count }
-        (self.codebook, self.numbers, self.counts) = (codebook, numbers, own)
+        (self.codebook, self.numbers, self.counts, self.scale) = (codebook, numbers, own, scale)
     }
 }

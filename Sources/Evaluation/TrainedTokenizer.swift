@@ -7,7 +7,7 @@ import Models
 import Objectives
 import Platform
 public import Recipes
-import Training
+public import Training
 
 /// A trained tokenizer, looked at from outside: the ids of pictures, and the pixels that come back from them. Pictures are cut as
 /// in evaluation.

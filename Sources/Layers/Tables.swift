@@ -1,5 +1,5 @@
 public import Autodiff
-import Kernels
+public import Kernels
 
 /// A parameter as a tensor.
 public struct ParameterTable: Operation {

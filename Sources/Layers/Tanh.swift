@@ -1,5 +1,5 @@
 public import Autodiff
-import Kernels
+public import Kernels
 
 /// y = tanh x. Keeps its output.
 public struct Tanh: Operation {

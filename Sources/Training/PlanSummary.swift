@@ -43,7 +43,7 @@ public struct PlanSummary {
             let sampler = try recipe.sampler(of: source)
             classes = source.classes?.count ?? 0
             grid = source.tokens
-            bytes = source.storedBytes.map { Double($0) / Double(source.count) }
+            bytes = source.totalStoredBytes.map { Double($0) / Double(source.count) }
             length = Length(
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))

@@ -1,4 +1,5 @@
 public import Batches
+import Kernels
 import Models
 public import Recipes
 

@@ -20,7 +20,7 @@ public struct PublishedTokens: Sendable {
         guard path.contains("data.bin") else {
             throw DataError(path, found: "another name", expected: "one with data.bin, as the published sets have")
         }
-        let indexPath = path.replacingOccurrences(of: "data.bin", with: "index.npy")
+        let indexPath = path.replacing("data.bin", with: "index.npy")
         data = try Self.bytes(path)
         starts = try NumPyFile.integers(Self.bytes(indexPath), path: indexPath)
         let bytes = try asDataError { () throws(FileError) in try MappedFile(labelPath).bytes }
