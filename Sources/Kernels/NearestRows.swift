@@ -27,11 +27,14 @@ extension WorkerPool {
         }
         split(
             rows, grain: WorkerPool.tile,
-            (x: x.base, codes: codes.base, ids: ids.base, halves: halves, scores: scratch.base + count, width, count)
+            (
+                x: x.base, codes: codes.base, ids: ids.base, halves: halves, scores: scratch.base + count, width, count,
+                kernels
+            )
         ) { job, range in
             let (width, count) = (job.5, job.6)
             let scores = job.scores + range.lowerBound * count
-            multiplySerially(
+            job.7.multiply(
                 Panel(base: job.x + range.lowerBound * width, stride: width),
                 Panel(base: job.codes, stride: width, isTransposed: true), into: Panel(base: scores, stride: count),
                 rows: range.count, columns: count, depth: width)

@@ -1,0 +1,115 @@
+import Foundation
+import Testing
+
+/// From pictures to token sets with the program, on the digits that come with the project.
+@Suite(.serialized) struct TokenizerVerbTests {
+    private static let recipe = "Recipes/tokenizer-vq_vit_micro-digits.yaml"
+
+    private func tokenizer(
+        _ bench: Bench, updates: Int = 50, every: Int = 50, start: Int = 6, run: String = "run", _ options: String = ""
+    ) -> String {
+        "$LACUNA tokenizer \(Self.recipe) --threads 1 --run \(bench.folder)/\(run) --set schedule.updates=\(updates) "
+            + "--set objective.start_updates=\(start) --set objective.restart_share=0.3 --set log.every_updates=1 "
+            + "--set checkpoint.every_updates=\(every) \(options)"
+    }
+
+    private func tokenize(_ bench: Bench, _ output: String, _ options: String = "") -> String {
+        "$LACUNA tokenize \(bench.folder)/run --threads 1 --output \(bench.folder)/\(output) \(options)"
+    }
+
+    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"))
+    func `the codebook does not depend on the number of ranks`() throws {
+        let bench = try Bench()
+        for ranks in [1, 2, 4] {
+            let command = tokenizer(bench, run: "ranks-\(ranks)")
+            let ending = Program.shell(ranks == 1 ? command : Program.mpirun(ranks) + " " + command)
+            #expect(ending.code == 0, "\(ending.output)")
+        }
+        let alone = bench.metrics(run: "ranks-1")
+        #expect(alone.count == 50 && alone.contains { ($0["restarts_per_update"] ?? 0) > 0 })
+        for ranks in [2, 4] {
+            let others = bench.metrics(run: "ranks-\(ranks)")
+            for key in ["loss", "psnr", "perplexity", "used_codes", "restarts_per_update"] {
+                let pairs = zip(alone.map { $0[key] ?? 0 }, others.map { $0[key] ?? 0 })
+                let largest = pairs.map { abs($0 - $1) / max(abs($0), 1e-6) }.max() ?? .infinity
+                print("\(ranks) ranks: \(key) differs by at most \(largest), relative")
+                #expect(largest <= 1e-5, "\(key) on \(ranks) ranks")
+            }
+        }
+    }
+
+    /// Vectors of several updates start this codebook: one stop falls among them, one after it.
+    @Test(arguments: [4, 20]) func `a tokenizer that was stopped goes on with the same bytes`(stop: Int) throws {
+        let bench = try Bench()
+        let command = { run, options in
+            tokenizer(bench, updates: 30, every: stop, run: run, "--set batch.global=20 " + options)
+        }
+        #expect(Program.shell(command("whole", "")).code == 0)
+        let stopped = bench.during(command("parts", ""), run: "parts", steps: stop, "kill -9 $job")
+        #expect(stopped.code != 0)
+        let resumed = Program.shell(command("parts", "--resume"))
+        #expect(resumed.code == 0, "\(resumed.output)")
+        bench.expectSameBytes("parts", "whole", step: 30)
+    }
+
+    @Test func `pictures become a token set, in parts that a later start finds again`() throws {
+        let bench = try Bench()
+        let trained = Program.shell(tokenizer(bench))
+        #expect(trained.code == 0 && trained.output.contains("codes used"), "\(trained.output)")
+        let train = Program.shell(tokenize(bench, "train.safetensors"))
+        #expect(train.code == 0 && train.output.contains("1,400 of 4 x 4 ids, 10 classes"), "\(train.output)")
+        #expect(train.output.contains("of the source"))
+        let test = Program.shell(
+            tokenize(bench, "test.safetensors", "--evaluation --codebook \(bench.folder)/train.safetensors"))
+        #expect(test.code == 0 && test.output.contains("397 of 4 x 4 ids"), "\(test.output)")
+        let verified = Program.shell("$LACUNA data verify \(bench.folder)/train.safetensors")
+        #expect(verified.code == 0 && verified.output.contains("1400 samples read, all good"), "\(verified.output)")
+        // Written again in the published form and read from there: the same ids.
+        let there = "\(bench.folder)/again"
+        let published = Program.shell(
+            """
+            $LACUNA tokens export \(bench.folder)/train.safetensors --published \(there) --array \(there).npy &&
+            $LACUNA tokens import \(there)-token.data.bin.gz --labels \(there)-label.txt \
+                --codebook \(there)-codebook.npy --output \(there).safetensors &&
+            $LACUNA tokens export \(there).safetensors --array \(there)-2.npy && cmp \(there).npy \(there)-2.npy
+            """)
+        #expect(published.code == 0, "\(published.output)")
+        #expect(Program.shell(tokenize(bench, "train.safetensors")).code == 65)
+    }
+
+    @Test func `a damaged, cut or foreign token set is refused with file and record`() throws {
+        let bench = try Bench()
+        #expect(Program.shell(tokenizer(bench) + " && " + tokenize(bench, "train.safetensors")).code == 0)
+        let path = bench.folder + "/train.safetensors"
+        let whole = try #require(bench.bytes("train.safetensors"))
+        func verify(_ bytes: Data) throws -> Ending {
+            try bytes.write(to: URL(fileURLWithPath: path))
+            return Program.shell("$LACUNA data verify \(path)")
+        }
+        // The records stand last: one byte of record 1399 changes.
+        var damaged = whole
+        damaged[damaged.count - 1] ^= 1
+        let broken = try verify(damaged)
+        #expect(broken.code == 65 && broken.output.contains("\(path), record 1399: damaged"), "\(broken.output)")
+        let cut = try verify(whole.dropLast(100))
+        #expect(cut.code == 65 && cut.output.contains("cut short") && cut.output.contains(path), "\(cut.output)")
+        var foreign = whole
+        let header = Int(whole[0]) | Int(whole[1]) << 8
+        // The widest elements come first: labels and counts, 8 bytes each, then the codebook.
+        let start = try #require(String(decoding: whole[8..<8 + header], as: UTF8.self).firstOffset(of: "codebook"))
+        foreign[8 + header + start] ^= 1
+        let other = try verify(foreign)
+        #expect(
+            other.code == 65 && other.output.contains("the codebook does not belong to this set"), "\(other.output)")
+    }
+}
+
+extension String {
+    /// Where the bytes of a tensor begin, from a safetensors header.
+    fileprivate func firstOffset(of tensor: String) -> Int? {
+        guard let entry = range(of: "\"\(tensor)\":{\"dtype\""),
+            let offsets = self[entry.upperBound...].range(of: "\"data_offsets\":[")
+        else { return nil }
+        return Int(self[offsets.upperBound...].prefix { $0.isNumber })
+    }
+}
