@@ -5,16 +5,11 @@ products, one projection as query, key and value, AdamW in two groups, no clippi
 `--attention plain` is the reference's own form; `sdpa` uses scaled_dot_product_attention, PyTorch's fastest.
 Prints one JSON object with images_per_second, seconds_per_step (median) and peak_bytes.
 """
-import argparse
-import json
-import math
-import resource
-import statistics
-import time
-
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+import timing
 
 SIZES = {"micro": (96, 6, 4), "tiny": (384, 12, 6), "small": (576, 12, 12), "base": (768, 12, 12),
          "large": (1024, 24, 16)}
@@ -108,17 +103,9 @@ class CRATEMAE(nn.Module):
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", default="small", choices=SIZES)
-    arguments.add_argument("--image", type=int, default=224)
+    arguments = timing.options("small", 224, 16, SIZES)
     arguments.add_argument("--patch", type=int, default=16)
-    arguments.add_argument("--batch", type=int, default=16)
-    arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--steps", type=int, default=3)
-    arguments.add_argument("--attention", default="plain", choices=["plain", "sdpa"])
-    given = arguments.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.manual_seed(0)
+    given = timing.start(arguments)
     width, depth, heads = SIZES[given.model]
     model = CRATEMAE(given.image, given.patch, width, depth, heads, given.attention == "sdpa")
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -126,21 +113,15 @@ def main():
         [{"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
          {"params": [p for p in trained if p.ndim > 1], "weight_decay": 0.05}], lr=1e-4, betas=(0.9, 0.95))
     images = torch.randn(given.batch, 3, given.image, given.image)
-    seconds = []
-    for _ in range(given.steps + 1):
-        noise = torch.rand(given.batch, (given.image // given.patch) ** 2)
-        start = time.perf_counter()
+
+    def step(noise):
         optimizer.zero_grad(set_to_none=True)
         loss = model(images, noise)
         loss.backward()
         optimizer.step()
-        seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds[1:])
-    assert math.isfinite(loss.item())
-    print(json.dumps({
-        "images_per_second": given.batch / median, "seconds_per_step": median,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "parameters": sum(p.numel() for p in model.parameters())}))
+        return loss
+
+    timing.report(given, model.parameters(), step, lambda: (torch.rand(given.batch, (given.image // given.patch) ** 2),))
 
 
 if __name__ == "__main__":

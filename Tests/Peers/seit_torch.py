@@ -6,16 +6,13 @@ tokens among them, a decoder of four blocks with dropout, cross entropy over the
 `--attention plain` is the reference's own form; `sdpa` uses scaled_dot_product_attention, PyTorch's fastest.
 Prints one JSON object with images_per_second, seconds_per_step (median) and peak_bytes.
 """
-import argparse
-import json
 import math
-import resource
-import statistics
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+import timing
 
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16),
          "micro": (192, 6, 3)}
@@ -103,26 +100,18 @@ def crop(maps, side):
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", default="base", choices=SIZES)
-    arguments.add_argument("--image", type=int, default=28, help="side of the model's grid; stored grids are 8/7 of it")
+    # --image: side of the model's grid; stored grids are 8/7 of it.
+    arguments = timing.options("base", 28, 8, SIZES)
     arguments.add_argument("--patch", type=int, default=2, choices=[2])
-    arguments.add_argument("--batch", type=int, default=8)
-    arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--steps", type=int, default=3)
-    arguments.add_argument("--attention", default="plain", choices=["plain", "sdpa"])
-    given = arguments.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.manual_seed(0)
+    given = timing.start(arguments)
     width, depth, heads = SIZES[given.model]
     side, L = given.image, (given.image // 2) ** 2
     model = MaskedTokens(side, width, depth, heads, given.attention == "sdpa")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.05)
     codebook = F.normalize(torch.randn(CODES, WIDTH), dim=-1)
     stored = torch.randint(CODES, (given.batch, side * 8 // 7, side * 8 // 7))
-    seconds = []
-    for _ in range(given.steps + 1):
-        start = time.perf_counter()
+
+    def step():
         with torch.no_grad():
             maps = crop(codebook[stored].permute(0, 3, 1, 2), side).permute(0, 2, 3, 1)
             ids = (F.normalize(maps, dim=-1) @ codebook.t()).argmax(-1)
@@ -132,14 +121,10 @@ def main():
         loss = model(ids, masked, dropped)
         loss.backward()
         optimizer.step()
-        seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds[1:])
-    assert math.isfinite(loss.item())
-    print(json.dumps({
-        "images_per_second": given.batch / median, "seconds_per_step": median,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        # The fixed tables of positions belong to the reference's parameters.
-        "parameters": sum(p.numel() for p in [*model.parameters(), *model.buffers()])}))
+        return loss
+
+    # The fixed tables of positions belong to the reference's parameters.
+    timing.report(given, [*model.parameters(), *model.buffers()], step)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,11 @@ The network and the step are those of microsoft/SimMIM (windows, shifts, relativ
 plain PyTorch. `--attention plain` is the reference's own form; `sdpa` uses scaled_dot_product_attention, PyTorch's
 fastest. Prints one JSON object with images_per_second, seconds_per_step (median) and peak_bytes.
 """
-import argparse
-import json
-import math
-import resource
-import statistics
-import time
-
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+import timing
 
 SIZES = {"tiny": (96, (2, 2, 6, 2), (3, 6, 12, 24)), "small": (96, (2, 2, 18, 2), (3, 6, 12, 24)),
          "base": (128, (2, 2, 18, 2), (4, 8, 16, 32)), "large": (192, (2, 2, 18, 2), (6, 12, 24, 48))}
@@ -131,39 +126,26 @@ class SimMIM(nn.Module):
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", default="base", choices=SIZES)
-    arguments.add_argument("--image", type=int, default=192)
+    arguments = timing.options("base", 192, 8, SIZES)
     arguments.add_argument("--patch", type=int, default=4)
     arguments.add_argument("--window", type=int, default=6)
-    arguments.add_argument("--batch", type=int, default=8)
-    arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--steps", type=int, default=3)
-    arguments.add_argument("--attention", default="plain", choices=["plain", "sdpa"])
-    given = arguments.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.manual_seed(0)
+    given = timing.start(arguments)
     model = SimMIM(given.image, given.patch, given.window, *SIZES[given.model], given.attention == "sdpa")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
     images = torch.randn(given.batch, 3, given.image, given.image)
     cells = given.image // 32
     mask = (torch.rand(given.batch, cells, cells) < 0.6).float()
     mask = mask.repeat_interleave(32 // given.patch, 1).repeat_interleave(32 // given.patch, 2)
-    seconds = []
-    for _ in range(given.steps + 1):
-        start = time.perf_counter()
+
+    def step():
         optimizer.zero_grad(set_to_none=True)
         loss = model(images, mask)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
-        seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds[1:])
-    assert math.isfinite(loss.item())
-    print(json.dumps({
-        "images_per_second": given.batch / median, "seconds_per_step": median,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "parameters": sum(p.numel() for p in model.parameters())}))
+        return loss
+
+    timing.report(given, model.parameters(), step)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,11 @@ The network and the step are those of microsoft/SimMIM (shared relative position
 `--attention plain` is the reference's own form; `sdpa` uses scaled_dot_product_attention, PyTorch's fastest.
 Prints one JSON object with images_per_second, seconds_per_step (median) and peak_bytes.
 """
-import argparse
-import json
-import math
-import resource
-import statistics
-import time
-
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+import timing
 
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16),
          "micro": (192, 6, 3)}
@@ -87,38 +82,25 @@ class SimMIM(nn.Module):
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", default="small", help="a name, or WIDTH/DEPTH/HEADS")
-    arguments.add_argument("--image", type=int, default=224)
+    arguments = timing.options("small", 224, 16)
     arguments.add_argument("--patch", type=int, default=16)
-    arguments.add_argument("--batch", type=int, default=16)
-    arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--steps", type=int, default=3)
-    arguments.add_argument("--attention", default="plain", choices=["plain", "sdpa"])
-    given = arguments.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.manual_seed(0)
+    given = timing.start(arguments)
     width, depth, heads = SIZES.get(given.model) or map(int, given.model.split("/"))
     model = SimMIM(given.image, given.patch, width, depth, heads, given.attention == "sdpa")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
     images = torch.randn(given.batch, 3, given.image, given.image)
     grid = given.image // given.patch
     mask = (torch.rand(given.batch, grid, grid) < 0.6).float()
-    seconds = []
-    for _ in range(given.steps + 1):
-        start = time.perf_counter()
+
+    def step():
         optimizer.zero_grad(set_to_none=True)
         loss = model(images, mask)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
-        seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds[1:])
-    assert math.isfinite(loss.item())
-    print(json.dumps({
-        "images_per_second": given.batch / median, "seconds_per_step": median,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "parameters": sum(p.numel() for p in model.parameters())}))
+        return loss
+
+    timing.report(given, model.parameters(), step)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,13 @@ no mask, binary cross entropy, LAMB that adapts every tensor, an average of all 
 Tensors are channels-last, PyTorch's fastest order. Masks of a step are made once for each size of map, not by each layer.
 Prints one JSON object with images_per_second, seconds_per_step (median) and peak_bytes.
 """
-import argparse
-import json
 import math
-import resource
-import statistics
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+import timing
 
 CELL = 32
 
@@ -280,21 +277,14 @@ class LAMB:
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", default="resnet50", choices=["resnet50", "convnext_small"])
-    arguments.add_argument("--image", type=int, default=224)
-    arguments.add_argument("--batch", type=int, default=8)
-    arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--steps", type=int, default=3)
+    arguments = timing.options("resnet50", 224, 8, ["resnet50", "convnext_small"], attention=False)
     arguments.add_argument("--decoder", type=int, default=256)
     arguments.add_argument("--mask", type=float, default=0.6)
     arguments.add_argument("--finetune", action="store_true")
     arguments.add_argument("--classes", type=int, default=10, help="as many as lacuna bench step makes")
-    given = arguments.parse_args()
+    given = timing.start(arguments)
     if given.finetune and given.model != "resnet50":
         arguments.error("--finetune times resnet50")
-    torch.set_num_threads(given.threads)
-    torch.manual_seed(0)
     encoder = ResNet50() if given.model == "resnet50" else ConvNeXtSmall()
     if given.finetune:
         model = Classifier(encoder, given.classes)
@@ -312,15 +302,15 @@ def main():
     images = torch.randn(given.batch, 3, given.image, given.image).contiguous(memory_format=torch.channels_last)
     side = given.image // CELL
     shown = round(side * side * (1 - given.mask))
-    seconds = []
-    for _ in range(given.steps + 1):
+
+    def prepare():
         if given.finetune:
-            other = torch.rand(given.batch, given.classes).softmax(1)
-        else:
-            order = torch.rand(given.batch, side * side).argsort(1)
-            other = torch.zeros(given.batch, side * side).scatter_(1, order[:, :shown], 1.0)
-            other = other.view(given.batch, 1, side, side)
-        start = time.perf_counter()
+            return (torch.rand(given.batch, given.classes).softmax(1),)
+        order = torch.rand(given.batch, side * side).argsort(1)
+        visible = torch.zeros(given.batch, side * side).scatter_(1, order[:, :shown], 1.0)
+        return (visible.view(given.batch, 1, side, side),)
+
+    def step(other):
         for p in model.parameters():
             p.grad = None
         loss = model(images, other)
@@ -328,13 +318,9 @@ def main():
         rule.step()
         for blended, current in average:
             blended.lerp_(current, 1e-4)
-        seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds[1:])
-    assert math.isfinite(loss.item())
-    print(json.dumps({
-        "images_per_second": given.batch / median, "seconds_per_step": median,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "parameters": sum(p.numel() for p in model.parameters())}))
+        return loss
+
+    timing.report(given, model.parameters(), step, prepare)
 
 
 if __name__ == "__main__":
