@@ -88,7 +88,7 @@ public struct StartingWeights: Sendable {
             place: stored.place, keys: KeyReport(tensors, for: targets.map { WantedTensor($0.name, $0.shape) }),
             dropped: hasNewHead ? heads.keys.sorted() : [],
             remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [], head: head,
-            begun: [head, "fc_norm."] + (objective.encoder is any HierarchicalEncoder ? ["norm."] : []))
+            begun: [head, "fc_norm."] + (encoder is any HierarchicalEncoder ? ["norm."] : []))
         guard report.fits || allowsPartial else { throw TrainingError.weights(report) }
         let memory = Dictionary(targets.map { ($0.name, $0.values) }) { first, _ in first }
         let fitting = Set(report.keys.matched)
