@@ -26,8 +26,8 @@ func code(of error: any Error) -> Int32 {
         }
     case let error as TrainingError:
         switch error {
-        case .batch, .kind, .alreadyStarted, .noScores, .encoder, .classes, .weights, .otherStart, .targets,
-            .mixupSlice, .otherGuide:
+        case .batch, .kind, .alreadyStarted, .noScores, .encoder, .classes, .weights, .otherGuide, .otherStart,
+            .targets, .mixupSlice:
             return 64
         case .cannotSave: return 74
         case .notFinite: return 1
