@@ -23,43 +23,63 @@ import Training
 
     @Test(arguments: plain) func `one network follows the reference`(_ golden: OptimFile<Plain>) throws {
         let settings = golden.settings
-        let net = SmallNet(settings.D, settings.H, settings.C, batch: settings.batch)
-        let rows = net.graph.input("rows", [settings.batch, settings.C])
-        let targets = RunningTarget(keep: settings.beta, isCut: true)(net.logits, rows)
-        let loss = Add()(
-            CrossEntropy()(net.logits, net.labels), EarlyLearning(weight: settings.lambda)(net.logits, targets))
-        let store = ParameterStore(net.graph, minimising: loss, seed: 0, pool: pool)
+        let whole = Step(settings, batch: settings.batch)
+        let store = ParameterStore(whole.net.graph, minimising: whole.loss, seed: 0, pool: pool)
         try golden.load("param/", into: store)
-        let plan = try Plan(net.graph, minimising: loss, keeping: [loss, targets], store: store, pool: pool)
+        // The last batch of an epoch holds what is left.
+        let rest = settings.N % settings.batch
+        let steps = [whole] + (rest > 0 ? [Step(settings, batch: rest)] : [])
+        let plans = try steps.map { step in
+            try Plan(
+                step.net.graph, minimising: step.loss, keeping: [step.loss, step.targets], store: store, pool: pool)
+        }
         let rule = SGD(momentum: settings.momentum)
         let groups = ParameterGroups(store, rule: rule, decays: { _, _ in true })
         var memory = TargetMemory(settings.N, settings.C)
-        let order = try golden.integers("input/order")
-        for step in 0..<settings.epochs * settings.N / settings.batch {
-            let ids = Array(order[step * settings.batch..<(step + 1) * settings.batch])
-            try net.set(plan, golden, ids)
-            plan.set(rows, memory.rows(ids))
-            plan.forward()
-            plan.backward()
-            memory.take(plan.value(of: targets).array, ids)
-            let ours = plan.value(of: loss)[0] / Float(settings.batch)
-            expectApart(1e-4, [ours], [try golden.floats("trace/loss")[step]], "loss \(step)")
-            pool.scale(store.gradients, by: 1 / Float(settings.batch))
-            if step == 0 {
-                for slot in store.trainableSlots {
+        let (order, trace) = (try golden.integers("input/order"), try golden.floats("trace/loss"))
+        var done = 0
+        for epoch in 0..<settings.epochs {
+            for start in stride(from: 0, to: settings.N, by: settings.batch) {
+                let ids = Array(
+                    order[epoch * settings.N + start..<epoch * settings.N + min(start + settings.batch, settings.N)])
+                let (step, plan) = ids.count == settings.batch ? (whole, plans[0]) : (steps[1], plans[1])
+                try step.net.set(plan, golden, ids)
+                plan.set(step.rows, memory.rows(ids))
+                plan.forward()
+                plan.backward()
+                memory.take(plan.value(of: step.targets).array, ids)
+                expectApart(1e-4, [plan.value(of: step.loss)[0] / Float(ids.count)], [trace[done]], "loss \(done)")
+                pool.scale(store.gradients, by: 1 / Float(ids.count))
+                for slot in store.trainableSlots where done == 0 {
                     let name = slot.parameter.name
                     expectApart(2e-5, store.gradients[slot.range].array, try golden.floats("grad/\(name)"), name)
                 }
-            }
-            for group in groups.groups {
-                rule.update(group.run, rate: settings.lr, decay: settings.weight_decay, step: step + 1, pool: pool)
+                done += 1
+                for group in groups.groups {
+                    rule.update(group.run, rate: settings.lr, decay: settings.weight_decay, step: done, pool: pool)
+                }
             }
         }
+        #expect(done == trace.count)
         try golden.expect(store, "after/", within: 2e-5)
         expectApart(2e-5, memory.values, try golden.floats("output/target"), "targets")
         for slot in store.trainableSlots {
             let name = slot.parameter.name
             expectApart(2e-5, groups.state[0][slot.range].array, try golden.floats("output/momentum/\(name)"), name)
+        }
+    }
+
+    /// The step of one network for a batch size.
+    private struct Step {
+        let net: SmallNet
+        let rows, targets, loss: Tensor
+
+        init(_ settings: Plain, batch: Int) {
+            net = SmallNet(settings.D, settings.H, settings.C, batch: batch)
+            rows = net.graph.input("rows", [batch, settings.C])
+            targets = RunningTarget(keep: settings.beta, isCut: true)(net.logits, rows)
+            loss = Add()(
+                CrossEntropy()(net.logits, net.labels), EarlyLearning(weight: settings.lambda)(net.logits, targets))
         }
     }
 
