@@ -97,7 +97,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "LacunaTests",
-            dependencies: ["lacuna", "Training", "Objectives", "Autodiff", "Batches", "Cluster", "Recipes", "Kernels"]),
+            dependencies: [
+                "lacuna", "Training", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes",
+                "Kernels",
+            ]),
         .testTarget(name: "Structure"),
         .testTarget(
             name: "Golden",
