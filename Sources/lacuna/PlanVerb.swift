@@ -78,18 +78,20 @@ private struct Cost {
         guard let tokens = summary.tokens else { return "" }
         var table = Table(numbers: [1, 2, 3, 4])
         table.add(
-            "tokens, \(tokens.side) x \(tokens.side) of \(tokens.codes)", "bytes an image", "here", "ImageNet-1k",
+            "tokens, \(tokens.side) x \(tokens.side) of \(tokens.codes)", "bytes an image", "of the data here",
+            "ImageNet-1k",
             "of JPEG")
         let jpeg = TokenStorage.imageNetBytes / Double(TokenStorage.imageNetImages)
         let (images, ofJPEG) = (Double(TokenStorage.imageNetImages), 100 / jpeg)
-        func row(_ name: String, _ bytes: Double) {
-            let here = summary.sourceBytesPerImage.map { fixed(100 * bytes / $0, digits: 1) + " %" } ?? "-"
+        func row(_ name: String, _ bytes: Double, isHere: Bool = true) {
+            let source = isHere ? summary.sourceBytesPerImage : nil
+            let here = source.map { fixed(100 * bytes / $0, digits: 1) + " %" } ?? "-"
             table.add(
                 name, fixed(bytes, digits: 0), here, fixed(bytes * images / 1e9, digits: 3) + " GB",
                 fixed(bytes * ofJPEG, digits: 2) + " %")
         }
         for form in tokens.forms { row(form.name, form.bytesPerImage) }
-        row("JPEG files of ImageNet-1k", jpeg)
+        row("JPEG files of ImageNet-1k", jpeg, isHere: false)
         return "\n" + table.text
     }
 
