@@ -24,7 +24,7 @@ import Testing
         let difference = zip(split.gradients, whole.gradients).reduce(0) {
             $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1)
         }.squareRoot()
-        #expect(difference <= 5e-4 * norm, "gradients: off by \(difference) of \(norm)")
+        #expect(difference <= 1e-5 * norm, "gradients: off by \(difference) of \(norm)")
         for (name, ours) in split.buffers { expectWithin(1e-5, ours, whole.buffers[name] ?? [], name) }
     }
 
