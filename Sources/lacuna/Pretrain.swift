@@ -11,6 +11,7 @@ struct Pretrain: ParsableCommand {
             Examples:
               lacuna pretrain Recipes/simmim-vit_micro-procedural.yaml
               mpirun -np 2 lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml --run runs/first
+              lacuna pretrain Recipes/mtm-token_vit_micro-digits.yaml --set data.train.path=runs/tokens/digits-train.safetensors
               lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml --run runs/first --resume
 
             SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on
@@ -41,6 +42,7 @@ struct Pretrain: ParsableCommand {
         session.console.finish()
         if outcome == .finished, recipe.checkpoint != nil, communicator.rank == 0 {
             drawEnd(of: options.folder, session)
+            try AdaptAgreement.tell(of: options.folder, recipe, session)
         }
         return (outcome, session.console)
     }
