@@ -50,7 +50,9 @@ import Testing
     private func expectClose(_ bench: Bench, _ one: String, _ other: String, count: Int) {
         let (left, right) = (bench.metrics(run: one), bench.metrics(run: other))
         #expect(left.count == right.count && left.count >= count)
-        let worst = zip(left, right).map { abs(($0["loss"] ?? 0) - ($1["loss"] ?? 1)) / max(abs($0["loss"] ?? 0), 1e-6) }
+        let worst = zip(left, right).map {
+            abs(($0["loss"] ?? 0) - ($1["loss"] ?? 1)) / max(abs($0["loss"] ?? 0), 1e-6)
+        }
         #expect((worst.max() ?? .infinity) <= 1e-5, "losses of \(one) and \(other)")
     }
 
