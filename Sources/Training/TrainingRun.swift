@@ -76,11 +76,13 @@ public final class TrainingRun {
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
             recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens),
             updates: min(first, total)..<total)
+        let feed = try recipe.feed(loader, experiment, source.tokens, pool: pool)
         let trainer = try Trainer(
-            experiment, feed: recipe.feed(loader, experiment, source.tokens, pool: pool),
-            updatesPerEpoch: sampler.updatesPerEpoch, trainingSamples: source.count, communicator: communicator,
+            experiment, feed: feed, updatesPerEpoch: sampler.updatesPerEpoch, trainingSamples: source.count,
+            communicator: communicator,
             pool: pool, shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
         trainer.labels = source as? NoisyLabels
+        (feed as? TokenAdaptFeed)?.describe(in: trainer.store)
         if first == 0, let warning = trainer.networks[0].noise?.warning(trainer.clip) { speaker.warn(warning) }
         speaker.say(
             "\(recipe.objective.kind) on \(source.name): \(source.count) images, "

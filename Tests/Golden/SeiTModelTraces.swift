@@ -96,7 +96,7 @@ import Training
             }
         }
         let after = golden.parts(after: "after/")
-        #expect(Set(after) == Set(store.trainableSlots.map(\.parameter.name)))
+        #expect(Set(after) == Set(store.names))
         for name in after {
             let ours = try #require(store.value(name)).array.partedKeyBias(name).rest
             let reference = try golden.floats("after/\(name)").partedKeyBias(name).rest
