@@ -99,7 +99,7 @@ import Training
         for _ in 0..<30 { _ = try guided.step() }
         #expect(try distance() < first)
         #expect(guided.guideHash?.isEmpty == false)
-        #expect(!guided.tensors.values.joined().contains { $0.name.contains("guide") })
+        #expect(!guided.store.names.contains { $0.contains("guide") })
         let alone = try bench("Recipes/finetune-vit_micro-digits.yaml", batch: 32).trainer
         #expect(alone.store.values.count == guided.store.values.count)
     }
