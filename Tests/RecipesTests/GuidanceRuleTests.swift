@@ -38,7 +38,10 @@ import Recipes
         ),
         (", preset: cratemae_vit", ", taps_target: [blocks], taps_guide: [blocks]", "missing key 'form', or a preset"),
         ("alpha: 0.5", "alpha: 0.5, alpha_schedule: cosine", "alpha_schedule: cosine falls to 0 at stop_step"),
-        ("alpha: 0.5", "alpha: 0.5, guide_view: full", "guide_view: only a trained guide has more to say"),
+        (
+            "preset: cratemae_vit", "guide_view: full, taps_target: [blocks], taps_guide: [blocks], form: pooled",
+            "guide_view: only a trained guide has more to say"
+        ),
         ("alpha: 0.5", "alpha: 0.5, cka_batch: 100", "guidance.cka_batch: 100 does not divide the batch of 256"),
         ("alpha: 0.5", "alpha: 0.5, stop_step: 0", "guidance.stop_step: at least 1 expected, found 0"),
         ("preset: cratemae_vit", "preset: fcn_resnet", "guidance.form: samples or pooled expected, found flatten"),

@@ -140,7 +140,10 @@ import Training
             let recipe = try shippedRecipe(
                 "Recipes/simmim-vit_micro-digits.yaml",
                 [
-                    "data.train.path=\(Self.digits)", "model.depth=2", "schedule={kind: constant, base_rate: 1e-3}",
+                    "data.train.path=\(Self.digits)", "model.depth=2", "schedule.kind=constant",
+                    "schedule.base_rate=1e-3",
+                    "schedule.minimum_rate=null", "schedule.epochs=null", "schedule.warmup_epochs=null",
+                    "schedule.warmup_rate=null",
                     "schedule.updates=\(updates)", "log.every_updates=1", "checkpoint.every_epochs=null",
                     "checkpoint.every_updates=4", "batch.global=20",
                     Self.guidance(
