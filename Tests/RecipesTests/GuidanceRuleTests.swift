@@ -5,13 +5,15 @@ import Recipes
 
 /// Contradictions of a guidance section are refused with the recipe.
 @Suite struct GuidanceRuleTests {
-    private func errors(_ guidance: String, _ overrides: [String] = []) -> [String] {
+    private func errors(
+        _ guidance: String, _ overrides: [String] = [], of recipe: String = "simmim-vit_micro-procedural"
+    ) -> [String] {
         let arch =
             "guide_arch: {kind: vit, width: 24, depth: 2, heads: 2, patch: 4, drop_path: 0, absolute_positions: true, "
             + "relative_positions: false, shared_relative_positions: false}, "
         do {
             _ = try Recipe.load(
-                "Recipes/simmim-vit_micro-procedural.yaml", overrides: ["guidance={\(arch)\(guidance)}"] + overrides,
+                "Recipes/\(recipe).yaml", overrides: ["guidance={\(arch)\(guidance)}"] + overrides,
                 catalogue: Catalog.kinds, read: readFromDisk)
             return []
         } catch let error as RecipeError {
@@ -67,6 +69,8 @@ import Recipes
         #expect(
             accumulated.contains { $0.contains("256 does not divide the 64 samples of a micro-batch") },
             "\(accumulated)")
+        let tokens = errors(Self.sound, of: "mtm-token_vit_micro-digits")
+        #expect(tokens.contains { $0.contains("guidance: a guide looks at pictures") }, "\(tokens)")
         let kind = errors(Self.sound, ["guidance.guide_arch.kind=vti"])
         #expect(kind.contains { $0.contains("did you mean 'vit'?") }, "\(kind)")
     }

@@ -109,6 +109,9 @@ extension Recipe {
 
         /// Rules with the rest of the recipe.
         func check(_ recipe: Recipe, _ here: Here) {
+            here.require(
+                recipe.tokens == nil, at: "guidance", reading: ["tokens"],
+                "a guide looks at pictures; a recipe with a section 'images' expected")
             let micro = recipe.batch.global / recipe.batch.accumulation
             let group = "guidance.cka_batch"
             here.require(
