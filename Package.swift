@@ -86,7 +86,7 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Objectives", "Models", "Autodiff", "Cluster", "Batches", "Checkpoints", "Recipes",
+                "Training", "Objectives", "Models", "Layers", "Autodiff", "Cluster", "Batches", "Checkpoints", "Recipes",
                 "Kernels", "Platform", "AllocationCounter",
             ]),
         .testTarget(
@@ -106,7 +106,7 @@ let package = Package(
             name: "Golden",
             dependencies: [
                 "Evaluation", "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints",
-                "Kernels", "Platform",
+                "Recipes", "Kernels", "Platform",
             ],
             exclude: ["Fixtures"]),
     ]

@@ -136,10 +136,6 @@ struct TargetMemory {
     }
 }
 
-func oneHot(_ labels: [Int], _ classes: Int) -> Floats {
-    Floats(labels.flatMap { label in (0..<classes).map { $0 == label ? 1 : 0 } })
-}
-
 extension OptimFile {
     /// One step of a tensor whose first extent counts them; whole numbers as floats.
     func step(_ key: String, _ step: Int) throws -> [Float] {

@@ -46,8 +46,10 @@ import Testing
         for (name, isHidden) in [
             ("token_drop_mask", { $0 == TokenFate.dropped }), ("token_all_mask", { $0 != TokenFate.visible }),
         ] as [(String, (Float) -> Bool)] {
-            let found = stride(from: 0, to: fates.count, by: patches).flatMap { start -> [Float] in
-                [0] + fates[start..<start + patches].map { isHidden($0) ? Float(1) : 0 }
+            var found: [Float] = []
+            for start in stride(from: 0, to: fates.count, by: patches) {
+                found.append(0)
+                for fate in fates[start..<start + patches] { found.append(isHidden(fate) ? 1 : 0) }
             }
             #expect(found == (try golden.floats("output/\(name)")), "\(name)")
         }
