@@ -50,9 +50,9 @@ import Testing
     private func expectClose(_ bench: Bench, _ one: String, _ other: String, count: Int) {
         let (left, right) = (bench.metrics(run: one), bench.metrics(run: other))
         #expect(left.count == right.count && left.count >= count)
-        let worst = zip(left, right).map {
-            abs(($0["loss"] ?? 0) - ($1["loss"] ?? 1)) / max(abs($0["loss"] ?? 0), 1e-6)
-        }
+        let losses = [left, right].map { $0.compactMap { $0["loss"] } }
+        #expect(losses[0].count == losses[1].count && losses[0].count >= count)
+        let worst = zip(losses[0], losses[1]).map { abs($0 - $1) / max(abs($0), 1e-6) }
         #expect((worst.max() ?? .infinity) <= 1e-5, "losses of \(one) and \(other)")
     }
 

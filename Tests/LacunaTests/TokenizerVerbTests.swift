@@ -18,9 +18,9 @@ import Testing
         "$LACUNA tokenize \(bench.folder)/run --threads 1 --output \(bench.folder)/\(output) \(options)"
     }
 
-    /// Codes that start again lie close together at first: there a token takes another one for a difference in its last bits,
-    /// so that runs with restarts part sooner.
-    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"), arguments: [(0.0, 50), (0.3, 18)])
+    /// A token that lies between two codes takes the other one for a difference in its last bits; from then on the runs part
+    /// by some 2e-5. Codes that start again lie close together at first, so that this comes sooner with restarts.
+    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"), arguments: [(0.0, 30), (0.3, 18)])
     func `the codebook does not depend on the number of ranks`(form: (restartShare: Double, updates: Int)) throws {
         let bench = try Bench()
         for ranks in [1, 2, 4] {
