@@ -86,7 +86,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Objectives", "Models", "Layers", "Autodiff", "Cluster", "Batches", "Checkpoints", "Recipes",
+                "Training", "Objectives", "Models", "Layers", "Autodiff", "Cluster", "Batches", "Checkpoints",
+                "Recipes",
                 "Kernels", "Platform", "AllocationCounter",
             ]),
         .testTarget(
