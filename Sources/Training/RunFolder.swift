@@ -148,10 +148,10 @@ struct RunOpening {
         String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
     }
 
-    /// What the run began with when it was started last.
-    private static func startPath(of run: String) -> String? {
+    /// What its run said of itself when it was started last; nil for a folder that no run has begun in.
+    private static func environment(of run: String) -> JSON? {
         let bytes = try? InputFile.contents(run + "/environment.json", limit: 1 << 20).array
-        return bytes.flatMap { try? JSON(String(decoding: $0, as: UTF8.self)) }?["from"]?.string
+        return bytes.flatMap { try? JSON(String(decoding: $0, as: UTF8.self)) }
     }
 
     private static func open(
@@ -190,8 +190,10 @@ struct RunOpening {
             position = RunLog.Position(
                 bytes: state.metricsBytes, seconds: state.extra["log/seconds"]?.number ?? 0, step: state.iteration)
         } else {
-            let (before, now) = (startPath(of: options.folder), options.start?.path)
-            if before != now { throw TrainingError.otherStart(before: before, now: now) }
+            if let last = environment(of: options.folder) {
+                let (before, now) = (last["from"]?.string, options.start?.path)
+                if before != now { throw TrainingError.otherStart(before: before, now: now) }
+            }
             speaker.say("\(options.folder): no checkpoint yet, starting from the beginning")
         }
         let folder = try RunFolder(recipe, lock: lock, checkpoints: store, resumed: position, speaker: speaker)

@@ -37,7 +37,8 @@ import Testing
 
     @Test func `from pretraining to a test score with its card`() throws {
         #expect(bench.train().code == 0)
-        let ending = Program.shell(finetune("--from \(bench.folder)/run", run: "fine"))
+        // A script that goes on where it was stopped says --resume the first time too.
+        let ending = Program.shell(finetune("--resume --from \(bench.folder)/run", run: "fine"))
         #expect(ending.code == 0, "\(ending.output)")
         #expect(ending.output.contains("test of the last weights (step 12): top-1 "))
         #expect(ending.output.contains("test of the averaged weights (step 12): top-1 "))
