@@ -46,16 +46,17 @@ struct Finetune: ParsableCommand {
     }
 
     func run() throws {
-        let communicator = try Session.join()
-        let (outcome, console) = try amongRanks(of: communicator) { try train(communicator) }
-        try communicator.finish()
-        try arguments.tell(outcome, folder: arguments.folder(of: file), console)
+        try arguments.train(file, .finetune, prepare: prepare) { ended in
+            for result in ended.training.results {
+                let step = "step \(result.step)\(result.kind == .best && result.isAveraged ? ", averaged" : "")"
+                ended.session.console.say(
+                    "test of the \(result.kind.rawValue) weights (\(step)): \(result.scores.text)")
+            }
+            try ended.communicator.onRankZero { try writeCard(ended.training, ended.recipe, run: ended.folder) }
+        }
     }
 
-    private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
-        let recipe = try file.load(.finetune, on: communicator)
-        let session = try Session(threads: arguments.threads ?? recipe.threads, on: communicator)
-        var options = try arguments.options(for: file)
+    private func prepare(_ options: inout TrainingRun.Options, _ communicator: any Communicator) throws {
         options.start = from.map { path in
             var start = StartingWeights(path)
             start.isAveraged = average
@@ -65,17 +66,6 @@ struct Finetune: ParsableCommand {
         }
         let card = ProtocolCard.folder(of: options.folder) + "/finetune.json"
         options.testsAtEnd = try communicator.broadcast(FileStatus(card) == nil ? "test" : "") == "test"
-        let training = try TrainingRun(
-            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
-            speaker: session.console)
-        let outcome = try training.run()
-        session.console.finish()
-        for result in training.results {
-            let step = "step \(result.step)\(result.kind == .best && result.isAveraged ? ", averaged" : "")"
-            session.console.say("test of the \(result.kind.rawValue) weights (\(step)): \(result.scores.text)")
-        }
-        try communicator.onRankZero { try writeCard(training, recipe, run: options.folder) }
-        return (outcome, session.console)
     }
 
     /// The test as a protocol card. Its headline is the best step where a set of its own chose that step, else the last.

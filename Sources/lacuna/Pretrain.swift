@@ -25,26 +25,11 @@ struct Pretrain: ParsableCommand {
     @OptionGroup var arguments: RunArguments
 
     func run() throws {
-        let communicator = try Session.join()
-        let (outcome, console) = try amongRanks(of: communicator) { try train(communicator) }
-        try communicator.finish()
-        try arguments.tell(outcome, folder: arguments.folder(of: file), console)
-    }
-
-    private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
-        let recipe = try file.load(.pretrain, on: communicator)
-        let session = try Session(threads: arguments.threads ?? recipe.threads, on: communicator)
-        let options = try arguments.options(for: file)
-        let training = try TrainingRun(
-            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
-            speaker: session.console)
-        let outcome = try training.run()
-        session.console.finish()
-        if outcome == .finished, recipe.checkpoint != nil, communicator.rank == 0 {
-            drawEnd(of: options.folder, session)
-            try AdaptAgreement.tell(of: options.folder, recipe, session)
+        try arguments.train(file, .pretrain) { ended in
+            guard ended.hasNewWeights, ended.communicator.rank == 0 else { return }
+            drawEnd(of: ended.folder, ended.session)
+            try AdaptAgreement.tell(of: ended.folder, ended.recipe, ended.session)
         }
-        return (outcome, session.console)
     }
 
     /// A picture of what was learned, and a look into the layers; a run without them is a whole run all the same.

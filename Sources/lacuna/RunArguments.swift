@@ -31,7 +31,7 @@ struct RunArguments: ParsableArguments {
         if watchdogSeconds <= 0 { throw ValidationError("--watchdog-seconds \(watchdogSeconds): more than 0") }
     }
 
-    func options(for file: RecipeFile) throws -> TrainingRun.Options {
+    private func options(for file: RecipeFile) throws -> TrainingRun.Options {
         var options = TrainingRun.Options(folder: folder(of: file))
         options.resumes = resume
         options.takesOver = takeover
@@ -47,8 +47,38 @@ struct RunArguments: ParsableArguments {
 
     func folder(of file: RecipeFile) -> String { folder ?? "runs/" + file.name }
 
+    /// Collective. What the verbs that train have in common: the ranks join, train, and are told how it ended.
+    /// - Parameters:
+    ///   - prepare: completes the options.
+    ///   - conclude: what the verb makes of a run that has ended.
+    func train(
+        _ file: RecipeFile, _ kind: Recipe.Kind,
+        prepare: (inout TrainingRun.Options, any Communicator) throws -> Void = { _, _ in },
+        conclude: (EndedRun) throws -> Void
+    ) throws {
+        let communicator = try Session.join()
+        let ended = try amongRanks(of: communicator) {
+            let recipe = try file.load(kind, on: communicator)
+            let session = try Session(threads: threads ?? recipe.threads, on: communicator)
+            var options = try options(for: file)
+            try prepare(&options, communicator)
+            let training = try TrainingRun(
+                recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
+                speaker: session.console)
+            let outcome = try training.run()
+            session.console.finish()
+            let ended = EndedRun(
+                recipe: recipe, folder: options.folder, training: training, outcome: outcome, session: session,
+                communicator: communicator)
+            try conclude(ended)
+            return ended
+        }
+        try communicator.finish()
+        try tell(ended.outcome, folder: ended.folder, ended.session.console)
+    }
+
     /// Says how a run ended; one that a signal stopped ends the program with its code.
-    func tell(_ outcome: TrainingRun.Outcome, folder: String, _ console: Console) throws {
+    private func tell(_ outcome: TrainingRun.Outcome, folder: String, _ console: Console) throws {
         switch outcome {
         case .finished: console.say("done: \(folder)")
         case .wasFinished: console.say("\(folder): this run is finished already")
@@ -57,6 +87,19 @@ struct RunArguments: ParsableArguments {
             throw ExitCode(75)
         }
     }
+}
+
+/// A run of training that has ended, in its process.
+struct EndedRun {
+    let recipe: Recipe
+    let folder: String
+    let training: TrainingRun
+    let outcome: TrainingRun.Outcome
+    let session: Session
+    let communicator: any Communicator
+
+    /// It came to its end now and left a checkpoint to look at.
+    var hasNewWeights: Bool { outcome == .finished && recipe.checkpoint != nil }
 }
 
 extension RecipeFile {

@@ -29,28 +29,13 @@ struct TokenizerVerb: ParsableCommand {
     @OptionGroup var arguments: RunArguments
 
     func run() throws {
-        let communicator = try Session.join()
-        let (outcome, console) = try amongRanks(of: communicator) { try train(communicator) }
-        try communicator.finish()
-        try arguments.tell(outcome, folder: arguments.folder(of: file), console)
-    }
-
-    private func train(_ communicator: any Communicator) throws -> (TrainingRun.Outcome, Console) {
-        let recipe = try file.load(.tokenizer, on: communicator)
-        let session = try Session(threads: arguments.threads ?? recipe.threads, on: communicator)
-        let options = try arguments.options(for: file)
-        let training = try TrainingRun(
-            recipe, options, communicator: communicator, pool: session.pool, stop: session.stop,
-            speaker: session.console)
-        let outcome = try training.run()
-        session.console.finish()
-        if outcome == .finished, recipe.checkpoint != nil {
-            let train = training.sets.train
-            try communicator.onRankZero {
-                try score(recipe, options.folder, train: (train.name, train.count), session)
+        try arguments.train(file, .tokenizer) { ended in
+            guard ended.hasNewWeights else { return }
+            let train = ended.training.sets.train
+            try ended.communicator.onRankZero {
+                try score(ended.recipe, ended.folder, train: (train.name, train.count), ended.session)
             }
         }
-        return (outcome, session.console)
     }
 
     /// A picture and a card of what was learned.

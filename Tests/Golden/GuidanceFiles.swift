@@ -4,22 +4,6 @@ import Kernels
 import Layers
 import Testing
 
-/// Features of a target that gradients are taken of.
-struct HeldFeatures: Operation {
-    let parameter: Parameter
-
-    init(_ scope: Scope, _ name: String, _ shape: Shape) { parameter = scope.parameter(name, shape, .zeros) }
-
-    var parameters: [Parameter] { [parameter] }
-    var keeps: Kept { .nothing }
-    func outputShape(of inputs: [Shape]) throws(ShapeError) -> Shape { parameter.shape }
-    func forward(_ at: Workspace) { at.output.copy(from: at.values[0]) }
-    func backward(_ at: Workspace) {
-        guard let gradient = at.gradients[0] else { return }
-        at.pool.copy(at.outputGradient, into: gradient, adding: at.addsToParameters[0])
-    }
-}
-
 /// Alignment of two arrays by one of the two forms.
 struct MeasuredAlignment {
     /// This rank's share of the distance.
@@ -36,7 +20,7 @@ struct MeasuredAlignment {
         record: (Tensor) -> Tensor = { $0 }
     ) throws {
         let graph = Graph()
-        let held = graph.apply(HeldFeatures(graph.scope, "x", xShape), to: [])
+        let held = graph.apply(TrainedInput(graph.scope, "x", xShape), to: [])
         let (target, input) = (record(held), graph.input("y", yShape))
         let guide = record(input)
         let distance =

@@ -154,8 +154,8 @@ import Testing
         let graph = Graph()
         let objective = try golden.classification(graph, .vectors, smoothing: smoothing)
         let batch = objective.inputs(graph, batch: try golden.shape("input/tokens")[0])
-        let images = graph.scope.parameter("images", batch.images.shape, .zeros)
-        let loss = objective.loss(of: objective.predict(graph.apply(Image(images))).logits, batch)
+        let images = graph.apply(TrainedInput(graph.scope, "images", batch.images.shape))
+        let loss = objective.loss(of: objective.predict(images).logits, batch)
         let store = ParameterStore(graph, minimising: loss.sum, seed: 0, pool: pool)
         for name in store.names where name != "images" {
             try golden.file.tensor("param/\(name)").copy(into: try #require(store.value(name)))
@@ -169,19 +169,5 @@ import Testing
         expectWithin(
             1e-4, try #require(store.gradient("images")).array.map { $0 / weight },
             try golden.maps("output/grad_embedded"), "gradient of the embedded input")
-    }
-
-    /// A parameter in the place of the input.
-    private struct Image: Operation {
-        let parameter: Parameter
-        init(_ parameter: Parameter) { self.parameter = parameter }
-        var parameters: [Parameter] { [parameter] }
-        var keeps: Kept { .nothing }
-        func outputShape(of inputs: [Shape]) throws(ShapeError) -> Shape { parameter.shape }
-        func forward(_ at: Workspace) { at.output.copy(from: at.values[0]) }
-        func backward(_ at: Workspace) {
-            guard let gradient = at.gradients[0] else { return }
-            at.pool.copy(at.outputGradient, into: gradient, adding: at.addsToParameters[0])
-        }
     }
 }

@@ -82,9 +82,9 @@ import Testing
         let maps: [GridRows?] = (0...most).map { index in
             guard config.inputs_given.contains(index) else { return nil }
             let side = config.cells << index
-            let parameter = graph.scope.parameter(
-                "to_dec_\(index)", [config.batch, side * side, config.width >> index], .zeros)
-            return GridRows(rows: graph.apply(Held(parameter: parameter)), side: side, cells: cells)
+            let shape: Shape = [config.batch, side * side, config.width >> index]
+            let rows = graph.apply(TrainedInput(graph.scope, "to_dec_\(index)", shape))
+            return GridRows(rows: rows, side: side, cells: cells)
         }
         let (blocks, picture) = decoder(maps)
         func values(_ key: String) throws -> [Float] {

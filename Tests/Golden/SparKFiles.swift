@@ -85,19 +85,6 @@ struct ActiveMap: Sendable {
     }
 }
 
-/// A parameter as a tensor, for gradients of inputs.
-struct Held: Operation {
-    let parameter: Parameter
-    var parameters: [Parameter] { [parameter] }
-    var keeps: Kept { .nothing }
-    func outputShape(of inputs: [Shape]) throws(ShapeError) -> Shape { parameter.shape }
-    func forward(_ at: Workspace) { at.output.copy(from: at.values[0]) }
-    func backward(_ at: Workspace) {
-        guard let gradient = at.gradients[0] else { return }
-        at.pool.copy(at.outputGradient, into: gradient, adding: at.addsToParameters[0])
-    }
-}
-
 /// Σ x·r with the fixture's r, summed in Double.
 struct Weighted: Operation {
     let factors: Floats

@@ -67,8 +67,8 @@ struct SparKOperationsConfig: Decodable, Sendable {
         let graph = Graph()
         let (mask, cells) = active.recorded(graph)
         let side = layer.tile * active.grid
-        let source = graph.scope.parameter("x", cells.shape(side: side, channels: layer.cin), .zeros)
-        let x = GridRows(rows: graph.apply(Held(parameter: source)), side: side, cells: cells)
+        let source = TrainedInput(graph.scope, "x", cells.shape(side: side, channels: layer.cin))
+        let x = GridRows(rows: graph.apply(source), side: side, cells: cells)
         let scope = graph.scope[name]
         let y: Tensor
         switch layer.op {

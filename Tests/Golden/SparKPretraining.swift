@@ -83,8 +83,7 @@ import Testing
         let side = golden.config.patch * golden.config.cells
         let mask = graph.input("mask", [active.batch, active.grid, active.grid])
         let images = graph.input("images", [active.batch, side, side, 3])
-        let source = graph.scope.parameter("rec", [active.batch, side * side, 3], .zeros)
-        let picture = graph.apply(Held(parameter: source))
+        let picture = graph.apply(TrainedInput(graph.scope, "rec", [active.batch, side * side, 3]))
         let (sum, weight) = (NormalisedCellLoss()(picture, images, mask: mask), HiddenCellCount()(mask))
         let shown = DenormalisedCells(cell: golden.config.patch)(picture, images)
         func values(_ key: String) throws -> [Float] {

@@ -13,11 +13,11 @@ import Training
     @Test(arguments: shipped) func `a shipped recipe trains two steps on made data`(path: String) throws {
         guard try PlanSummary(shippedRecipe(path), ranks: 1).report.parameterCount < 30_000_000 else { return }
         // Two samples are no slice of ELR+'s mixup; the penalty of ELR is negative.
-        let mixes = try shippedRecipe(path).resolved.value(at: "objective.elr.plus") != nil
-        let bench = try bench(path, batch: mixes ? 32 : 2, threads: 2)
+        let recipe = try shippedRecipe(path).resolved
+        let bench = try bench(path, batch: recipe.value(at: "objective.elr.plus") == nil ? 2 : 32, threads: 2)
         for _ in 0..<2 { try bench.step() }
         let result = try bench.result()
-        #expect(result.loss.isFinite && result.loss != 0)
+        #expect(result.loss.isFinite && (result.loss > 0 || recipe.value(at: "objective.elr") != nil))
         #expect(bench.trainer.clock.updates == 2, "a step was skipped")
         #expect(result.imagesPerSecond > 0 && result.peakBytes > 0)
     }
