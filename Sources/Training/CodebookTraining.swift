@@ -79,6 +79,8 @@ final class CodebookTraining: StepCompanion {
         (self.communicator, self.pool) = (communicator, pool)
     }
 
+    let name = "codebook"
+
     var reads: [Tensor] { [quantized.output.vectors, quantized.output.ids, quantized.squaredError] }
 
     private var stands: Bool { updates[0] > 0 }

@@ -70,6 +70,8 @@ final class OnlineProbe: StepCompanion {
     private var hits: Floats { shared[store.gradients.count..<store.gradients.count + 2] }
     private var sums: Floats { shared[store.gradients.count + 2..<shared.count] }
 
+    let name = "online probe"
+
     var reads: [Tensor] { [probed] }
 
     func note(_ plan: Plan, _ batch: Batch, micro: Int) {

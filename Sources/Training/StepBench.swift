@@ -34,6 +34,8 @@ public final class StepBench {
     public let trainer: Trainer
     private let communicator: any Communicator
     private let pool: WorkerPool
+    /// The one of every step.
+    private let made: Batch
     private var reports: (seconds: [Double], loss: Double) = ([], .nan)
 
     /// Collective. The batch of a rank is the recipe's global batch over the ranks and micro-batches.
@@ -48,8 +50,8 @@ public final class StepBench {
         let samples = recipe.batch.global / communicator.size / accumulation
         // Ten classes stand in for those of the data; a method without labels does not look at them.
         let experiment = try Experiment(recipe, samples: samples, classes: 10, training: communicator.rank)
-        let made = RepeatedBatch(try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank))
-        let feed = try recipe.timedFeed(made, experiment, pool: pool)
+        made = try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank)
+        let feed = try recipe.timedFeed(RepeatedBatch(made), experiment, pool: pool)
         trainer = try Trainer(
             experiment, feed: feed, updatesPerEpoch: Self.updatesPerEpoch,
             communicator: communicator, pool: pool,
@@ -107,14 +109,16 @@ public final class StepBench {
             rankSumSeconds: sums.seconds / Double(max(sums.count, 1)))
     }
 
-    /// Seconds of what a step does after backward, measured alone, by name.
-    public func timesAfterBackward() -> [(name: String, seconds: Double)] {
-        func timed(_ body: () -> Void) -> Double {
+    /// Collective. Seconds of what a step does beside its operations, measured alone, by name. To be called after the last
+    /// step: what learns beside the gradient moves once more.
+    public func timesBesideOperations() throws -> [(name: String, seconds: Double)] {
+        func timed(_ body: () throws -> Void) rethrows -> Double {
             let start = MonotonicTime.now
-            body()
+            try body()
             return MonotonicTime.now - start
         }
-        let (groups, rule) = (trainer.groups, trainer.rule)
+        let (groups, rule, clock) = (trainer.groups, trainer.rule, trainer.clock)
+        let (network, micros) = (trainer.networks[0], 0..<trainer.recipe.batch.accumulation)
         let clip = timed {
             pool.scale(trainer.store.gradients, by: 1)
             _ = Clip(limit: trainer.recipe.clip?.norm).apply(to: groups.runs, pool: pool)
@@ -122,17 +126,38 @@ public final class StepBench {
         // A rate of 0: the same passes over memory, and the weights stay.
         let update = timed {
             for group in groups.groups {
-                rule.update(group.run, rate: 0, decay: 0, step: trainer.clock.updates + 1, pool: pool)
+                rule.update(group.run, rate: 0, decay: 0, step: clock.updates + 1, pool: pool)
             }
         }
-        let network = trainer.networks[0]
-        let noise = timed {
-            network.noise?.add(
-                to: network.store.gradients, step: trainer.clock.ownUpdates, norm: 1, trainer.clip, pool: pool)
-        }
-        return [
+        var times = [
             ("scale and clip", clip), ("update rule", update),
-            ("exchange, waiting", trainer.exchange.waitSeconds / Double(max(trainer.clock.step, 1))),
-        ] + (network.noise == nil ? [] : [("gradient noise", noise)])
+            ("exchange, waiting", trainer.exchange.waitSeconds / Double(max(clock.step, 1))),
+        ]
+        if network.noise != nil {
+            let seconds = timed {
+                network.noise?.add(
+                    to: network.store.gradients, step: clock.ownUpdates, norm: 1, trainer.clip, pool: pool)
+            }
+            times.append(("gradient noise", seconds))
+        }
+        // Two networks ask each other with a forward pass, which is no pass beside the operations.
+        if let early = trainer.early, clock.networks == 1 {
+            let seconds = try timed {
+                for micro in micros {
+                    try early.prepare(made, micro: micro, clock, other: nil) { _, _ in }
+                    early.note(network.plan, micro: micro, network: 0)
+                }
+                try early.commit(network: 0)
+            }
+            times.append(("early-learning targets", seconds))
+        }
+        for companion in network.companions {
+            let seconds = try timed {
+                for micro in micros { companion.note(network.plan, made, micro: micro) }
+                try companion.update(step: clock.step)
+            }
+            times.append((companion.name, seconds))
+        }
+        return times
     }
 }

@@ -5,6 +5,8 @@ import Kernels
 
 /// What learns beside the gradient of a step: it looks at every micro-batch and moves once an update.
 protocol StepCompanion: AnyObject {
+    /// As a table of times calls it.
+    var name: String { get }
     /// Values of the step's plan that it looks at.
     var reads: [Tensor] { get }
     /// - Parameter micro: number of the micro-batch within the update.

@@ -54,7 +54,7 @@ struct BenchOperations: ParsableCommand {
         let result = try bench.result()
         let shares = OperationShares(
             before: before, after: bench.trainer.plan.timings, steps: options.steps,
-            secondsPerStep: bench.meanSecondsPerStep, rest: bench.timesAfterBackward())
+            secondsPerStep: bench.meanSecondsPerStep, rest: try bench.timesBesideOperations())
         let report = OperationReport(shares: shares, peak: peak, single: single, result: result)
         writeOutput(options.json ? try report.json.line() : report.text)
     }

@@ -73,6 +73,21 @@ import Training
         #expect(linear.flopsPerSecond > 0 && linear.forward > 0 && linear.backward > 0)
     }
 
+    @Test(arguments: [
+        (micro, ["grad_noise.eta=0.01", "online_probe.rate=0.01"], ["gradient noise", "online probe"]),
+        ("Recipes/elr-fcn2x256-digits-sym40-150ep.yaml", [], ["early-learning targets"]),
+        ("Recipes/tokenizer-vq_vit_micro-digits.yaml", [], ["codebook"]),
+    ])
+    func `what a recipe adds beside the operations has a time of its own`(
+        path: String, overrides: [String], names: [String]
+    ) throws {
+        let bench = try bench(path, batch: 32, overrides)
+        try bench.step()
+        let times = try bench.timesBesideOperations()
+        #expect(times.map(\.name) == ["scale and clip", "update rule", "exchange, waiting"] + names)
+        #expect(times.filter { names.contains($0.name) }.allSatisfy { $0.seconds > 0 && $0.seconds.isFinite })
+    }
+
     @Test func `a batch that does not divide is refused`() throws {
         #expect(throws: TrainingError.batch(global: 100, ranks: 3, accumulation: 1)) {
             try PlanSummary(shippedRecipe(Self.micro), ranks: 3)
