@@ -1,8 +1,30 @@
 public import Kernels
 import Platform
 
+/// Some samples of a set, which reads them.
+public protocol SampleSelection: SampleSource {
+    var source: any SampleSource { get }
+    /// Numbers of the samples in the set.
+    var samples: [Int] { get }
+}
+
+extension SampleSelection {
+    public var count: Int { samples.count }
+    public var classes: [String]? { source.classes }
+    public func label(_ index: Int) -> Int? { source.label(samples[index]) }
+    public func place(_ index: Int) -> String { source.place(samples[index]) }
+    public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
+        try source.read(samples[index], into: &image, using: &memory)
+    }
+    public var tokens: TokenGrid? { source.tokens }
+    public func storedBytes(_ index: Int) -> Int? { source.storedBytes(samples[index]) }
+    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
+        try source.readTokens(samples[index], into: ids)
+    }
+}
+
 /// A part of a set, in the order of the set.
-public struct Subset: SampleSource {
+public struct Subset: SampleSelection {
     public let source: any SampleSource
     /// Numbers of the samples in the set, ascending.
     public let samples: [Int]
@@ -18,19 +40,6 @@ public struct Subset: SampleSource {
         fingerprint = Fingerprint(
             count: samples.count, classes: own.classes,
             hash: XXHash64.hash(words: [own.hash] + self.samples.map { UInt64($0) }))
-    }
-
-    public var count: Int { samples.count }
-    public var classes: [String]? { source.classes }
-    public func label(_ index: Int) -> Int? { source.label(samples[index]) }
-    public func place(_ index: Int) -> String { source.place(samples[index]) }
-    public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
-        try source.read(samples[index], into: &image, using: &memory)
-    }
-    public var tokens: TokenGrid? { source.tokens }
-    public func storedBytes(_ index: Int) -> Int? { source.storedBytes(samples[index]) }
-    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
-        try source.readTokens(samples[index], into: ids)
     }
 }
 

@@ -1,9 +1,11 @@
 public import Batches
-public import Kernels
+import Kernels
+public import Recipes
+import Training
 
 /// A few samples of a set, chosen at random and the same for the same seed: neighbours in a set are often of one class.
 /// A smaller choice is the beginning of a larger one.
-public struct Choice: SampleSource {
+public struct Choice: SampleSelection {
     public let source: any SampleSource
     /// Numbers of the samples in the set.
     public let samples: [Int]
@@ -15,17 +17,17 @@ public struct Choice: SampleSource {
     }
 
     public var name: String { source.name }
-    public var count: Int { samples.count }
-    public var classes: [String]? { source.classes }
     public var fingerprint: Fingerprint { source.fingerprint }
-    public func label(_ index: Int) -> Int? { source.label(samples[index]) }
-    public func place(_ index: Int) -> String { source.place(samples[index]) }
-    public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
-        try source.read(samples[index], into: &image, using: &memory)
+}
+
+extension Recipe {
+    /// The samples that tell how good a recipe is: those of its evaluation section, else those it learns from.
+    public func evaluationSource() throws -> any SampleSource {
+        try source(data.evaluation ?? data.train)
     }
-    public var tokens: TokenGrid? { source.tokens }
-    public func storedBytes(_ index: Int) -> Int? { source.storedBytes(samples[index]) }
-    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
-        try source.readTokens(samples[index], into: ids)
+
+    /// The picture of normalised pixels, (side, side, 3).
+    func picture(_ pixels: Floats) -> Image {
+        evaluationTransform.normalisation.restore(pixels, height: images.size, width: images.size)
     }
 }

@@ -30,7 +30,7 @@ public struct LambdaTrial: Sendable {
             let recipe = try recipe(lambda)
             let tensors =
                 try ImportedModel(weights, into: recipe, pool: pool).content(program: "").tensors[.model] ?? []
-            let source = try Reconstruction.source(of: recipe)
+            let source = try recipe.evaluationSource()
             measured = min(images, source.count)
             results.append(
                 Result(

@@ -45,11 +45,6 @@ public final class Reconstruction {
         (self.recipe, self.source, self.hiding, self.rows, self.pool) = (recipe, source, hiding, rows, pool)
     }
 
-    /// The samples that tell how good a recipe is: those of its evaluation section, else those it learns from.
-    public static func source(of recipe: Recipe) throws -> any SampleSource {
-        try recipe.source(recipe.data.evaluation ?? recipe.data.train)
-    }
-
     /// A sheet with the four pictures of each of `count` samples.
     public func pictures(_ count: Int) throws -> PictureGrid {
         let count = min(count, source.count)
@@ -62,9 +57,9 @@ public final class Reconstruction {
                 plan.value(of: rows.rows), into: predicted, batch: batch.shape.size, height: side, width: side,
                 channels: 3, patch: rows.side)
             for slot in 0..<batch.count {
-                let original = picture(batch.image(slot))
+                let original = recipe.picture(batch.image(slot))
                 let range = slot * batch.shape.imageCount..<(slot + 1) * batch.shape.imageCount
-                let prediction = picture(predicted[range])
+                let prediction = recipe.picture(predicted[range])
                 let hidden = HiddenParts(batch.mask(slot))
                 grid.draw(original, sample: drawn, number: 0)
                 grid.draw(hidden.veiled(original), sample: drawn, number: 1)
@@ -97,11 +92,6 @@ public final class Reconstruction {
             try progress(done, images)
         }
         return MaskedError(value: sum / (Double(channels) * (hiddenPixels + 1e-5)), images: done)
-    }
-
-    private func picture(_ floats: Floats) -> Image {
-        let side = recipe.images.size
-        return recipe.evaluationTransform.normalisation.restore(floats, height: side, width: side)
     }
 
     /// Runs the model on the first `count` samples of the choice; empty slots of the last batch hide nothing.

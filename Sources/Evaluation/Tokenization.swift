@@ -44,18 +44,21 @@ public struct Tokenization {
 
     /// Collective.
     /// - Parameters:
+    ///   - takeover: of the parts of a start on another host that has been silent, `RunLock.silenceSeconds`.
     ///   - progress: told the samples of this rank that are done and in all.
     ///   - shouldStop: asked after every batch; parts that are whole stay.
     /// - Returns: the set, on rank 0; nil when stopped, and on the other ranks.
     public func run(
-        progress: (Int, Int) -> Void, shouldStop: () -> Bool, say: (String) -> Void
+        takeover: Bool = false, progress: (Int, Int) -> Void, shouldStop: () -> Bool, say: (String) -> Void
     ) throws -> TokenSet? {
+        var lock: RunLock?
+        defer { try? lock?.release() }
         try communicator.onRankZero {
             if FileStatus(output) != nil {
                 throw DataError(
                     output, found: "a file", expected: "none yet", hint: "remove it, or choose another name")
             }
-            try Folder(folder).create()
+            lock = try RunLock(folder, takeover: takeover)
         }
         let own = Array(stride(from: communicator.rank, to: parts, by: communicator.size))
         let stops = Doubles(zeros: 1)
@@ -70,6 +73,7 @@ public struct Tokenization {
                 let isWhole = try make(part) { count in
                     done += count
                     progress(done, total)
+                    try lock?.beat()
                     return shouldStop()
                 }
                 if !isWhole { stops[0] = 1 }
@@ -80,6 +84,7 @@ public struct Tokenization {
         var set: TokenSet?
         try communicator.onRankZero {
             set = try assemble()
+            try lock?.release()
             try removePath(folder)
         }
         return set
@@ -100,7 +105,7 @@ public struct Tokenization {
 
     /// - Parameter step: told the samples of each batch; true stops.
     /// - Returns: false when stopped.
-    private func make(_ part: Int, _ step: (Int) -> Bool) throws -> Bool {
+    private func make(_ part: Int, _ step: (Int) throws -> Bool) throws -> Bool {
         let range = samples(of: part)
         let count = tokenizer.side * tokenizer.side
         let ids = Indices(zeros: range.count * count)
@@ -109,7 +114,7 @@ public struct Tokenization {
             if isStopped { return }
             for place in 0..<batch.count * count { ids[filled * count + place] = Int32(found[place]) }
             filled += batch.count
-            isStopped = step(batch.count) && filled < range.count
+            isStopped = try step(batch.count) && filled < range.count
         }
         if isStopped { return false }
         let bytes = ids.viewed(as: UInt8.self)

@@ -71,7 +71,7 @@ public final class WhiteBox {
         try forEachBatch(of: count, keeping: [weights], over: SingleProcess()) { plan, batch, _ in
             let values = plan.value(of: weights)
             for slot in 0..<batch.count {
-                grid.draw(picture(batch.image(slot)), sample: drawn, number: 0)
+                grid.draw(recipe.picture(batch.image(slot)), sample: drawn, number: 0)
                 let own = values[slot * heads * tokens * tokens..<(slot + 1) * heads * tokens * tokens]
                 let maps = TokenPictures.classAttention(own, heads: heads, tokens: tokens)
                 for (head, map) in maps.enumerated() {
@@ -94,7 +94,7 @@ public final class WhiteBox {
         var rows: [[[Double]]] = []
         try forEachBatch(of: count, keeping: [projected], over: SingleProcess()) { plan, batch, _ in
             for slot in 0..<batch.count {
-                grid.draw(picture(batch.image(slot)), sample: rows.count + slot, number: 0)
+                grid.draw(recipe.picture(batch.image(slot)), sample: rows.count + slot, number: 0)
             }
             let values = plan.value(of: projected)
             rows += TokenPictures.patches(
@@ -111,11 +111,6 @@ public final class WhiteBox {
     private func draw(_ channels: [[Double]], on grid: borrowing PictureGrid, sample: Int, number: Int) {
         let image = TokenPictures.image(channels.map(TokenPictures.scaled), side: encoder.grid.side)
         grid.draw(image, sample: sample, number: number)
-    }
-
-    private func picture(_ floats: Floats) -> Image {
-        let side = recipe.images.size
-        return recipe.evaluationTransform.normalisation.restore(floats, height: side, width: side)
     }
 
     /// Runs the encoder on the first `count` samples of the choice, each rank on its part.

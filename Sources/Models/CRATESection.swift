@@ -24,11 +24,11 @@ public struct CRATESection: EncoderSection {
         ["head_width": "Channels of a subspace; without it width/heads."]) { first, _ in first }
 
     public func check(_ here: Here) {
-        CRATESizes.check(
-            preset: preset,
-            numbers: [("width", width), ("depth", depth), ("heads", heads), ("head_width", headWidth)], patch: patch,
-            lambda: lambda, here)
-        here.require(stepSize > 0, at: "step_size", "more than 0 expected, found \(stepSize)")
+        here.require(
+            preset: preset, or: ["width": width, "depth": depth, "heads": heads, "head_width": headWidth],
+            optional: ["head_width"])
+        here.requirePositive(["width": width, "depth": depth, "heads": heads, "head_width": headWidth])
+        CRATESizes.check(patch: patch, lambda: lambda, stepSize: stepSize, here)
     }
 
     public static func check(_ section: CRATESection, _ recipe: Recipe, _ here: Here) {
@@ -59,11 +59,10 @@ public struct MaskedCRATESection: EncoderSection {
     public static let meanings = CRATESizes.meanings
 
     public func check(_ here: Here) {
-        CRATESizes.check(
-            preset: preset, numbers: [("width", width), ("depth", depth), ("heads", heads)], patch: patch,
-            lambda: lambda, here)
+        here.require(preset: preset, or: ["width": width, "depth": depth, "heads": heads])
+        here.requirePositive(["width": width, "depth": depth, "heads": heads])
+        CRATESizes.check(patch: patch, lambda: lambda, stepSize: stepSize, here)
         if let width { here.require(width % 4 == 0, at: "width", "a multiple of 4 expected, found \(width)") }
-        here.require(stepSize > 0, at: "step_size", "more than 0 expected, found \(stepSize)")
     }
 
     public static func check(_ section: MaskedCRATESection, _ recipe: Recipe, _ here: Here) {

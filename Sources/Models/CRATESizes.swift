@@ -64,18 +64,10 @@ public struct CRATESizes: Sendable, Equatable {
     ]
 
     /// Rules of the keys that every CRATE section has.
-    static func check(preset: Preset?, numbers: [(key: String, value: Int?)], patch: Int, lambda: Double, _ here: Here)
-    {
-        for (key, value) in numbers {
-            if let preset {
-                here.require(value == nil, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
-            } else if key != "head_width" {
-                here.require(value != nil, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
-            }
-            if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
-        }
+    static func check(patch: Int, lambda: Double, stepSize: Double, _ here: Here) {
         here.require(patch >= 1, at: "patch", "at least 1 pixel expected, found \(patch)")
         here.require(lambda >= 0, at: "lambda", "0 or more expected, found \(lambda)")
+        here.require(stepSize > 0, at: "step_size", "more than 0 expected, found \(stepSize)")
     }
 
     /// The rule with the picture.

@@ -25,13 +25,7 @@ public struct ConvNeXtSection: EncoderSection {
     public var encoder: any EncoderSettings { settings }
 
     public func check(_ here: Here) {
-        for (key, isGiven) in [("depths", depths != nil), ("widths", widths != nil)] {
-            if let preset {
-                here.require(!isGiven, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
-            } else {
-                here.require(isGiven, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
-            }
-        }
+        here.require(preset: preset, or: ["depths": depths, "widths": widths])
         if let depths, let widths {
             here.require(
                 !depths.isEmpty && depths.count == widths.count && (depths + widths).allSatisfy { $0 > 0 },

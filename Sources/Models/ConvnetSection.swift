@@ -138,9 +138,9 @@ private struct LayerSection: RecipeSection {
 
     func check(_ here: Here) {
         here.require(kind.refusal == nil, at: "kind", kind.refusal ?? "")
-        for (key, value) in [
-            ("channels", channels), ("kernel", kernel), ("stride", stride), ("dilation", dilation), ("groups", groups),
-        ] { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
+        here.requirePositive([
+            "channels": channels, "kernel": kernel, "stride": stride, "dilation": dilation, "groups": groups,
+        ])
         here.require(
             kernel % 2 == 1 || kernel == stride, at: "kernel", reading: ["stride"],
             "an odd side expected, or that of the stride, found \(kernel)")

@@ -29,8 +29,7 @@ public struct FullyConnectedSection: EncoderSection {
     }
 
     public func check(_ here: Here) {
-        here.require(depth >= 1, at: "depth", "at least 1 expected, found \(depth)")
-        here.require(width >= 1, at: "width", "at least 1 expected, found \(width)")
+        here.requirePositive(["depth": depth, "width": width])
         here.require(
             (start == .normal) == (deviation != nil), at: start == .normal ? "" : "deviation",
             reading: ["start", "deviation"],

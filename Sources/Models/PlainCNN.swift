@@ -121,7 +121,7 @@ public struct PlainCNNSection: EncoderSection {
             !layers.isEmpty && layers.count == channels.count && (layers + channels).allSatisfy { $0 > 0 },
             at: "channels", reading: ["layers"],
             "as many as layers, each at least 1, expected, found \(channels) for \(layers)")
-        here.require(stemWidth >= 1, at: "stem_width", "at least 1 expected, found \(stemWidth)")
+        here.requirePositive(["stem_width": stemWidth])
     }
 
     /// Rules with the picture.

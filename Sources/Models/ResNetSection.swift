@@ -35,24 +35,16 @@ public struct ResNetSection: EncoderSection {
     public var encoder: any EncoderSettings { settings }
 
     public func check(_ here: Here) {
-        let own: [(String, Bool)] = [
-            ("block", block != nil), ("layers", layers != nil), ("channels", channels != nil), ("stem", stem != nil),
-            ("stem_width", stemWidth != nil),
-        ]
-        for (key, isGiven) in own {
-            if let preset {
-                here.require(!isGiven, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
-            } else {
-                here.require(isGiven, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
-            }
-        }
+        here.require(
+            preset: preset,
+            or: ["block": block, "layers": layers, "channels": channels, "stem": stem, "stem_width": stemWidth])
         if let layers, let channels {
             here.require(
                 !layers.isEmpty && layers.count == channels.count && (layers + channels).allSatisfy { $0 > 0 },
                 at: "channels", reading: ["layers"],
                 "as many as layers, each at least 1, expected, found \(channels) for \(layers)")
         }
-        if let stemWidth { here.require(stemWidth >= 1, at: "stem_width", "at least 1 expected, found \(stemWidth)") }
+        here.requirePositive(["stem_width": stemWidth])
         here.require((0..<1).contains(dropPath), at: "drop_path", "0 to below 1 expected, found \(dropPath)")
     }
 

@@ -45,16 +45,8 @@ public struct SwinTransformerSection: EncoderSection {
     ]
 
     public func check(_ here: Here) {
-        for (key, isGiven) in [
-            ("width", ownWidth != nil), ("depths", ownDepths != nil), ("heads", ownHeads != nil),
-        ] {
-            if let preset {
-                here.require(!isGiven, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
-            } else {
-                here.require(isGiven, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
-            }
-        }
-        if let ownWidth { here.require(ownWidth >= 1, at: "width", "at least 1 expected, found \(ownWidth)") }
+        here.require(preset: preset, or: ["width": ownWidth, "depths": ownDepths, "heads": ownHeads])
+        here.requirePositive(["width": ownWidth])
         for case let (key, numbers?) in [("depths", ownDepths), ("heads", ownHeads)] {
             here.require(
                 !numbers.isEmpty && numbers.allSatisfy { $0 >= 1 }, at: key,

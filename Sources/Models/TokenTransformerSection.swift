@@ -32,14 +32,8 @@ public struct TokenTransformerSection: EncoderSection {
     ]
 
     public func check(_ here: Here) {
-        for (key, value) in [("width", width), ("depth", depth), ("heads", heads)] {
-            if let preset {
-                here.require(value == nil, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
-            } else {
-                here.require(value != nil, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
-            }
-            if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
-        }
+        here.require(preset: preset, or: ["width": width, "depth": depth, "heads": heads])
+        here.requirePositive(["width": width, "depth": depth, "heads": heads])
         if let width, let heads {
             here.require(
                 heads >= 1 && width % heads == 0 && width % 4 == 0, at: "heads", reading: ["width"],

@@ -22,10 +22,9 @@ public struct TokenizerSection: EncoderSection {
     ]
 
     public func check(_ here: Here) {
-        for (key, value) in [
-            ("width", width), ("depth", depth), ("heads", heads), ("head_width", headWidth), ("hidden", hidden),
-            ("patch", patch),
-        ] { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
+        here.requirePositive([
+            "width": width, "depth": depth, "heads": heads, "head_width": headWidth, "hidden": hidden, "patch": patch,
+        ])
         here.require(width % 4 == 0, at: "width", "a multiple of 4 expected, found \(width)")
     }
 

@@ -55,14 +55,8 @@ public struct VisionTransformerSection: EncoderSection {
     ]
 
     public func check(_ here: Here) {
-        for (key, value) in [("width", ownWidth), ("depth", ownDepth), ("heads", ownHeads)] {
-            if let preset {
-                here.require(value == nil, at: key, reading: ["preset"], "the preset '\(preset)' sets it; keep one")
-            } else {
-                here.require(value != nil, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
-            }
-            if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
-        }
+        here.require(preset: preset, or: ["width": ownWidth, "depth": ownDepth, "heads": ownHeads])
+        here.requirePositive(["width": ownWidth, "depth": ownDepth, "heads": ownHeads])
         if let ownWidth, let ownHeads {
             here.require(
                 ownHeads >= 1 && ownWidth % ownHeads == 0, at: "heads", reading: ["width"],

@@ -35,9 +35,7 @@ public struct CRATEMAE: Objective {
         public func check(_ here: Here) {
             here.require(
                 maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "between 0 and 1 expected, found \(maskRatio)")
-            for (key, value) in [("decoder_depth", decoderDepth), ("decoder_heads", decoderHeads)] {
-                if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
-            }
+            here.requirePositive(["decoder_depth": decoderDepth, "decoder_heads": decoderHeads])
         }
     }
 

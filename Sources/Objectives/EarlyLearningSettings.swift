@@ -74,9 +74,7 @@ public struct EarlyLearningSettings: RecipeSection, Equatable {
         public func check(_ here: Here) {
             here.require(mixupAlpha > 0, at: "mixup_alpha", "more than 0 expected, found \(mixupAlpha)")
             here.require((0..<1).contains(emaAlpha), at: "ema_alpha", "0 to below 1 expected, found \(emaAlpha)")
-            for (key, value) in [("ema_step", emaStep), ("mixup_slice", mixupSlice)] {
-                if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
-            }
+            here.requirePositive(["ema_step": emaStep, "mixup_slice": mixupSlice])
             here.require(coefStep >= 0, at: "coef_step", "0 or more expected, found \(coefStep)")
         }
     }

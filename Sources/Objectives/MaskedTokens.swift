@@ -53,9 +53,9 @@ public struct MaskedTokens: Objective {
                 minimumRatio > 0 && minimumRatio < maximumRatio && maximumRatio <= 1, at: "minimum_ratio",
                 reading: ["maximum_ratio"], "shares 0 < minimum_ratio < maximum_ratio <= 1 expected")
             here.require(ratioDeviation > 0, at: "ratio_deviation", "more than 0 expected, found \(ratioDeviation)")
-            for (key, value) in [
-                ("decoder_width", decoderWidth), ("decoder_depth", decoderDepth), ("decoder_heads", decoderHeads),
-            ] { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
+            here.requirePositive([
+                "decoder_width": decoderWidth, "decoder_depth": decoderDepth, "decoder_heads": decoderHeads,
+            ])
             here.require(
                 decoderHeads >= 1 && decoderWidth % decoderHeads == 0 && decoderWidth % 4 == 0, at: "decoder_heads",
                 reading: ["decoder_width"],

@@ -27,7 +27,7 @@ public struct SparK: Objective {
         public func check(_ here: Here) {
             here.require(
                 maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "between 0 and 1 expected, found \(maskRatio)")
-            here.require(decoderWidth >= 1, at: "decoder_width", "at least 1 expected, found \(decoderWidth)")
+            here.requirePositive(["decoder_width": decoderWidth])
         }
     }
 

@@ -32,13 +32,10 @@ public struct TokenAdaptation: Objective {
         ]
 
         public func check(_ here: Here) {
-            for (key, value) in [("codes", codes), ("code_width", codeWidth), ("patch", patch), ("size", size)] {
-                here.require(value >= 1, at: key, "at least 1 expected, found \(value)")
-            }
+            here.requirePositive(["codes": codes, "code_width": codeWidth, "patch": patch, "size": size])
             here.require(
                 minimumArea > 0 && minimumArea <= 1, at: "minimum_area", "above 0 to 1 expected, found \(minimumArea)")
-            here.require(
-                (0...1).contains(identity), at: "identity", "a probability, 0 to 1, expected, found \(identity)")
+            here.requireProbability(["identity": identity])
         }
     }
 

@@ -54,8 +54,8 @@ extension VQTokenizer {
                 here.require(
                     (value == nil) == isLevels, at: key, reading: ["quantizer"],
                     isLevels ? "fsq has it from its levels: leave it out" : "missing")
-                if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
             }
+            here.requirePositive(["codes": codes, "width": width])
             if let levels {
                 here.require(
                     !levels.isEmpty && levels.allSatisfy { (2...1024).contains($0) }, at: "levels",

@@ -7,8 +7,10 @@ struct Bench: ParsableCommand {
         discussion: """
             Examples:
               lacuna bench
-              lacuna bench ops Recipes/simmim-vit_micro-procedural.yaml --threads 1 --steps 20
-              lacuna bench step Recipes/simmim-vit_micro-procedural.yaml --threads 1 --batch 16 --steps 5
+              lacuna bench ops Recipes/simmim-vit_micro-procedural.yaml --threads 1 \\
+                --steps 20
+              lacuna bench step Recipes/simmim-vit_micro-procedural.yaml --threads 1 \\
+                --batch 16 --steps 5
               lacuna bench data Recipes/simmim-vit_micro-digits.yaml
               lacuna bench encoder --batch 2 --steps 1 --ratios 0.6
             """,

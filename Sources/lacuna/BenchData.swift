@@ -16,7 +16,8 @@ struct BenchData: ParsableCommand {
 
             Examples:
               lacuna bench data Recipes/simmim-vit_micro-digits.yaml
-              lacuna bench data Recipes/simmim-vit_micro-procedural.yaml --images 200 --json
+              lacuna bench data Recipes/simmim-vit_micro-procedural.yaml --images 200 \\
+                --json
             """)
 
     @OptionGroup var file: RecipeFile

@@ -14,7 +14,8 @@ struct BenchOperations: ParsableCommand {
         discussion: """
             Examples:
               lacuna bench ops
-              lacuna bench ops Recipes/simmim-vit_micro-procedural.yaml --batch 64 --steps 10 --threads 1
+              lacuna bench ops Recipes/simmim-vit_micro-procedural.yaml --batch 64 \\
+                --steps 10 --threads 1
             """)
 
     @Argument(help: "The recipe, a YAML file.")

@@ -11,8 +11,10 @@ struct BenchStep: ParsableCommand {
         commandName: "step", abstract: "Time whole training steps of a recipe, alone or under mpirun.",
         discussion: """
             Examples:
-              lacuna bench step Recipes/simmim-vit_micro-procedural.yaml --threads 1 --batch 16 --steps 5 --json
-              mpirun -np 2 lacuna bench step Recipes/simmim-vit_micro-procedural.yaml --threads 1 --batch 16
+              lacuna bench step Recipes/simmim-vit_micro-procedural.yaml --threads 1 \\
+                --batch 16 --steps 5 --json
+              mpirun -np 2 lacuna bench step Recipes/simmim-vit_micro-procedural.yaml \\
+                --threads 1 --batch 16
 
             The step is the trainer's own: forward, backward, exchange, clipping, update. Peak memory is the process's.
             """)

@@ -13,10 +13,10 @@ extension CheckpointVerb {
         static let configuration = CommandConfiguration(
             abstract: "Write a model as a safetensors file that timm, microsoft/SimMIM or keyu-tian/SparK loads.",
             discussion: """
-                A classifier is written with its head, a pretraining model for timm as a backbone (num_classes 0) and
-                for SimMIM and SparK whole. config.json beside the file tells how the model is built; the header holds the
-                same, the step, and what the model gives for a picture drawn by a formula, to compare with. timm loads
-                a folder whose file is named model.safetensors:
+                A classifier is written with its head, a pretraining model for timm as a backbone (num_classes 0) and \
+                for SimMIM and SparK whole. config.json beside the file tells how the model is built; the header holds \
+                the same, the step, and what the model gives for a picture drawn by a formula, to compare with. timm \
+                loads a folder whose file is named model.safetensors:
                   timm.create_model("local-dir:exported", pretrained=True)
 
                 Example: lacuna checkpoint export runs/simmim-vit_micro-digits --for timm \\

@@ -12,11 +12,11 @@ extension CheckpointVerb {
         static let configuration = CommandConfiguration(
             abstract: "Make a checkpoint of a safetensors file from timm, SimMIM, SparK or 'checkpoint export'.",
             discussion: """
-                The recipe says which model the weights are for. Every name is accounted for, and position tables of
-                another resolution are resampled. Unless the file fills the encoder exactly, and the model then gives
-                the numbers that the file carries to compare with, nothing is written and the code is 65. Head,
-                decoder, mask token and a norm after pooling may be missing: they stand at their start values.
-                For a CRATE-MAE both published λ are tried on the recipe's data, unless --set model.lambda gives one.
+                The recipe says which model the weights are for. Every name is accounted for, and position tables of \
+                another resolution are resampled. Unless the file fills the encoder exactly, and the model then gives \
+                the numbers that the file carries to compare with, nothing is written and the code is 65. Head, \
+                decoder, mask token and a norm after pooling may be missing: they stand at their start values. For a \
+                CRATE-MAE both published λ are tried on the recipe's data, unless --set model.lambda gives one.
 
                 Example: lacuna checkpoint import exported/model.safetensors \\
                   --recipe Recipes/simmim-vit_micro-digits.yaml --output runs/imported

@@ -11,8 +11,10 @@ struct CheckpointVerb: ParsableCommand {
             PATH is a run folder, its folder checkpoints, or the folder of one step. Examples:
               lacuna checkpoint show runs/simmim-vit_micro-digits
               lacuna checkpoint verify runs/simmim-vit_micro-digits
-              lacuna checkpoint export runs/simmim-vit_micro-digits --for timm --output exported/model.safetensors
-              lacuna checkpoint import exported/model.safetensors --recipe Recipes/simmim-vit_micro-digits.yaml \
+              lacuna checkpoint export runs/simmim-vit_micro-digits --for timm \\
+                --output exported/model.safetensors
+              lacuna checkpoint import exported/model.safetensors \\
+                --recipe Recipes/simmim-vit_micro-digits.yaml \\
                 --output runs/imported
             """,
         subcommands: [Show.self, Verify.self, Export.self, Import.self])

@@ -23,8 +23,8 @@ struct DataVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Build the index of a folder of pictures.",
             discussion: """
-                Folders inside are the classes; without them it is a set without labels. Every file is read once, for its
-                size, extents and checksum, unless --no-contents is given.
+                Folders inside are the classes; without them it is a set without labels. Every file is read once, for \
+                its size, extents and checksum, unless --no-contents is given.
 
                 Example: lacuna data index Datasets/mine/train
                 """)

@@ -15,9 +15,10 @@ struct Doctor: ParsableCommand {
             Examples:
               lacuna doctor
               lacuna doctor Recipes/simmim-vit_base-imagenet_1k-800ep.yaml --run runs/base
-              mpirun -np 2 --map-by ppr:2:numa:PE=1 --bind-to core lacuna doctor --threads 1
+              mpirun -np 2 --map-by ppr:2:numa:PE=1 --bind-to core lacuna doctor \\
+                --threads 1
 
-            Start it as the run will be started: under mpirun it sees what the ranks see. Exit code 78 when there is a
+            Start it as the run will be started: under mpirun it sees what the ranks see. Exit code 78 when there is a \
             problem; warnings do not count.
             """)
 

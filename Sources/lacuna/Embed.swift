@@ -12,12 +12,13 @@ struct Embed: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write an encoder's features to a file.",
         discussion: """
-            A safetensors file with features (N, F), labels (N) and samples (N), the numbers of the samples in their set;
-            or with --csv a table with one line for each sample. Samples that cannot be read are left out.
+            A safetensors file with features (N, F), labels (N) and samples (N), the numbers of the samples in their \
+            set; or with --csv a table with one line for each sample. Samples that cannot be read are left out.
 
             Examples:
               lacuna embed runs/simmim-vit_micro-digits --output digits.safetensors
-              lacuna embed runs/simmim-vit_micro-digits --part train --csv --output digits.csv
+              lacuna embed runs/simmim-vit_micro-digits --part train --csv \\
+                --output digits.csv
             """)
 
     enum Part: String, ExpressibleByArgument, CaseIterable { case train, evaluation }

@@ -12,13 +12,16 @@ struct Finetune: ParsableCommand {
         abstract: "Train a classifier, from a pretrained encoder or from the start.",
         discussion: """
             Examples:
-              lacuna finetune Recipes/finetune-vit_micro-digits.yaml --from runs/simmim-vit_micro-digits
-              lacuna finetune Recipes/finetune-vit_micro-digits.yaml --run runs/from-scratch
-              lacuna finetune Recipes/finetune-vit_micro-digits.yaml --run runs/first --resume
+              lacuna finetune Recipes/finetune-vit_micro-digits.yaml \\
+                --from runs/simmim-vit_micro-digits
+              lacuna finetune Recipes/finetune-vit_micro-digits.yaml \\
+                --run runs/from-scratch
+              lacuna finetune Recipes/finetune-vit_micro-digits.yaml --run runs/first \\
+                --resume
 
-            --from takes a run folder (its newest sound checkpoint), the folder of one step, or a safetensors file with
-            the reference's names. What was taken, what starts anew and what was left is listed first. The run ends
-            with the test scores of the last weights, of the averaged ones and of the best step.
+            --from takes a run folder (its newest sound checkpoint), the folder of one step, or a safetensors file \
+            with the reference's names. What was taken, what starts anew and what was left is listed first. The run \
+            ends with the test scores of the last weights, of the averaged ones and of the best step.
 
             A signal stops it and --resume goes on, as in pretrain: bit for bit, best step and averages included.
             """)

@@ -12,12 +12,12 @@ struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look into the layers of a trained CRATE network.",
         discussion: """
-            Prints one JSON object: for each layer the coding rate of the tokens in the subspaces before its attention
-            step, in nats, and the share of zeros in its output; mean and deviation over the images, for the trained
-            weights and for those they were trained from. Samples come from data.evaluation of the recipe in the
+            Prints one JSON object: for each layer the coding rate of the tokens in the subspaces before its attention \
+            step, in nats, and the share of zeros in its output; mean and deviation over the images, for the trained \
+            weights and for those they were trained from. Samples come from data.evaluation of the recipe in the \
             checkpoint, or from data.train if it has none. Under mpirun each rank measures a part.
 
-            The same object, a table and two pictures go to a folder, where 'lacuna report' finds them: what the class
+            The same object, a table and two pictures go to a folder, where 'lacuna report' finds them: what the class \
             token attends to in each head, and the first principal components of the tokens.
 
             Example: lacuna inspect runs/crate_mae-micro-procedural --images 200
@@ -103,7 +103,7 @@ private struct OpenedBoxes {
     private let data: String
 
     init(_ recipe: Recipe, _ checkpoint: Checkpoint, averaged: Bool, pool: WorkerPool) throws {
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         trained = try WhiteBox(recipe, source, weights: checkpoint, averaged: averaged, pool: pool)
         start = try WhiteBox(recipe, source, weights: nil, pool: pool)
         (self.checkpoint, data) = (checkpoint, source.name)

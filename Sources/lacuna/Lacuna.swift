@@ -11,7 +11,7 @@ struct Lacuna: ParsableCommand {
             A first run, on pictures that need no download:
               lacuna pretrain Recipes/simmim-vit_micro-procedural.yaml
 
-            Exit codes: 0 done, 1 internal, 64 usage or recipe, 65 data, 74 input or output, 75 stopped and resumable,
+            Exit codes: 0 done, 1 internal, 64 usage or recipe, 65 data, 74 input or output, 75 stopped and resumable, \
             76 a rank is lost or hangs, 78 environment.
             """,
         version: Version.text,

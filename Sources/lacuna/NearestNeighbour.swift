@@ -9,9 +9,9 @@ struct NearestNeighbour: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "knn", abstract: "Score an encoder: the vote of the nearest training samples.",
         discussion: """
-            Cosine similarity of features; the k nearest samples of data.train vote with exp(similarity / temperature)
-            on those of data.evaluation. All k are scored in one pass and all are reported: none is chosen. Features are
-            computed once and kept in the run folder; under mpirun the ranks share that work.
+            Cosine similarity of features; the k nearest samples of data.train vote with exp(similarity / temperature) \
+            on those of data.evaluation. All k are scored in one pass and all are reported: none is chosen. Features \
+            are computed once and kept in the run folder; under mpirun the ranks share that work.
 
             Examples:
               lacuna knn runs/simmim-vit_micro-digits

@@ -15,9 +15,10 @@ struct PlanVerb: ParsableCommand {
         discussion: """
             Examples:
               lacuna plan Recipes/simmim-vit_micro-procedural.yaml
-              lacuna plan Recipes/simmim-vit_base-imagenet_1k-800ep.yaml --ranks 32 --threads 16
+              lacuna plan Recipes/simmim-vit_base-imagenet_1k-800ep.yaml --ranks 32 \\
+                --threads 16
 
-            The memory that it counts is not taken: a large plan can be made on a small machine. The data need not be
+            The memory that it counts is not taken: a large plan can be made on a small machine. The data need not be \
             there. The time is predicted from this machine's speed, as if each rank had a machine like it.
             """)
 

@@ -10,14 +10,17 @@ struct Pretrain: ParsableCommand {
         discussion: """
             Examples:
               lacuna pretrain Recipes/simmim-vit_micro-procedural.yaml
-              mpirun -np 2 lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml --run runs/first
-              lacuna pretrain Recipes/mtm-token_vit_micro-digits.yaml --set data.train.path=runs/tokens/digits-train.safetensors
-              lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml --run runs/first --resume
+              mpirun -np 2 lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml \\
+                --run runs/first
+              lacuna pretrain Recipes/mtm-token_vit_micro-digits.yaml \\
+                --set data.train.path=runs/tokens/digits-train.safetensors
+              lacuna pretrain Recipes/simmim-vit_micro-fashion_mnist-3ep.yaml \\
+                --run runs/first --resume
 
-            SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on
+            SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on \
             from the newest sound checkpoint, bit for bit.
 
-            Under mpirun a signal to any rank stops all of them so. mpirun itself hands on SIGUSR1 only; after SIGTERM
+            Under mpirun a signal to any rank stops all of them so. mpirun itself hands on SIGUSR1 only; after SIGTERM \
             or Ctrl-C it gives the ranks one second, in which a small model is saved, and returns 1.
             """)
 

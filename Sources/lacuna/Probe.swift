@@ -10,14 +10,14 @@ struct Probe: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Score an encoder: a linear classifier on its frozen features.",
         discussion: """
-            Features of data.train and data.evaluation are computed once, in evaluation mode, and kept in the run folder.
-            Classifiers of many learning rates then learn side by side on nine tenths of the training samples; the one
-            that is best on the last tenth learns again on all of them and is scored on data.evaluation, which decides
-            nothing. Under mpirun the ranks share the features; the classifiers are rank 0's.
+            Features of data.train and data.evaluation are computed once, in evaluation mode, and kept in the run \
+            folder. Classifiers of many learning rates then learn side by side on nine tenths of the training samples; \
+            the one that is best on the last tenth learns again on all of them and is scored on data.evaluation, which \
+            decides nothing. Under mpirun the ranks share the features; the classifiers are rank 0's.
 
-            Protocols: mae (batch norm without parameters, LARS, 90 epochs) and dinov2 (SGD; class token and mean of the
-            last block or of the last four), whose lengths shrink with the set, and logistic (softmax regression to its
-            minimum). Both papers crop and mirror at random where this takes the middle of each picture.
+            Protocols: mae (batch norm without parameters, LARS, 90 epochs) and dinov2 (SGD; class token and mean of \
+            the last block or of the last four), whose lengths shrink with the set, and logistic (softmax regression \
+            to its minimum). Both papers crop and mirror at random where this takes the middle of each picture.
 
             Examples:
               lacuna probe runs/simmim-vit_micro-digits

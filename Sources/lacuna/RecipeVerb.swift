@@ -9,7 +9,8 @@ struct RecipeVerb: ParsableCommand {
         discussion: """
             Examples:
               lacuna recipe check Recipes/simmim-vit_micro-digits.yaml
-              lacuna recipe show Recipes/simmim-vit_micro-digits.yaml --set batch.global=64
+              lacuna recipe show Recipes/simmim-vit_micro-digits.yaml \\
+                --set batch.global=64
               lacuna recipe new > my.yaml
             """,
         subcommands: [Check.self, Show.self, Schema.self, New.self])

@@ -12,9 +12,9 @@ struct Reconstruct: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Draw what a trained model makes of hidden parts, and measure how far off it is.",
         discussion: """
-            For each sample: the picture, what the model is shown, and its prediction pasted into the
-            hidden part. The masked L1 is the mean error of normalised pixels over all hidden ones. Samples come from
-            data.evaluation of the recipe in the checkpoint, or from data.train if it has none.
+            For each sample: the picture, what the model is shown, and its prediction pasted into the hidden part. The \
+            masked L1 is the mean error of normalised pixels over all hidden ones. Samples come from data.evaluation \
+            of the recipe in the checkpoint, or from data.train if it has none.
 
             Example: lacuna reconstruct runs/simmim-vit_micro-digits --count 8
             """)
@@ -51,7 +51,7 @@ struct Reconstruct: ParsableCommand {
         let sound = try place.newestSound { writeError("warning: damaged, taking an older one: \($0)") }
         let recipe = try Recipe.load(from: sound, overrides: overrides)
         let session = try Session(threads: threads ?? recipe.threads)
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         let reconstruction = try Reconstruction(
             recipe, source, weights: sound, averaged: average, pool: session.pool)
         let output = try output ?? Self.defaultOutput(place.run, step: sound.step)
@@ -78,7 +78,7 @@ struct Reconstruct: ParsableCommand {
         let recipe = try Recipe.load(from: sound)
         let count = 8
         let reconstruction = try Reconstruction(
-            recipe, Reconstruction.source(of: recipe), batch: count, weights: sound, pool: pool)
+            recipe, recipe.evaluationSource(), batch: count, weights: sound, pool: pool)
         try OutputFile.write(
             reconstruction.pictures(count).sheet.png(), to: defaultOutput(run, step: sound.step))
     }

@@ -12,19 +12,22 @@ struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a set of pictures as a token set.",
         discussion: """
-            Pictures are cut as in evaluation, nothing is drawn. Ids are numbered by falling frequency, and codes that no picture
-            uses are left out; --codebook keeps the numbers of another set, so that both mean the same. The file holds
-            ids as packed bits, labels, class names, codebook and a checksum for each record; 'lacuna tokens' shows,
-            checks and converts it.
+            Pictures are cut as in evaluation, nothing is drawn. Ids are numbered by falling frequency, and codes that \
+            no picture uses are left out; --codebook keeps the numbers of another set, so that both mean the same. The \
+            file holds ids as packed bits, labels, class names, codebook and a checksum for each record; 'lacuna \
+            tokens' shows, checks and converts it.
 
             Examples:
-              lacuna tokenize runs/tokenizer-vq_vit_micro-digits --output tokens/digits-train.safetensors
-              lacuna tokenize runs/tokenizer-vq_vit_micro-digits --evaluation --codebook tokens/digits-train.safetensors \\
+              lacuna tokenize runs/tokenizer-vq_vit_micro-digits \\
+                --output tokens/digits-train.safetensors
+              lacuna tokenize runs/tokenizer-vq_vit_micro-digits --evaluation \\
+                --codebook tokens/digits-train.safetensors \\
                 --output tokens/digits-test.safetensors
-              mpirun -np 2 lacuna tokenize runs/tokenizer --output tokens/train.safetensors
+              mpirun -np 2 lacuna tokenize runs/tokenizer \\
+                --output tokens/train.safetensors
 
-            Ranks share the work. Stopped by a signal (code 75), it goes on from the parts that are whole when it is started
-            again.
+            Ranks share the work. Stopped by a signal (code 75), it goes on from the parts that are whole when it is \
+            started again.
             """)
 
     @Argument(
@@ -42,6 +45,9 @@ struct Tokenize: ParsableCommand {
 
     @Flag(help: "Take the averaged weights.")
     var average = false
+
+    @Flag(help: "Go on from the parts of an owner on another host that has been silent for 10 minutes.")
+    var takeover = false
 
     @Option(help: "Pictures computed at once by a rank.")
     var batch = 64
@@ -82,7 +88,7 @@ struct Tokenize: ParsableCommand {
         }
         let meter = ProgressMeter("tokenize", "images")
         let set = try Tokenization(tokenizer, source, to: output, codebookOf: reference, over: communicator).run(
-            progress: { done, total in if communicator.rank == 0 { meter.show(done, of: total) } },
+            takeover: takeover, progress: { done, total in if communicator.rank == 0 { meter.show(done, of: total) } },
             shouldStop: { session.stop.isSet }, say: { session.console.say($0) })
         meter.finish()
         if session.stop.isSet && set == nil {

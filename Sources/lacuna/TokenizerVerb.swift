@@ -15,12 +15,14 @@ struct TokenizerVerb: ParsableCommand {
         discussion: """
             Examples:
               lacuna tokenizer Recipes/tokenizer-vq_vit_micro-digits.yaml
-              mpirun -np 2 lacuna tokenizer Recipes/tokenizer-vq_vit_tiny-fashion_mnist.yaml --run runs/tokenizer
-              lacuna tokenizer Recipes/tokenizer-vq_vit_tiny-fashion_mnist.yaml --run runs/tokenizer --resume
+              mpirun -np 2 lacuna tokenizer \\
+                Recipes/tokenizer-vq_vit_tiny-fashion_mnist.yaml --run runs/tokenizer
+              lacuna tokenizer Recipes/tokenizer-vq_vit_tiny-fashion_mnist.yaml \\
+                --run runs/tokenizer --resume
 
-            Every log line tells the error of the pixels (psnr, decibels), how many codes are in use and their perplexity.
-            The run ends with both on data.evaluation, and a picture of originals beside what came back from their ids.
-            'lacuna tokenize' makes token sets with it.
+            Every log line tells the error of the pixels (psnr, decibels), how many codes are in use and their \
+            perplexity. The run ends with both on data.evaluation, and a picture of originals beside what came back \
+            from their ids. 'lacuna tokenize' makes token sets with it.
 
             A signal stops it and --resume goes on, as in pretrain: bit for bit, codebook included.
             """)
@@ -42,7 +44,7 @@ struct TokenizerVerb: ParsableCommand {
     private func score(_ recipe: Recipe, _ run: String, train: (name: String, count: Int), _ session: Session) throws {
         let sound = try CheckpointPlace(run).newestSound()
         let tokenizer = try TrainedTokenizer(recipe, weights: sound, drawsPixels: true, pool: session.pool)
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         let picture = run + "/images/step-\(sound.step).png"
         try Folder(run + "/images").create()
         try OutputFile.write(tokenizer.pictures(of: source, count: 16).sheet.png(), to: picture)

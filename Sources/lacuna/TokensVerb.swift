@@ -26,13 +26,15 @@ struct TokensVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a token set in the published form, or its ids as an array that NumPy reads.",
             discussion: """
-                The published form of naver-ai/seit: PREFIX-token.data.bin.gz (ids below 255 are a byte, others two),
-                PREFIX-token.index.npy.gz (the byte where each record begins), PREFIX-label.txt and PREFIX-synonyms.json; the
-                codebook, which is a pickle there, is PREFIX-codebook.npy here.
+                The published form of naver-ai/seit: PREFIX-token.data.bin.gz (ids below 255 are a byte, others two), \
+                PREFIX-token.index.npy.gz (the byte where each record begins), PREFIX-label.txt and \
+                PREFIX-synonyms.json; the codebook, which is a pickle there, is PREFIX-codebook.npy here.
 
                 Examples:
-                  lacuna tokens export tokens/digits-train.safetensors --published tokens/digits
-                  lacuna tokens export tokens/digits-train.safetensors --array tokens/digits.npy
+                  lacuna tokens export tokens/digits-train.safetensors \\
+                    --published tokens/digits
+                  lacuna tokens export tokens/digits-train.safetensors \\
+                    --array tokens/digits.npy
                 """)
 
         @Argument(help: "A token set.")

@@ -65,7 +65,7 @@ import Testing
             #expect(try back.open(.model).tensor(name).bytes.array == saved.tensor(name).bytes.array, "\(name)")
         }
         // What reads checkpoints takes it.
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         let errors = try [checkpoint, back].map {
             try Reconstruction(recipe, source, weights: $0, pool: pool).maskedError(images: 11).value
         }

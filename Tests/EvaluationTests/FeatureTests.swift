@@ -18,7 +18,7 @@ import Training
         _ recipe: Recipe, _ spec: FeatureSpec = FeatureSpec(), batch: Int = 4, seed: UInt64? = nil,
         cache: FeatureCache? = nil
     ) throws -> Features {
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         return try #require(
             try FeatureExtractor(recipe, { _ in spec }, classes: 10, weights: nil, seed: seed, batch: batch, pool: pool)
                 .features(of: source, cache: cache, over: SingleProcess()))
@@ -31,7 +31,7 @@ import Training
         #expect(found.pieces.map(\.name) == ["blocks.0 class token", "output class token", "output mean"])
         #expect(found.width == 96)
         #expect(found.samples == Array(0..<11))
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         #expect(found.labels == (0..<11).map { source.label($0) ?? -1 })
 
         let experiment = try Experiment(recipe, samples: 11, classes: 10)

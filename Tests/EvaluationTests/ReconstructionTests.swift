@@ -12,7 +12,7 @@ import Training
     /// Eleven samples in batches of four, the last of three, against one batch of eleven.
     @Test func `the masked error is the loss of the plan`() throws {
         let recipe = try smallRecipe()
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         let measured = try Reconstruction(recipe, source, batch: 4, weights: nil, pool: pool)
             .maskedError(images: 1_000)
         let experiment = try Experiment(recipe, samples: 11, classes: 10)
@@ -36,7 +36,7 @@ import Training
 
     @Test func `fewer images are the beginning of more`() throws {
         let recipe = try smallRecipe()
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         #expect(
             Choice(of: 5, from: source, seed: 1).samples
                 == Array(Choice(of: 9, from: source, seed: 1).samples.prefix(5)))
@@ -46,7 +46,7 @@ import Training
     @Test func `the reconstruction shows the original where nothing is hidden`() throws {
         let recipe = try smallRecipe()
         let grid = try Reconstruction(
-            recipe, Reconstruction.source(of: recipe), weights: nil, pool: pool
+            recipe, recipe.evaluationSource(), weights: nil, pool: pool
         ).pictures(3)
         let sheet = grid.sheet.bytes
         var (visible, hidden, rebuilt) = (0, 0, 0)
@@ -77,7 +77,7 @@ import Training
         try train(recipe, in: run)
         let checkpoint = try CheckpointPlace(run).newestSound()
         #expect(checkpoint.step == 20)
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         func error(_ recipe: Recipe, _ checkpoint: Checkpoint?) throws -> Double {
             try Reconstruction(recipe, source, weights: checkpoint, pool: pool).maskedError(images: 11).value
         }

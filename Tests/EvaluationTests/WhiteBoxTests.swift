@@ -42,7 +42,7 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
 
     @Test func `measurements do not depend on how samples are cut into batches`() throws {
         let recipe = try smallCRATE()
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         func measure(batch: Int, images: Int = 100) throws -> LayerMeasurements {
             try WhiteBox(recipe, source, batch: batch, weights: nil, pool: pool)
                 .measurements(images: images, over: SingleProcess())
@@ -60,20 +60,20 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
     @Test func `a network without subspaces is refused by its name`() throws {
         let recipe = try smallRecipe()
         #expect(throws: EvaluationError.noSubspaces(model: "vit")) {
-            try WhiteBox(recipe, Reconstruction.source(of: recipe), weights: nil, pool: pool)
+            try WhiteBox(recipe, recipe.evaluationSource(), weights: nil, pool: pool)
         }
     }
 
     @Test func `pictures have a map for each head and three for components`() throws {
         let recipe = try smallCRATE()
-        let box = try WhiteBox(recipe, Reconstruction.source(of: recipe), batch: 4, weights: nil, pool: pool)
+        let box = try WhiteBox(recipe, recipe.evaluationSource(), batch: 4, weights: nil, pool: pool)
         #expect(try box.attention(5, layer: 0).titles == ["picture", "head 1", "head 2"])
         #expect(try box.components(5, layer: 1).titles.count == 3)
     }
 
     @Test func `what was found of the layers stands in the report`() throws {
         let recipe = try smallCRATE()
-        let source = try Reconstruction.source(of: recipe)
+        let source = try recipe.evaluationSource()
         let box = try WhiteBox(recipe, source, weights: nil, pool: pool)
         let measured = try box.measurements(images: 5, over: SingleProcess())
         let folder = try ReportFolder()

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Testing
 
@@ -84,6 +85,12 @@ import Testing
             """)
         #expect(published.code == 0, "\(published.output)")
         #expect(Program.shell(tokenize(bench, "train.safetensors")).code == 65)
+        // Two at once would write the same parts.
+        let other = try RunLock("\(bench.folder)/busy.safetensors.parts")
+        let busy = Program.shell(tokenize(bench, "busy.safetensors"))
+        #expect(busy.code != 0 && busy.output.contains("it is alive"), "\(busy.output)")
+        try other.release()
+        #expect(Program.shell(tokenize(bench, "busy.safetensors")).code == 0)
     }
 
     @Test func `a damaged, cut or foreign token set is refused with file and record`() throws {

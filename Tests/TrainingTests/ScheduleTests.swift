@@ -70,6 +70,19 @@ struct ScheduleTests {
         #expect(layers.layer(of: "stages.3.0.gamma") == 12)
         #expect(layers.scale(of: "head.weight", decay: 0.7) == 1)
     }
+
+    @Test func `a net of an author's own, not of four stages, has a layer for each stage`() {
+        let convNeXt = LayerScale.sparKConvNeXt(depths: [2, 2, 9])
+        #expect(convNeXt.last == 4)
+        #expect(["downsample_layers.0.0.weight", "stages.0.1.gamma"].map(convNeXt.layer) == [0, 1])
+        #expect(["downsample_layers.2.1.weight", "stages.2.8.gamma", "head.weight"].map(convNeXt.layer) == [3, 3, 4])
+        let own = LayerScale.stages(2)
+        #expect(["stem.0.weight", "stages.0.3.bias", "stages.1.0.weight", "fc.weight"].map(own.layer) == [0, 1, 2, 3])
+        let resNet = LayerScale.sparKResNet(depths: [2, 3])
+        #expect(
+            ["conv1.weight", "layer1.1.conv1.weight", "layer2.0.conv1.weight", "layer2.2.conv1.weight", "fc.weight"]
+                .map(resNet.layer) == [0, 1, 2, 3, 4])
+    }
 }
 
 struct DecayRuleTests {

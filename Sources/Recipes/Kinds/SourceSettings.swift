@@ -18,7 +18,7 @@ public struct ProceduralSettings: RecipeSection {
     ]
 
     public func check(_ here: Here) {
-        here.require(count >= 1, at: "count", "at least 1 expected, found \(count)")
+        here.requirePositive(["count": count])
         here.require((1...4096).contains(size), at: "size", "1 to 4096 pixels expected, found \(size)")
         here.require(first >= 0, at: "first", "0 or more expected, found \(first)")
     }

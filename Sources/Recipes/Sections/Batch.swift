@@ -15,9 +15,7 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(global >= 1, at: "global", "at least 1 expected, found \(global)")
-            here.require(accumulation >= 1, at: "accumulation", "at least 1 expected, found \(accumulation)")
-            here.require(repeats >= 1, at: "repeats", "at least 1 expected, found \(repeats)")
+            here.requirePositive(["global": global, "accumulation": accumulation, "repeats": repeats])
             here.require(
                 repeats <= global, at: "repeats", reading: ["global"],
                 "\(repeats) copies of a sample are more than the batch of \(global)")

@@ -14,18 +14,11 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(
-                everyUpdates == nil || everyEpochs == nil, at: "every_updates", reading: ["every_epochs"],
-                "every_epochs is given too; keep one")
-            here.require(
-                everyUpdates != nil || everyEpochs != nil, at: "", reading: ["every_epochs", "every_updates"],
-                "missing key 'every_epochs' or 'every_updates'")
-            for (key, value) in [
-                ("every_updates", everyUpdates), ("every_epochs", everyEpochs), ("keep_last", keepLast),
-                ("keep_every_updates", keepEveryUpdates),
-            ] {
-                if let value { here.require(value >= 1, at: key, "at least 1 expected, found \(value)") }
-            }
+            here.requireOne(of: ("every_updates", everyUpdates), or: ("every_epochs", everyEpochs))
+            here.requirePositive([
+                "every_updates": everyUpdates, "every_epochs": everyEpochs, "keep_last": keepLast,
+                "keep_every_updates": keepEveryUpdates,
+            ])
         }
     }
 }

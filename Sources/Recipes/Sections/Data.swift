@@ -34,13 +34,8 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(
-                perClass == nil || share == nil, at: "share", reading: ["per_class"], "per_class is given too; keep one"
-            )
-            here.require(
-                perClass != nil || share != nil, at: "", reading: ["per_class", "share"],
-                "missing key 'per_class' or 'share'")
-            if let perClass { here.require(perClass >= 1, at: "per_class", "at least 1 expected, found \(perClass)") }
+            here.requireOne(of: ("share", share), or: ("per_class", perClass))
+            here.requirePositive(["per_class": perClass])
             if let share {
                 here.require(share > 0 && share < 1, at: "share", "above 0 to below 1 expected, found \(share)")
             }

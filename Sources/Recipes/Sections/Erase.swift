@@ -26,19 +26,11 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(
-                (0...1).contains(probability), at: "probability",
-                "a probability, 0 to 1, expected, found \(probability)")
-            here.require(maximumCount >= 1, at: "maximum_count", "at least 1 expected, found \(maximumCount)")
-            here.require(minimumArea > 0, at: "minimum_area", "more than 0 expected, found \(minimumArea)")
-            here.require(maximumArea <= 1, at: "maximum_area", "at most 1 expected, found \(maximumArea)")
-            here.require(
-                minimumArea <= maximumArea, at: "minimum_area", reading: ["maximum_area"],
-                "\(minimumArea) is more than maximum_area \(maximumArea)")
-            here.require(minimumRatio > 0, at: "minimum_ratio", "more than 0 expected, found \(minimumRatio)")
-            here.require(
-                minimumRatio <= maximumRatio, at: "minimum_ratio", reading: ["maximum_ratio"],
-                "\(minimumRatio) is more than maximum_ratio \(maximumRatio)")
+            here.requireProbability(["probability": probability])
+            here.requirePositive(["maximum_count": maximumCount])
+            here.requireBox(
+                minimumArea: minimumArea, maximumArea: maximumArea, minimumRatio: minimumRatio,
+                maximumRatio: maximumRatio)
         }
     }
 }

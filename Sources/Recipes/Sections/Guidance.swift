@@ -71,28 +71,14 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(
-                guideCheckpoint == nil || guideSeed == nil, at: "guide_seed", reading: ["guide_checkpoint"],
-                "guide_checkpoint is given too; keep one")
-            here.require(
-                guideCheckpoint != nil || guideSeed != nil, at: "", reading: ["guide_checkpoint", "guide_seed"],
-                "missing key 'guide_checkpoint' or 'guide_seed'")
-            for (key, isGiven) in [
-                ("taps_target", tapsTarget != nil), ("taps_guide", tapsGuide != nil), ("form", form != nil),
-            ] {
-                if let preset {
-                    here.require(
-                        !isGiven, at: key, reading: ["preset"], "the preset '\(preset.rawValue)' sets it; keep one")
-                } else {
-                    here.require(isGiven, at: "", reading: [key, "preset"], "missing key '\(key)', or a preset")
-                }
-            }
+            here.requireOne(of: ("guide_seed", guideSeed), or: ("guide_checkpoint", guideCheckpoint))
+            here.require(preset: preset, or: ["taps_target": tapsTarget, "taps_guide": tapsGuide, "form": form])
             for (key, list) in [("taps_target", tapsTarget), ("taps_guide", tapsGuide)] {
                 if let list { here.require(!list.isEmpty, at: key, "at least one name expected") }
             }
             here.require(alpha > 0, at: "alpha", "more than 0 expected, found \(alpha); leave the section out")
             here.require(ckaBatch >= 2, at: "cka_batch", "at least 2 expected, found \(ckaBatch)")
-            if let stopStep { here.require(stopStep >= 1, at: "stop_step", "at least 1 expected, found \(stopStep)") }
+            here.requirePositive(["stop_step": stopStep])
             here.require(
                 alphaSchedule == .constant || stopStep != nil, at: "alpha_schedule", reading: ["stop_step"],
                 "cosine falls to 0 at stop_step, which is missing")

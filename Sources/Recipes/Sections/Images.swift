@@ -27,9 +27,7 @@ extension Recipe {
 
         public func check(_ here: Here) {
             here.require((1...4096).contains(size), at: "size", "1 to 4096 pixels expected, found \(size)")
-            if let flip {
-                here.require((0...1).contains(flip), at: "flip", "a probability, 0 to 1, expected, found \(flip)")
-            }
+            here.requireProbability(["flip": flip])
             here.require(
                 crop == nil || randomCrop == nil, at: "random_crop", reading: ["crop"], "crop is given too; keep one")
             if let edge = randomCrop?.shortEdge, let padding = randomCrop?.padding {
@@ -93,15 +91,9 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(minimumArea > 0, at: "minimum_area", "more than 0 expected, found \(minimumArea)")
-            here.require(maximumArea <= 1, at: "maximum_area", "at most 1 expected, found \(maximumArea)")
-            here.require(
-                minimumArea <= maximumArea, at: "minimum_area", reading: ["maximum_area"],
-                "\(minimumArea) is more than maximum_area \(maximumArea)")
-            here.require(minimumRatio > 0, at: "minimum_ratio", "more than 0 expected, found \(minimumRatio)")
-            here.require(
-                minimumRatio <= maximumRatio, at: "minimum_ratio", reading: ["maximum_ratio"],
-                "\(minimumRatio) is more than maximum_ratio \(maximumRatio)")
+            here.requireBox(
+                minimumArea: minimumArea, maximumArea: maximumArea, minimumRatio: minimumRatio,
+                maximumRatio: maximumRatio)
         }
     }
 

@@ -10,7 +10,7 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(threads >= 1, at: "threads", "at least 1 expected, found \(threads)")
+            here.requirePositive(["threads": threads])
             here.require(
                 slots >= 2, at: "slots", "at least 2 expected, one in use and one being filled, found \(slots)")
         }

@@ -6,7 +6,7 @@ extension Recipe {
         public static let meanings = ["every_updates": "Updates between lines."]
 
         public func check(_ here: Here) {
-            here.require(everyUpdates >= 1, at: "every_updates", "at least 1 expected, found \(everyUpdates)")
+            here.requirePositive(["every_updates": everyUpdates])
         }
     }
 }

@@ -39,10 +39,7 @@ extension Recipe {
             here.require(
                 mixup > 0 || cutmix > 0 || cutmixMinmax != nil, at: "", reading: ["mixup", "cutmix"],
                 "mixup and cutmix are both 0; leave the section out")
-            here.require(
-                (0...1).contains(probability), at: "probability",
-                "a probability, 0 to 1, expected, found \(probability)")
-            here.require((0...1).contains(`switch`), at: "switch", "a probability, 0 to 1, expected, found \(`switch`)")
+            here.requireProbability(["probability": probability, "switch": `switch`])
             if let sides = cutmixMinmax {
                 here.require(
                     sides.count == 2 && sides[0] > 0 && sides[0] <= sides[1] && sides[1] <= 1, at: "cutmix_minmax",

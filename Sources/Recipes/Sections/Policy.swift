@@ -73,7 +73,7 @@ extension Recipe {
                 here.require(text.problem == nil, at: "config", text.problem ?? "")
                 check(warp, here)
             case .torchvisionRandAugment(let operations, let bin, let warp):
-                here.require(operations >= 1, at: "operations", "at least 1 expected, found \(operations)")
+                here.requirePositive(["operations": operations])
                 here.require((0...30).contains(bin), at: "bin", "0 to 30 expected, found \(bin)")
                 check(warp, here)
             case .trivialAugment(let warp), .autoAugment(let warp): check(warp, here)

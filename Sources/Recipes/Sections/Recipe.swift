@@ -83,12 +83,9 @@ public struct Recipe: RecipeSection {
 
     public func check(_ here: Here) {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
-        here.require((threads ?? 1) >= 1, at: "threads", "at least 1 expected")
+        here.requirePositive(["threads": threads])
         guidance?.check(self, here)
-        here.require(
-            pictures != nil || tokens != nil, at: "", reading: ["images", "tokens"], "missing key 'images' or 'tokens'")
-        here.require(
-            pictures == nil || tokens == nil, at: "tokens", reading: ["images"], "images is given too; keep one")
+        here.requireOne(of: ("tokens", tokens), or: ("images", pictures))
         here.require(
             images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],
             "there are no classes to mix; only a recipe of kind 'finetune' has it")

@@ -103,9 +103,7 @@ extension Recipe {
             checkLength(here)
             checkWarmup(here)
             here.require(baseRate >= 0, at: "base_rate", "0 or more expected, found \(baseRate)")
-            if let referenceBatch {
-                here.require(referenceBatch >= 1, at: "reference_batch", "at least 1 expected, found \(referenceBatch)")
-            }
+            here.requirePositive(["reference_batch": referenceBatch])
             switch curve {
             case .constant, .linear: break
             case .cosine(let minimumRate, let form):
@@ -121,19 +119,14 @@ extension Recipe {
                 check(milestones: milestones, here)
                 here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
             case .step(let everyEpochs, let gamma):
-                here.require(everyEpochs >= 1, at: "every_epochs", "at least 1 expected, found \(everyEpochs)")
+                here.requirePositive(["every_epochs": everyEpochs])
                 here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
             }
         }
 
         private func checkLength(_ here: Here) {
-            here.require(
-                epochs == nil || updates == nil, at: "updates", reading: ["epochs"], "epochs is given too; keep one")
-            here.require(
-                epochs != nil || updates != nil, at: "", reading: ["epochs", "updates"],
-                "missing key 'epochs' or 'updates': the length of the run")
-            if let epochs { here.require(epochs >= 1, at: "epochs", "at least 1 expected, found \(epochs)") }
-            if let updates { here.require(updates >= 1, at: "updates", "at least 1 expected, found \(updates)") }
+            here.requireOne(of: ("updates", updates), or: ("epochs", epochs))
+            here.requirePositive(["epochs": epochs, "updates": updates])
         }
 
         private func checkWarmup(_ here: Here) {

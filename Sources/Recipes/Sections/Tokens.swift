@@ -95,7 +95,7 @@ extension Recipe.Tokens {
         public func check(_ here: Here) {
             here.require(
                 minimumArea > 0 && minimumArea <= 1, at: "minimum_area", "above 0 to 1 expected, found \(minimumArea)")
-            here.require(headWidth >= 1, at: "head_width", "at least 1 expected, found \(headWidth)")
+            here.requirePositive(["head_width": headWidth])
         }
     }
 }
