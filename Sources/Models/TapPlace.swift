@@ -25,7 +25,7 @@ extension EncoderSettings {
         let graph = Graph()
         let encoder = try encoder(graph.scope, image: image, for: .classification)
         let patches = encoder.grid.side * encoder.grid.side
-        let images = graph.input("images", [1, image.side, image.side, image.channels])
+        let images = graph.input("images", [1, image.side, image.side, encoder.inputChannels(image)])
         var places: [TapPlace] = []
         graph.watching { tap in
             let shape = tap.value.shape

@@ -51,8 +51,8 @@ public struct TokenTransformer: Encoder {
     /// Every token after the last block, class token first, before the final norm: that of each block.
     private func run(_ tokens: Tensor) -> [Tensor] {
         var x = tokens
-        return blocks.map { block in
-            x = block(x)
+        return blocks.enumerated().map { index, block in
+            x = block(x).tap(.block, "blocks.\(index)")
             return x
         }
     }
@@ -81,8 +81,10 @@ public struct TokenTransformer: Encoder {
 
     public func pooled(_ images: Tensor) -> Tensor {
         let tokens = positions(classToken(stem(images)))
-        return norm(MeanPooling(patches)(run(tokens).last ?? tokens))
+        return norm(MeanPooling(patches)(run(tokens).last ?? tokens)).tap(.pooled, "pooled")
     }
+
+    public var leadingTokens: Int { 1 }
 
     private var patches: Range<Int> { 1..<grid.side * grid.side + 1 }
 

@@ -67,7 +67,7 @@ public struct Catalog: Sendable {
         try recipe.guidance.map {
             try Guidance(
                 $0, objective, target: encoder(recipe.model), guide: encoder($0.guideArch),
-                image: ImageSpec(side: recipe.images.size))
+                image: InputSpec(recipe, classes: 0).image)
         }
     }
 
@@ -99,8 +99,7 @@ public struct Catalog: Sendable {
         guard recipe.guidance != nil else { return }
         do {
             // Ten classes stand in for those of the data.
-            let input = InputSpec(image: ImageSpec(side: recipe.images.size), classes: 10)
-            _ = try guidance(recipe, objective(recipe, Graph().scope, input))
+            _ = try guidance(recipe, objective(recipe, Graph().scope, InputSpec(recipe, classes: 10)))
         } catch let error as ModelError {
             let place = error.place.hasPrefix("guidance.") ? error.place : "guidance.guide_arch"
             here.require(false, at: place, "\(error.expected) expected, found \(error.found); \(error.hint)")

@@ -110,7 +110,7 @@ public struct MaskedTokens: Objective {
         guard let mask = batch.mask, let hiding = tokenHiding else {
             preconditionFailure("masked token modelling takes a mask with every batch")
         }
-        let latent = tokens.latent(batch.images, hiding: mask, kept: hiding.patches - hiding.dropped)
+        let latent = tokens.latent(batch.images, hiding: mask, kept: hiding.kept)
         return (latent, decoder(latent, mask: mask))
     }
 

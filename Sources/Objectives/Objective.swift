@@ -104,6 +104,13 @@ public struct InputSpec: Sendable, Equatable {
         self.classes = classes
         if let tokens { self.image.tokens = tokens }
     }
+
+    /// As far as a recipe tells before the data are opened.
+    public init(_ recipe: Recipe, classes: Int) {
+        self.init(
+            image: ImageSpec(side: recipe.images.size, channels: recipe.tokens == nil ? 3 : 1), classes: classes,
+            tokens: recipe.tokens.map { TokenSpec(codes: $0.codes, width: $0.width) })
+    }
 }
 
 /// The inputs of one step.

@@ -13,6 +13,7 @@ public struct TokenHiding: Sendable, Equatable {
     public var patches: Int { side * side }
     /// Patches of a sample that the encoder does not see.
     public var dropped: Int { Self.count(law.range.lowerBound, of: patches) }
+    public var kept: Int { patches - dropped }
     /// Patches of a sample that are to be predicted.
     /// - Parameter quantile: 0...1, one for all samples.
     public func masked(at quantile: Double) -> Int { Self.count(law.value(at: quantile), of: patches) }

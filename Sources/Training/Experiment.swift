@@ -34,9 +34,9 @@ public struct Experiment {
         from catalog: Catalog = .own
     ) throws {
         let graph = Graph()
-        let image = ImageSpec(side: recipe.images.size, channels: recipe.tokens == nil ? 3 : 1)
-        let objective = try catalog.objective(
-            recipe, graph.scope, InputSpec(image: image, classes: classes, tokens: recipe.tokenSpec(grid)))
+        var input = InputSpec(recipe, classes: classes)
+        input.image.tokens = recipe.tokenSpec(grid)
+        let objective = try catalog.objective(recipe, graph.scope, input)
         batch = objective.inputs(graph, batch: samples)
         if let rank, let guidance = try catalog.guidance(recipe, objective) {
             let accumulation = recipe.batch.accumulation

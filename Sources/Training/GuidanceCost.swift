@@ -23,9 +23,7 @@ public struct GuidanceCost: Sendable {
     public init?(_ summary: PlanSummary, pool: WorkerPool) throws {
         let recipe = summary.recipe
         guard let settings = recipe.guidance else { return nil }
-        let input = InputSpec(image: ImageSpec(side: recipe.images.size), classes: 10)
-        let graph = Graph()
-        let objective = try Catalog.objective(recipe, graph.scope, input)
+        let objective = try Catalog.objective(recipe, Graph().scope, InputSpec(recipe, classes: 10))
         guard let guidance = try Catalog.own.guidance(recipe, objective) else { return nil }
         let groups =
             settings.scope == .local
@@ -60,6 +58,7 @@ public struct GuidanceCost: Sendable {
         if let mask = recording.mask, let hiding = objective.hiding {
             plan.set(mask, made(mask.shape, hiding, side: guidance.image.side))
         }
+        if let mask = recording.mask, let hiding = objective.tokenHiding { plan.set(mask, made(mask.shape, hiding)) }
         let pixels = Floats(zeros: recording.images.shape.count)
         pixels.fill(0.5)
         return Double(samples) / Double(count)
@@ -79,6 +78,13 @@ public struct GuidanceCost: Sendable {
             let (row, column) = (index / shape[2] % shape[1] / width, index % shape[2] / width)
             if row * across + column < hidden { mask[index] = 1 }
         }
+        return mask
+    }
+
+    /// A mask that drops the first tokens of every grid.
+    private static func made(_ shape: Shape, _ hiding: TokenHiding) -> Floats {
+        let mask = Floats(zeros: shape.count)
+        for index in 0..<shape.count where index % hiding.patches < hiding.dropped { mask[index] = TokenFate.dropped }
         return mask
     }
 

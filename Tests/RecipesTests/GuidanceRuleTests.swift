@@ -11,10 +11,13 @@ import Recipes
         let arch =
             "guide_arch: {kind: vit, width: 24, depth: 2, heads: 2, patch: 4, drop_path: 0, absolute_positions: true, "
             + "relative_positions: false, shared_relative_positions: false}, "
+        return errors(["guidance={\(arch)\(guidance)}"] + overrides, of: recipe)
+    }
+
+    private func errors(_ overrides: [String], of recipe: String) -> [String] {
         do {
             _ = try Recipe.load(
-                "Recipes/\(recipe).yaml", overrides: ["guidance={\(arch)\(guidance)}"] + overrides,
-                catalogue: Catalog.kinds, read: readFromDisk)
+                "Recipes/\(recipe).yaml", overrides: overrides, catalogue: Catalog.kinds, read: readFromDisk)
             return []
         } catch let error as RecipeError {
             return error.issues.map(\.description)
@@ -69,9 +72,23 @@ import Recipes
         #expect(
             accumulated.contains { $0.contains("256 does not divide the 64 samples of a micro-batch") },
             "\(accumulated)")
-        let tokens = errors(Self.sound, of: "mtm-token_vit_micro-digits")
-        #expect(tokens.contains { $0.contains("guidance: a guide looks at pictures") }, "\(tokens)")
         let kind = errors(Self.sound, ["guidance.guide_arch.kind=vti"])
         #expect(kind.contains { $0.contains("did you mean 'vit'?") }, "\(kind)")
+    }
+
+    @Test func `a guide of tokens reads what the target reads`() {
+        let pictures = errors(Self.sound, of: "mtm-token_vit_micro-digits")
+        #expect(pictures.count == 1 && pictures[0].contains("found an encoder of pictures"), "\(pictures)")
+        let recipe = "mtm-token_vit_micro-by_token_vit-digits"
+        #expect(errors([], of: recipe) == [])
+        let vectors = errors(["guidance.guide_arch.input=vectors", "guidance.guide_arch.patch=2"], of: recipe)
+        #expect(vectors.count == 1 && vectors[0].contains("input 'ids' expected, found input 'vectors'"), "\(vectors)")
+        let noise = errors(["guidance.guide_input=noise"], of: recipe)
+        #expect(noise.count == 1 && noise[0].contains("this recipe reads tokens"), "\(noise)")
+        // The stem sees the dropped tokens too.
+        let taps = ["guidance.preset=null", "guidance.form=samples", "guidance.taps_guide=[blocks.1]"]
+        let stem = errors(taps + ["guidance.taps_target=[patch_embed.proj]"], of: recipe)
+        #expect(stem.count == 1 && stem[0].contains("guidance.taps_target"), "\(stem)")
+        #expect(errors(taps + ["guidance.taps_target=[blocks.0.mlp.fc1]"], of: recipe) == [])
     }
 }

@@ -20,6 +20,8 @@ public struct Guidance: Sendable {
     let model: any EncoderSettings
     /// What the method hides from both networks; nil: nothing.
     let hiding: CellHiding?
+    /// The same of a grid of tokens: both networks compute those that are not dropped.
+    let tokenHiding: TokenHiding?
     /// Both networks compute the visible cells only, which lie cell by cell.
     let isSparse: Bool
     /// What may be a mistake although it can be trained.
@@ -33,17 +35,19 @@ public struct Guidance: Sendable {
         guide model: any EncoderSettings, image: ImageSpec
     ) throws(ModelError) {
         (self.settings, self.model, self.image) = (settings, model, image)
-        hiding = objective.hiding
+        (hiding, tokenHiding) = (objective.hiding, objective.tokenHiding)
+        let hides = hiding != nil || tokenHiding != nil
+        if image.tokens != nil { try Self.checkReader(model, of: target, image) }
         let targets = try Self.chosen(
-            settings.targetTaps, of: try target.taps(image), hides: hiding != nil, at: "guidance.taps_target")
+            settings.targetTaps, of: try target.taps(image), hides: hides, at: "guidance.taps_target")
         let guides = try Self.chosen(
-            settings.guideTaps, of: try model.taps(image), hides: hiding != nil, at: "guidance.taps_guide")
+            settings.guideTaps, of: try model.taps(image), hides: hides, at: "guidance.taps_guide")
         pairs = LayerMap.pairs(
             guides: guides.count, targets: targets.count, keepingAll: settings.pairCollisions == .sum
         ).map { Pair(target: targets[$0.target], guide: guides[$0.guide]) }
         isSparse = hiding != nil && objective.encoder is any HierarchicalEncoder
         remarks = Self.remarks(on: pairs.map(\.target))
-        if hiding != nil && settings.comparison != .samples && settings.comparison != .pooled {
+        if hides && settings.comparison != .samples && settings.comparison != .pooled {
             throw ModelError(
                 "guidance.form", found: settings.comparison.rawValue, expected: "samples or pooled",
                 hint: "'\(type(of: objective).kind)' hides other positions of each picture")
@@ -91,6 +95,20 @@ public struct Guidance: Sendable {
         ]
     }
 
+    /// Both read the tokens of a recipe, in the same form.
+    private static func checkReader(
+        _ guide: any EncoderSettings, of target: any EncoderSettings, _ image: ImageSpec
+    ) throws(ModelError) {
+        guard let target = target as? TokenTransformer.Settings else { return }
+        let found = (guide as? TokenTransformer.Settings)?.input
+        guard found == target.input else {
+            throw ModelError(
+                "guidance.guide_arch", found: found.map { "input '\($0.rawValue)'" } ?? "an encoder of pictures",
+                expected: "\(TokenTransformerSection.kind) with input '\(target.input.rawValue)'",
+                hint: "the guide reads the same tokens as the target")
+        }
+    }
+
     private func checkSparse(_ target: any Encoder) throws(ModelError) {
         let graph = Graph()
         let guide = try model.encoder(graph.scope, image: image, for: .classification)
@@ -124,7 +142,10 @@ public struct Guidance: Sendable {
     /// Positions of an image that are compared: visible patches; nil where a position is no whole part of a cell.
     func positions(_ place: TapPlace, _ isGuide: Bool) -> Int? {
         let all = place.positions - place.leadingTokens
-        guard let hiding, !(isGuide && settings.guideView == .full) else { return all }
+        if isGuide && settings.guideView == .full { return all }
+        // What comes before the class token is of all tokens, dropped ones too.
+        if let tokenHiding { return place.leadingTokens > 0 ? tokenHiding.kept : nil }
+        guard let hiding else { return all }
         let cells = hiding.cells(imageSide: image.side)
         return all % cells == 0 ? all / cells * (cells - hiding.hidden(of: cells)) : nil
     }

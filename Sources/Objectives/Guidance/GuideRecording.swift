@@ -16,13 +16,17 @@ public struct GuideRecording {
 
 extension Guidance {
     /// Features as rows that can be compared: without leading tokens and hidden positions, or their mean.
-    /// - Parameters:
-    ///   - mask: nil where nothing is hidden from the network or it has no rows of what is hidden.
+    /// - Parameter mask: of the batch; nil where nothing is hidden from the network.
     func rows(_ x: Tensor, _ place: TapPlace, isGuide: Bool, mask: Tensor?) -> Tensor {
         guard settings.comparison != .flatten, place.positions > 1 else { return x }
+        // A convnet and a network of tokens compute no rows of what is hidden from them.
+        let mask = isSparse || tokenHiding != nil ? nil : mask
         var x = x
-        if place.leadingTokens > 0 { x = TokenRange(place.leadingTokens..<place.positions)(x) }
         let positions = positions(place, isGuide) ?? place.positions
+        if place.leadingTokens > 0 {
+            let count = mask == nil ? positions : place.positions - place.leadingTokens
+            x = TokenRange(place.leadingTokens..<place.leadingTokens + count)(x)
+        }
         if let mask { x = VisibleRows(positions)(x, mask: mask) }
         return settings.comparison == .pooled ? MeanPooling(0..<positions)(x) : x
     }
@@ -61,13 +65,16 @@ extension Guidance {
     /// Records the guide for the batch of a rank. Its features are read tap by tap and need not stay.
     public func recordGuide(maskShape: Shape?, _ groups: SampleGroups) throws(ModelError) -> GuideRecording {
         let graph = Graph()
-        let encoder = try model.encoder(graph.scope, image: image, for: .classification)
-        let images = graph.input("images", [groups.samples, image.side, image.side, image.channels])
         let mask = settings.guideView == .full ? nil : maskShape.map { graph.input("mask", $0) }
+        // A classifier of tokens knows no mask token.
+        let encoder = try model.encoder(
+            graph.scope, image: image, for: tokenHiding != nil && mask != nil ? .pretraining : .classification)
+        let images = graph.input(
+            "images", [groups.samples, image.side, image.side, encoder.inputChannels(image)])
         var outputs = [Tensor?](repeating: nil, count: pairs.count)
         graph.watching { tap in
             for (index, pair) in pairs.enumerated() where pair.guide.name == tap.name && outputs[index] == nil {
-                let rows = rows(tap.value, pair.guide, isGuide: true, mask: isSparse ? nil : mask)
+                let rows = rows(tap.value, pair.guide, isGuide: true, mask: mask)
                 outputs[index] = usesGram(pair, groups) ? CentredGram(form, groups)(rows) : rows
             }
         } _: {
@@ -75,6 +82,8 @@ extension Guidance {
                 let cells = mask.shape[1] * mask.shape[2]
                 _ = convnet.maps(
                     images, cells: ActiveCells(hidden: mask, visible: cells - hiding.hidden(of: cells)))
+            } else if let mask, let tokenHiding, let transformer = encoder as? TokenTransformer {
+                _ = transformer.latent(images, hiding: mask, kept: tokenHiding.kept)
             } else {
                 _ = encoder.pooled(mask.map { VisiblePixels.of(images, hiding: $0) } ?? images)
             }

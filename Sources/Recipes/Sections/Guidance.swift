@@ -7,6 +7,7 @@ extension Recipe {
             case cratemaeViT = "cratemae_vit"
             case sparkPlain = "spark_plain"
             case simmimSwin = "simmim_swin"
+            case seitViT = "seit_vit"
             case fcnResNet = "fcn_resnet"
         }
 
@@ -52,7 +53,9 @@ extension Recipe {
             "alpha": "Factor on the distances.",
             "alpha_schedule": "constant, or cosine: falls to 0 at stop_step.",
             "reduction": "sum or mean over pairs.",
-            "preset": "Sets taps_target, taps_guide and form: cratemae_vit, spark_plain, simmim_swin, fcn_resnet.",
+            "preset":
+                "Sets taps_target, taps_guide and form: " + Preset.allCases.map(\.rawValue).joined(separator: ", ")
+                + ".",
             "taps_target":
                 "Names of taps of the network that learns, or reference (linear maps and convolutions), blocks, "
                 + "stages. Two lists of one length are paired in order, others spread evenly.",
@@ -96,8 +99,8 @@ extension Recipe {
         /// Rules with the rest of the recipe.
         func check(_ recipe: Recipe, _ here: Here) {
             here.require(
-                recipe.tokens == nil, at: "guidance", reading: ["tokens"],
-                "a guide looks at pictures; a recipe with a section 'images' expected")
+                guideInput == .same || recipe.tokens == nil, at: "guidance.guide_input", reading: ["tokens"],
+                "noise is made of pixels, and this recipe reads tokens")
             let micro = recipe.batch.global / recipe.batch.accumulation
             let group = "guidance.cka_batch"
             here.require(
@@ -114,7 +117,7 @@ extension Recipe {
 extension Recipe.Guidance.Preset {
     var taps: (target: [String], guide: [String]) {
         switch self {
-        case .cratemaeViT: (["blocks"], ["blocks"])
+        case .cratemaeViT, .seitViT: (["blocks"], ["blocks"])
         case .sparkPlain: (["stages"], ["stages"])
         case .simmimSwin: (["blocks"], ["stages"])
         case .fcnResNet: (["reference"], ["reference"])
@@ -123,7 +126,7 @@ extension Recipe.Guidance.Preset {
 
     var form: Recipe.Guidance.Form {
         switch self {
-        case .cratemaeViT, .sparkPlain: .samples
+        case .cratemaeViT, .sparkPlain, .seitViT: .samples
         case .simmimSwin: .pooled
         case .fcnResNet: .flatten
         }

@@ -16,7 +16,7 @@ struct MeanColour: Objective {
         static let meanings = ["hidden": "Units between the encoder's vector and the colour."]
 
         func check(_ here: Here) {
-            here.require(hidden >= 1, at: "hidden", "at least 1 expected, found \(hidden)")
+            here.requirePositive(["hidden": hidden])
         }
     }
 

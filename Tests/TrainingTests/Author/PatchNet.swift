@@ -46,8 +46,7 @@ struct PatchNetSection: EncoderSection, EncoderSettings {
     static let meanings = ["width": "Channels of a patch.", "patch": "Side of a patch, pixels."]
 
     func check(_ here: Here) {
-        here.require(width >= 1, at: "width", "at least 1 expected, found \(width)")
-        here.require(patch >= 1, at: "patch", "at least 1 expected, found \(patch)")
+        here.requirePositive(["width": width, "patch": patch])
     }
 
     /// Rules with the picture.
