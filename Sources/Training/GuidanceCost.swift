@@ -55,15 +55,17 @@ public struct GuidanceCost: Sendable {
         let store = ParameterStore(recording.graph, minimising: nil, seed: 0, pool: pool)
         let plan = try Plan(
             recording.graph, minimising: nil, keeping: recording.outputs, store: store, pool: pool, options: timed)
-        if let mask = recording.mask, let hiding = objective.hiding {
-            plan.set(mask, made(mask.shape, hiding, side: guidance.image.side))
+        let mask = recording.mask.flatMap { mask in
+            objective.hiding.map { made(mask.shape, $0, side: guidance.image.side) }
+                ?? objective.tokenHiding.map { made(mask.shape, $0) }
         }
-        if let mask = recording.mask, let hiding = objective.tokenHiding { plan.set(mask, made(mask.shape, hiding)) }
         let pixels = Floats(zeros: recording.images.shape.count)
         pixels.fill(0.5)
         return Double(samples) / Double(count)
             * median {
+                // The memory of an input serves others after its last use.
                 plan.set(recording.images, pixels)
+                if let input = recording.mask, let mask { plan.set(input, mask) }
                 plan.forward()
                 return plan.timings.filter { $0.kind != "CentredGram" }.reduce(0) { $0 + $1.forwardSeconds }
             }

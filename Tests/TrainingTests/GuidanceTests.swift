@@ -116,6 +116,14 @@ import Training
         }
     }
 
+    @Test(arguments: combinations.indices) func `the cost of a guide is measured for any recipe`(_ index: Int) throws {
+        let (name, changes, _) = Self.combinations[index]
+        let recipe = try shippedRecipe(
+            "Recipes/\(name).yaml", changes + ["batch.global=8", "batch.accumulation=1", "guidance.cka_batch=4"])
+        let cost = try #require(try GuidanceCost(PlanSummary(recipe, ranks: 1), pool: WorkerPool(threads: 1)))
+        #expect(cost.guideSeconds > 0 && cost.comparisonSeconds > 0)
+    }
+
     @Test func `a guide moves the target and lowers the distance`() throws {
         let guided = try bench("Recipes/finetune-vit_micro-digits.yaml", batch: 32, Self.combinations[4].changes)
             .trainer
