@@ -1,0 +1,98 @@
+import Foundation
+import Testing
+
+/// Every method with the program: on several ranks, and after an interruption.
+@Suite(.serialized) struct MethodRanksTests {
+    /// A recipe of the project, cut short.
+    struct Method: Sendable, CustomTestStringConvertible {
+        let verb, recipe: String
+        var changes: [String] = []
+
+        var testDescription: String { ([verb, recipe] + changes).joined(separator: " ") }
+
+        /// As words for a shell.
+        func command(_ bench: Bench, run: String, updates: Int, _ options: String = "") -> String {
+            var changes = [
+                "schedule.epochs=null", "schedule.warmup_epochs=null", "schedule.warmup_updates=5",
+                "schedule.updates=\(updates)", "log.every_updates=1",
+                "checkpoint={every_updates: 5, every_epochs: null, keep_last: 2}",
+            ]
+            changes += (verb == "finetune" ? ["evaluation=null"] : []) + self.changes
+            return "$LACUNA \(verb) Recipes/\(recipe).yaml --threads 1 --run \(bench.folder)/\(run) "
+                + changes.map { "--set '\($0)'" }.joined(separator: " ") + " " + options
+        }
+    }
+
+    private static let arch =
+        "{kind: vit, width: 32, depth: 2, heads: 2, patch: 4, drop_path: 0, absolute_positions: true, "
+        + "relative_positions: false, shared_relative_positions: false}"
+    private static let guidance = "guidance={guide_arch: \(arch), guide_seed: 5, alpha: 1, reduction: sum, "
+    private static let swin =
+        "model={kind: swin, preset: null, init_values: null, relative_positions: null, "
+        + "shared_relative_positions: null, width: 16, depths: [2, 2], heads: [1, 2], patch: 2, window: 4, drop_path: 0.1, "
+        + "absolute_positions: false}"
+
+    /// At its own rate SparK's batch norms and LAMB make a thousand times as much of a difference in the last bit within
+    /// 25 updates.
+    static let methods = [
+        Method(verb: "pretrain", recipe: "crate_mae-micro-procedural", changes: ["batch.global=16"]),
+        Method(
+            verb: "pretrain", recipe: "spark-small16-procedural",
+            changes: [
+                "batch.global=32", "schedule.base_rate=4e-4", "schedule.warmup_rate=2e-6", "schedule.minimum_rate=4e-7",
+            ]),
+        Method(
+            verb: "pretrain", recipe: "simmim-vit_micro-procedural",
+            changes: ["batch.global=16", "objective.mask_patch=8", swin]),
+        Method(
+            verb: "finetune", recipe: "finetune-vit_micro-digits",
+            changes: ["batch.global=16", "model.drop_path=0.1", "average.decay=0.9"]),
+    ]
+
+    /// The last form has more features than samples: whole rows travel.
+    static let guided = [
+        Method(
+            verb: "pretrain", recipe: "simmim-vit_micro-digits",
+            changes: [guidance + "taps_target: [blocks], taps_guide: [blocks], form: samples}"]),
+        Method(verb: "finetune", recipe: "finetune-vit_micro-digits", changes: [guidance + "preset: fcn_resnet}"]),
+    ]
+
+    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"), arguments: methods + guided)
+    func `one, two and four ranks see the same losses within 1e-5 over 50 steps`(_ method: Method) throws {
+        let bench = try Bench()
+        var lines: [Int: [[String: Double]]] = [:]
+        for ranks in [1, 2, 4] {
+            let command = method.command(bench, run: "ranks-\(ranks)", updates: 50)
+            let ending = Program.shell(ranks == 1 ? command : Program.mpirun(ranks) + " " + command)
+            #expect(ending.code == 0, "\(ending.output)")
+            lines[ranks] = bench.metrics(run: "ranks-\(ranks)").filter { $0["loss"] != nil && $0["lr"] != nil }
+        }
+        let alone = try #require(lines[1])
+        let first = try #require(alone.first)
+        let keys = ["loss"] + (first["guidance"] == nil ? [] : ["guidance"])
+        #expect(alone.count == 50 && first["loss"] ?? 0 > 0)
+        for ranks in [2, 4] {
+            let others = try #require(lines[ranks])
+            for key in keys {
+                let largest =
+                    zip(alone, others).map { one, other in
+                        abs((one[key] ?? .nan) - (other[key] ?? .nan)) / abs(one[key] ?? .nan)
+                    }.max { $0 < $1 || $1.isNaN } ?? .infinity
+                print("\(ranks) ranks, \(method.recipe): \(key) differs by at most \(largest), relative")
+                #expect(largest <= 1e-5 && others.count == 50)
+            }
+        }
+    }
+
+    @Test(arguments: methods) func `a run that was killed goes on with the same bytes`(_ method: Method) throws {
+        let bench = try Bench()
+        let whole = Program.shell(method.command(bench, run: "whole", updates: 15))
+        #expect(whole.code == 0, "\(whole.output)")
+        let killed = bench.during(
+            method.command(bench, run: "parts", updates: 15), run: "parts", steps: 8, "kill -9 $job")
+        #expect(killed.code != 0)
+        let resumed = Program.shell(method.command(bench, run: "parts", updates: 15, "--resume"))
+        #expect(resumed.code == 0 && resumed.output.contains("resumed after update"), "\(resumed.output)")
+        bench.expectSameBytes("parts", "whole", step: 15)
+    }
+}
