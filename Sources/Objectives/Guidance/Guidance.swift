@@ -38,10 +38,8 @@ public struct Guidance: Sendable {
         (hiding, tokenHiding) = (objective.hiding, objective.tokenHiding)
         let hides = hiding != nil || tokenHiding != nil
         if image.tokens != nil { try Self.checkReader(model, of: target, image) }
-        let targets = try Self.chosen(
-            settings.targetTaps, of: try target.taps(image), hides: hides, at: "guidance.taps_target")
-        let guides = try Self.chosen(
-            settings.guideTaps, of: try model.taps(image), hides: hides, at: "guidance.taps_guide")
+        let targets = try target.taps(image).chosen(settings.targetTaps, hides: hides, at: "guidance.taps_target")
+        let guides = try model.taps(image).chosen(settings.guideTaps, hides: hides, at: "guidance.taps_guide")
         pairs = LayerMap.pairs(
             guides: guides.count, targets: targets.count, keepingAll: settings.pairCollisions == .sum
         ).map { Pair(target: targets[$0.target], guide: guides[$0.guide]) }
@@ -54,33 +52,6 @@ public struct Guidance: Sendable {
         }
         if isSparse, settings.guideView == .masked { try checkSparse(objective.encoder) }
         for pair in pairs { try check(pair) }
-    }
-
-    /// The taps that a list of names and presets means, each once, in the order in which the network runs.
-    private static func chosen(
-        _ names: [String], of places: [TapPlace], hides: Bool, at key: String
-    ) throws(ModelError) -> [TapPlace] {
-        var chosen: [TapPlace] = []
-        for name in names {
-            let found =
-                switch name {
-                // A method that hides cells pools nothing.
-                case "reference": places.filter { $0.isReference && !(hides && $0.kind == .pooled) }
-                case "blocks": places.filter { $0.kind == .block }
-                case "stages": places.filter { $0.kind == .stage }
-                default: Array(places.filter { $0.name == name }.prefix(1))
-                }
-            guard !found.isEmpty else {
-                let known = places.filter { $0.kind != .norm }.map(\.name)
-                throw ModelError(
-                    key, found: "'\(name)'",
-                    expected: "reference, blocks, stages or one of "
-                        + known.prefix(40).joined(separator: ", ") + (known.count > 40 ? ", …" : ""),
-                    hint: "names are those inside the network")
-            }
-            chosen += found.filter { !chosen.contains($0) }
-        }
-        return chosen
     }
 
     /// CKA ignores scale and shift: without a norm behind a tap its values can shrink to nothing beside their mean.

@@ -1,0 +1,32 @@
+import Autodiff
+import Models
+
+extension [TapPlace] {
+    /// The taps that a list of names and presets means, each once, in the order in which the network runs.
+    /// - Parameters:
+    ///   - hides: whether the method hides a part of each sample.
+    ///   - key: of the recipe, for messages.
+    func chosen(_ names: [String], hides: Bool, at key: String) throws(ModelError) -> [TapPlace] {
+        var chosen: [TapPlace] = []
+        for name in names {
+            let found =
+                switch name {
+                // A method that hides cells pools nothing.
+                case "reference": filter { $0.isReference && !(hides && $0.kind == .pooled) }
+                case "blocks": filter { $0.kind == .block }
+                case "stages": filter { $0.kind == .stage }
+                default: Array(filter { $0.name == name }.prefix(1))
+                }
+            guard !found.isEmpty else {
+                let known = filter { $0.kind != .norm }.map(\.name)
+                throw ModelError(
+                    key, found: "'\(name)'",
+                    expected: "reference, blocks, stages or one of "
+                        + known.prefix(40).joined(separator: ", ") + (known.count > 40 ? ", …" : ""),
+                    hint: "names are those inside the network")
+            }
+            chosen += found.filter { !chosen.contains($0) }
+        }
+        return chosen
+    }
+}
