@@ -37,7 +37,7 @@ public struct Guidance: Sendable {
         (self.settings, self.model, self.image) = (settings, model, image)
         (hiding, tokenHiding) = (objective.hiding, objective.tokenHiding)
         let hides = hiding != nil || tokenHiding != nil
-        if image.tokens != nil { try Self.checkReader(model, of: target, image) }
+        try Self.checkReader(model, of: target)
         let targets = try target.taps(image).chosen(settings.targetTaps, hides: hides, at: "guidance.taps_target")
         let guides = try model.taps(image).chosen(settings.guideTaps, hides: hides, at: "guidance.taps_guide")
         pairs = LayerMap.pairs(
@@ -66,9 +66,9 @@ public struct Guidance: Sendable {
         ]
     }
 
-    /// Both read the tokens of a recipe, in the same form.
+    /// The guide of a network of tokens reads tokens too, in the same form.
     private static func checkReader(
-        _ guide: any EncoderSettings, of target: any EncoderSettings, _ image: ImageSpec
+        _ guide: any EncoderSettings, of target: any EncoderSettings
     ) throws(ModelError) {
         guard let target = target as? TokenTransformer.Settings else { return }
         let found = (guide as? TokenTransformer.Settings)?.input
