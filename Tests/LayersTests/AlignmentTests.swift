@@ -96,6 +96,52 @@ import Testing
         }
     }
 
+    /// Two samples of four places; each drops one, the first shows one token, the second two.
+    private static let fates: [Float] = [0, 1, 2, 1, 2, 0, 0, 1]
+
+    @Test(arguments: [false, true], [1, 2]) func `centred visible tokens have the gradient of what is shown`(
+        otherUses: Bool, group: Int
+    ) throws {
+        let check = GradientCheck()
+        let x = check.source("x", [2, 3, 3])
+        let mask = check.constant([2, 2, 2], Self.fates)
+        let centred = CentredVisible(SampleGroups(samples: 2, size: group))(x, mask: mask)
+        try check.run(centred, inputsHaveOtherUses: otherUses)
+    }
+
+    /// The distance of three visible tokens is that of three rows without any others.
+    @Test(arguments: [true, false]) func `masked tokens count for nothing in a comparison`(usesGram: Bool) throws {
+        let check = GradientCheck()
+        let (x, y) = (check.numbers(18), check.numbers(12))
+        func rows(_ values: [Float], _ width: Int) -> [Float] {
+            [0, 3, 4].flatMap { Array(values[$0 * width..<($0 + 1) * width]) }
+        }
+        func distance(_ x: [Float], _ y: [Float], samples: Int, mask: [Float]?) throws -> Float {
+            let groups = SampleGroups(samples: samples, size: samples)
+            let graph = Graph()
+            let first = graph.input("x", [samples, x.count / 3 / samples, 3])
+            let second = graph.input("y", [samples, y.count / 2 / samples, 2])
+            let fates = graph.input("mask", [samples, 2, 2])
+            func shown(_ tokens: Tensor) -> Tensor {
+                mask == nil ? tokens : CentredVisible(groups)(tokens, mask: fates)
+            }
+            let distance =
+                usesGram
+                ? GramAlignment(.samples, groups)(shown(first), CentredGram(.samples, groups)(shown(second)))
+                : FeatureAlignment(.samples, groups)(shown(first), shown(second))
+            let pool = WorkerPool(threads: 1)
+            let store = ParameterStore(graph, minimising: nil, seed: 0, pool: pool)
+            let plan = try Plan(graph, minimising: nil, keeping: [distance], store: store, pool: pool)
+            plan.set(first, Floats(x))
+            plan.set(second, Floats(y))
+            if let mask { plan.set(fates, Floats(mask)) }
+            plan.forward()
+            return plan.value(of: distance)[0]
+        }
+        let masked = try distance(x, y, samples: 2, mask: Self.fates)
+        #expect(abs(masked - (try distance(rows(x, 3), rows(y, 2), samples: 1, mask: nil))) < 1e-6)
+    }
+
     @Test(arguments: [false, true]) func `a guided loss has the gradient of its terms`(otherUses: Bool) throws {
         let check = GradientCheck()
         let (task, first, second) = (check.source("task", [1]), check.source("a", [2]), check.source("b", [2]))

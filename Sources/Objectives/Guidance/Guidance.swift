@@ -20,7 +20,7 @@ public struct Guidance: Sendable {
     let model: any EncoderSettings
     /// What the method hides from both networks; nil: nothing.
     let hiding: CellHiding?
-    /// The same of a grid of tokens: both networks compute those that are not dropped.
+    /// The same of a grid of tokens: both networks compute those that are not dropped, the visible ones are compared.
     let tokenHiding: TokenHiding?
     /// Both networks compute the visible cells only, which lie cell by cell.
     let isSparse: Bool
@@ -110,7 +110,7 @@ public struct Guidance: Sendable {
         }
     }
 
-    /// Positions of an image that are compared: visible patches; nil where a position is no whole part of a cell.
+    /// Positions of an image that go into a comparison: visible patches, of tokens those that are not dropped; nil where a position is no whole part of a cell.
     func positions(_ place: TapPlace, _ isGuide: Bool) -> Int? {
         let all = place.positions - place.leadingTokens
         if isGuide && settings.guideView == .full { return all }

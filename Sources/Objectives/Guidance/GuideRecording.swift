@@ -17,17 +17,18 @@ public struct GuideRecording {
 extension Guidance {
     /// Features as rows that can be compared: without leading tokens and hidden positions, or their mean.
     /// - Parameter mask: of the batch; nil where nothing is hidden from the network.
-    func rows(_ x: Tensor, _ place: TapPlace, isGuide: Bool, mask: Tensor?) -> Tensor {
+    func rows(_ x: Tensor, _ place: TapPlace, _ groups: SampleGroups, isGuide: Bool, mask: Tensor?) -> Tensor {
         guard settings.comparison != .flatten, place.positions > 1 else { return x }
-        // A convnet and a network of tokens compute no rows of what is hidden from them.
-        let mask = isSparse || tokenHiding != nil ? nil : mask
+        // A convnet computes no rows of what is hidden from it, a network of tokens those of mask tokens.
+        let hidden = isSparse || tokenHiding != nil ? nil : mask
         var x = x
         let positions = positions(place, isGuide) ?? place.positions
         if place.leadingTokens > 0 {
-            let count = mask == nil ? positions : place.positions - place.leadingTokens
+            let count = hidden == nil ? positions : place.positions - place.leadingTokens
             x = TokenRange(place.leadingTokens..<place.leadingTokens + count)(x)
         }
-        if let mask { x = VisibleRows(positions)(x, mask: mask) }
+        if let hidden { x = VisibleRows(positions)(x, mask: hidden) }
+        if tokenHiding != nil, let mask { x = CentredVisible(groups)(x, mask: mask) }
         return settings.comparison == .pooled ? MeanPooling(0..<positions)(x) : x
     }
 
@@ -74,7 +75,7 @@ extension Guidance {
         var outputs = [Tensor?](repeating: nil, count: pairs.count)
         graph.watching { tap in
             for (index, pair) in pairs.enumerated() where pair.guide.name == tap.name && outputs[index] == nil {
-                let rows = rows(tap.value, pair.guide, isGuide: true, mask: mask)
+                let rows = rows(tap.value, pair.guide, groups, isGuide: true, mask: mask)
                 outputs[index] = usesGram(pair, groups) ? CentredGram(form, groups)(rows) : rows
             }
         } _: {

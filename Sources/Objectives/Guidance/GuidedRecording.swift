@@ -54,7 +54,7 @@ extension Guidance {
             let isInner = tap.kind != .layer && tap.kind != .norm
             let name = isInner ? tap.name : tap.name.hasPrefix(prefix) ? String(tap.name.dropFirst(prefix.count)) : ""
             for (index, pair) in pairs.enumerated() where pair.target.name == name && distances[index] == nil {
-                let rows = rows(tap.value, pair.target, isGuide: false, mask: batch.mask)
+                let rows = rows(tap.value, pair.target, groups, isGuide: false, mask: batch.mask)
                 distances[index] =
                     usesGram(pair, groups)
                     ? GramAlignment(form, groups)(rows, comparands[index])
