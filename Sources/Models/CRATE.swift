@@ -102,20 +102,6 @@ extension SubspaceEncoder {
     func patchTokens(of tokens: Tensor) -> Tensor { TokenRange(1..<patches.count + 1)(tokens) }
     /// (B, d)
     func firstToken(of tokens: Tensor) -> Tensor { MeanPooling(0..<1)(tokens) }
-
-    /// Stored weights with the position table of another square grid made to fit this one.
-    func resampled(_ stored: [String: StoredWeights], table name: String) -> [String: StoredWeights] {
-        guard let table = stored[name], table.shape.count == 3, table.shape[2] == sizes.width,
-            patches.rows == patches.columns, table.shape[1] != patches.count + 1
-        else { return stored }
-        let side = Int(Double(table.shape[1] - 1).squareRoot().rounded())
-        guard side * side + 1 == table.shape[1] else { return stored }
-        var result = stored
-        result[name] = StoredWeights(
-            shape: [1, patches.count + 1, sizes.width],
-            values: PositionResampling.square(from: side, to: patches.rows)(table.values, width: sizes.width))
-        return result
-    }
 }
 
 extension CRATE {
@@ -126,7 +112,9 @@ extension CRATE {
     public func decay(for use: EncoderUse) -> DecayRule { .everything }
 
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
-        resampled(stored, table: "pos_embedding")
+        var weights = stored
+        weights.resamplePositions("pos_embedding", grid: patches.rows, width: sizes.width)
+        return weights
     }
 }
 

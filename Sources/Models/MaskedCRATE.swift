@@ -118,10 +118,13 @@ extension MaskedCRATE {
 
     /// The names of the decoder stand beside those of the encoder; a classifier leaves them behind.
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
-        let own = stored.filter { name, _ in
+        var weights = stored.filter { name, _ in
             maskToken != nil || name == Self.positionName || !(name.hasPrefix("decoder_") || name == "pos_embed")
         }
-        return resampled(resampled(own, table: "pos_embed"), table: Self.positionName)
+        for name in ["pos_embed", Self.positionName] {
+            weights.resamplePositions(name, grid: patches.rows, width: sizes.width)
+        }
+        return weights
     }
 }
 

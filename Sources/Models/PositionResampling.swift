@@ -62,3 +62,16 @@ public struct PositionResampling: Sendable {
     /// 1 < |x| < 2
     private static func far(_ x: Double) -> Double { ((a * x - 5 * a) * x + 8 * a) * x - 4 * a }
 }
+
+extension [String: StoredWeights] {
+    /// Makes the table of this name, (1, 1 + n², width), fit a grid of another side. One of another width stays as it
+    /// is, to fail where shapes are compared.
+    mutating func resamplePositions(_ name: String, grid: Int, width: Int) {
+        guard let table = self[name], table.shape.count == 3, table.shape[2] == width else { return }
+        let side = Int(Double(table.shape[1] - 1).squareRoot().rounded())
+        guard side != grid, side * side + 1 == table.shape[1] else { return }
+        self[name] = StoredWeights(
+            shape: [1, grid * grid + 1, width],
+            values: PositionResampling.square(from: side, to: grid)(table.values, width: width))
+    }
+}

@@ -116,14 +116,7 @@ extension TokenTransformer {
         let others = ["decoder_", "mlm_layer.", "conversion_function.", "reverse_transform."]
         var weights = stored.filter { name, _ in !others.contains { name.hasPrefix($0) } }
         if use == .classification { weights["mask_token_label"] = nil }
-        guard let table = weights["pos_embed"], table.shape.count == 3, table.shape[2] == settings.width else {
-            return weights
-        }
-        let side = Int(Double(table.shape[1] - 1).squareRoot().rounded())
-        guard side != grid.side, side * side + 1 == table.shape[1] else { return weights }
-        weights["pos_embed"] = StoredWeights(
-            shape: [1, grid.side * grid.side + 1, settings.width],
-            values: PositionResampling.square(from: side, to: grid.side)(table.values, width: settings.width))
+        weights.resamplePositions("pos_embed", grid: grid.side, width: settings.width)
         return weights
     }
 }

@@ -141,6 +141,7 @@ extension VisionTransformer {
         for name in own + [shared] {
             weights.resampleBiases(name, side: 2 * grid.side - 1, heads: settings.heads, others: 3)
         }
+        weights.resamplePositions("pos_embed", grid: grid.side, width: settings.width)
         return weights
     }
 }

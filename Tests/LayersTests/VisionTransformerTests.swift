@@ -28,6 +28,20 @@ import Testing
         #expect(classifier.parameters.reduce(0) { $0 + $1.shape.count } == classification)
     }
 
+    /// Values that do not change over the grid stay; the class token's row is copied.
+    @Test func `absolute positions fit another picture size`() throws {
+        var settings = VisionTransformer.Settings(.micro, patch: 4)
+        settings.usesAbsolutePositions = true
+        let encoder = try settings.encoder(Graph().scope, image: ImageSpec(side: 32), for: .classification)
+        let width = encoder.grid.width
+        let values = (0..<50 * width).map { $0 < width ? -1 : Float($0 % width) }
+        let found = try #require(
+            encoder.converted(["pos_embed": StoredWeights(shape: [1, 50, width], values: values)])["pos_embed"])
+        #expect(found.shape == [1, 65, width])
+        let expected = (0..<65 * width).map { $0 < width ? -1 : Float($0 % width) }
+        #expect(zip(found.values, expected).allSatisfy { abs($0 - $1) < 1e-3 })
+    }
+
     @Test func `operations declare the multiply-adds of the specification`() throws {
         let step = try Step(size: .small, patch: 16, side: 224, batch: 1, pool: WorkerPool(threads: 2))
         let products = step.plan.report.rows.reduce(0) { $0 + $1.flops } / 2
