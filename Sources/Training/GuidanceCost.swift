@@ -11,6 +11,8 @@ public struct GuidanceCost: Sendable {
     /// Of a micro-batch of one rank: the guide's own pass, and comparing.
     public let guideSeconds, comparisonSeconds: Double
     public var seconds: Double { guideSeconds + comparisonSeconds }
+    /// The rows of a step's table of times that stand for the same.
+    public static let kinds: Set = ["guide", "GramAlignment", "FeatureAlignment", "VisibleRows", "CentredVisible"]
 
     /// Images of the guide's pass beyond which the rest is extrapolated, and floats of a side of a comparison.
     private static let images = 32

@@ -29,7 +29,7 @@ final class Guide {
     /// Distance and undefined share of each pair in this update.
     private let values: Doubles
     /// Of the guide itself, since the last log line.
-    private var seconds = 0.0
+    private(set) var seconds = 0.0
     private var begun = MonotonicTime.now
 
     /// Collective. Rank 0 reads the weights, the others get them from there.

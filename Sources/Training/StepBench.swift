@@ -133,6 +133,7 @@ public final class StepBench {
             ("scale and clip", clip), ("update rule", update),
             ("exchange, waiting", trainer.exchange.waitSeconds / Double(max(clock.step, 1))),
         ]
+        if let guide = trainer.guide { times.append(("guide", guide.seconds / Double(max(clock.step, 1)))) }
         if network.noise != nil {
             let seconds = timed {
                 network.noise?.add(

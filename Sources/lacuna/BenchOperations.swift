@@ -56,7 +56,9 @@ struct BenchOperations: ParsableCommand {
         let shares = OperationShares(
             before: before, after: bench.trainer.plan.timings, steps: options.steps,
             secondsPerStep: bench.meanSecondsPerStep, rest: try bench.timesBesideOperations())
-        let report = OperationReport(shares: shares, peak: peak, single: single, result: result)
+        let guidance = try GuidanceCost(PlanSummary(recipe, ranks: 1), pool: session.pool)
+        let report = OperationReport(
+            shares: shares, peak: peak, single: single, result: result, plannedGuide: guidance?.seconds)
         writeOutput(options.json ? try report.json.line() : report.text)
     }
 }
@@ -66,6 +68,8 @@ private struct OperationReport {
     let shares: OperationShares
     let peak, single: ProductRate
     let result: StepBench.Result
+    /// Seconds of a step that `plan` foretells for a guide; nil without one.
+    let plannedGuide: Double?
 
     var text: String {
         var table = Table(numbers: [1, 2, 3, 4, 5])
@@ -85,8 +89,20 @@ private struct OperationReport {
             A step of \(result.batch) images takes \(fixed(result.secondsPerStep, digits: 4)) s: \
             \(fixed(result.imagesPerSecond, digits: 2)) images/s, \(gigaflops(whole)) GFLOP/s, \
             \(fixed(whole / peak.flopsPerSecond * 100, digits: 0)) % of the peak (\(result.level)).
-
+            \(guide)
             """
+    }
+
+    /// Milliseconds of a step that go to the guide's pass and to comparing.
+    private var guideTime: Double {
+        shares.rows.filter { GuidanceCost.kinds.contains($0.kind) }.reduce(0) { $0 + $1.forward + $1.backward }
+    }
+
+    private var guide: String {
+        guard let plannedGuide else { return "" }
+        let (found, planned) = (guideTime, plannedGuide * 1000)
+        return "The guide and the comparisons with it take \(fixed(found, digits: 2)) ms of it; "
+            + "plan foretells \(fixed(planned, digits: 2)) ms (\(fixed((planned / found - 1) * 100, digits: 0)) %).\n"
     }
 
     private var products: String {
@@ -102,6 +118,8 @@ private struct OperationReport {
             "product_flops_per_second_one_thread": .number(single.flopsPerSecond),
             "threads": .integer(peak.threads), "level": .string(result.level), "batch": .integer(result.batch),
             "seconds_per_step": .number(result.secondsPerStep), "images_per_second": .number(result.imagesPerSecond),
+            "guide_ms": plannedGuide == nil ? .null : .number(guideTime),
+            "planned_guide_ms": plannedGuide.map { .number($0 * 1000) } ?? .null,
             "operations": .array(
                 shares.rows.map { row in
                     .object([

@@ -77,6 +77,7 @@ import Training
         (micro, ["grad_noise.eta=0.01", "online_probe.rate=0.01"], ["gradient noise", "online probe"]),
         ("Recipes/elr-fcn2x256-digits-sym40-150ep.yaml", [], ["early-learning targets"]),
         ("Recipes/tokenizer-vq_vit_micro-digits.yaml", [], ["codebook"]),
+        ("Recipes/crate_mae-micro-by_vit-procedural.yaml", ["guidance.cka_batch=32"], ["guide"]),
     ])
     func `what a recipe adds beside the operations has a time of its own`(
         path: String, overrides: [String], names: [String]
