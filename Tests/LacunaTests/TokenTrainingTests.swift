@@ -34,9 +34,11 @@ import Testing
             + "--set log.every_updates=1 \(options)"
     }
 
-    private func mtm(_ bench: Bench, run: String, epochs: Int, _ options: String = "") -> String {
+    private func mtm(
+        _ bench: Bench, recipe: String = "mtm-token_vit_micro-digits", run: String, epochs: Int, _ options: String = ""
+    ) -> String {
         onTokens(
-            bench, "pretrain", "mtm-token_vit_micro-digits", run: run,
+            bench, "pretrain", recipe, run: run,
             "--set schedule.epochs=\(epochs) --set schedule.warmup_epochs=1 --set checkpoint.every_epochs=1 \(options)")
     }
 
@@ -78,7 +80,9 @@ import Testing
         for ranks in [1, 2, 4] {
             let launch = ranks == 1 ? "" : Program.mpirun(ranks) + " "
             let commands = [
-                mtm(bench, run: "mtm-\(ranks)", epochs: 4), finetune(bench, run: "tuned-\(ranks)", epochs: 2),
+                mtm(bench, run: "mtm-\(ranks)", epochs: 4),
+                mtm(bench, recipe: "mtm-token_vit_micro-by_token_vit-digits", run: "guided-\(ranks)", epochs: 4),
+                finetune(bench, run: "tuned-\(ranks)", epochs: 2),
                 adapt(bench, run: "adapt-\(ranks)", "--set schedule.epochs=2"),
             ]
             for command in commands {
@@ -88,6 +92,7 @@ import Testing
         }
         for ranks in [2, 4] {
             expectClose(bench, "mtm-1", "mtm-\(ranks)", count: 50)
+            expectClose(bench, "guided-1", "guided-\(ranks)", count: 50)
             expectClose(bench, "tuned-1", "tuned-\(ranks)", count: 28)
             expectClose(bench, "adapt-1", "adapt-\(ranks)", count: 28)
         }
