@@ -110,7 +110,8 @@ public struct Guidance: Sendable {
         }
     }
 
-    /// Positions of an image that go into a comparison: visible patches, of tokens those that are not dropped; nil where a position is no whole part of a cell.
+    /// Positions of an image that go into a comparison: visible patches, of tokens those that are not dropped; nil where
+    /// a position is no whole part of a cell.
     func positions(_ place: TapPlace, _ isGuide: Bool) -> Int? {
         let all = place.positions - place.leadingTokens
         if isGuide && settings.guideView == .full { return all }
