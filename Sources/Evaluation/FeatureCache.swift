@@ -2,7 +2,7 @@ import Batches
 public import Checkpoints
 import Kernels
 import Platform
-import Recipes
+import Training
 
 /// Features on disk, one file for each set, encoder and way to cut pictures: computed once, read ever after. A file that
 /// cannot be read or written costs time and a warning, nothing else.
@@ -13,12 +13,9 @@ public struct FeatureCache {
         let name: String
 
         init(_ extractor: FeatureExtractor, _ source: any SampleSource) {
-            let images = extractor.recipe.images
-            let normal = images.normalize
             text = [
                 "weights \(String(extractor.weightsHash, radix: 16))", "data \(source.fingerprint)",
-                "size \(images.size)", "interpolation \(images.crop?.interpolation ?? .bilinear)",
-                "mean \(normal.mean)", "std \(normal.std)", "features \(extractor.pieces.map(\.name))",
+                extractor.recipe.evaluationCut, "features \(extractor.pieces.map(\.name))",
             ].joined(separator: "; ")
             name = String(XXHash64.hash(text), radix: 16) + ".safetensors"
         }

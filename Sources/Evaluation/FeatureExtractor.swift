@@ -5,7 +5,6 @@ public import Cluster
 public import Kernels
 import Models
 import Objectives
-import Platform
 public import Recipes
 import Training
 
@@ -43,9 +42,7 @@ public final class FeatureExtractor {
         let store = ParameterStore(experiment.graph, minimising: nil, seed: seed ?? recipe.seed, pool: pool)
         if let checkpoint { try store.load(checkpoint, averaged: averaged) }
         plan = try Plan(experiment.graph, minimising: nil, keeping: pooled, store: store, pool: pool)
-        let statistics = store.buffers.compactMap { store.buffer($0.name) }
-        weightsHash = XXHash64.hash(
-            words: ([store.values] + statistics).map { XXHash64.hash($0.viewed(as: UInt8.self)) })
+        weightsHash = store.hash
         for site in experiment.graph.dropPaths {
             plan.set(site.factors, Floats([Float](repeating: 1, count: site.factors.shape.count)))
         }

@@ -16,8 +16,8 @@ public struct Tokenization {
     private let reference: TokenSet?
     private let communicator: any Communicator
 
-    /// Samples of a part.
-    static let partSamples = 4096
+    /// Samples of a part: what an interruption costs at most, and what a rank takes at once.
+    public static let partSamples = 512
 
     /// - Parameters:
     ///   - output: the file to write.
@@ -39,13 +39,14 @@ public struct Tokenization {
 
     /// What parts were made by: those of another tokenizer or set are refused.
     private var key: String {
-        String(XXHash64.hash(words: [tokenizer.hash, source.fingerprint.hash, UInt64(tokenizer.side)]), radix: 16)
+        let cut = XXHash64.hash(tokenizer.recipe.evaluationCut)
+        return String(XXHash64.hash(words: [tokenizer.hash, source.fingerprint.hash, cut]), radix: 16)
     }
 
     /// Collective.
     /// - Parameters:
     ///   - takeover: of the parts of a start on another host that has been silent, `RunLock.silenceSeconds`.
-    ///   - progress: told the samples of this rank that are done and in all.
+    ///   - progress: told the samples of this rank that are done in this start, and those it has to do.
     ///   - shouldStop: asked after every batch; parts that are whole stay.
     /// - Returns: the set, on rank 0; nil when stopped, and on the other ranks.
     public func run(
@@ -61,12 +62,11 @@ public struct Tokenization {
             lock = try RunLock(folder, takeover: takeover)
         }
         let own = Array(stride(from: communicator.rank, to: parts, by: communicator.size))
-        let stops = Doubles(zeros: 1)
+        let missing = try communicator.together { try own.filter { try !isThere($0) } }
+        let (stops, found) = (Doubles(zeros: 1), Doubles([Double(own.count - missing.count)]))
+        try communicator.sum(found)
+        if found[0] > 0 { say("\(folder): \(Int(found[0])) of \(parts) parts are there") }
         try communicator.together {
-            let missing = try own.filter { try !isThere($0) }
-            if missing.count < own.count {
-                say("\(folder): \(own.count - missing.count) of \(own.count) parts are there")
-            }
             let total = missing.reduce(0) { $0 + samples(of: $1).count }
             var done = 0
             for part in missing where stops[0] == 0 {
@@ -109,14 +109,13 @@ public struct Tokenization {
         let range = samples(of: part)
         let count = tokenizer.side * tokenizer.side
         let ids = Indices(zeros: range.count * count)
-        var (filled, isStopped) = (0, false)
+        var filled = 0
         try tokenizer.forEachBatch(of: Subset(source, Array(range), part: "part \(part)")) { batch, found, _ in
-            if isStopped { return }
             for place in 0..<batch.count * count { ids[filled * count + place] = Int32(found[place]) }
             filled += batch.count
-            isStopped = try step(batch.count) && filled < range.count
+            return try !step(batch.count)
         }
-        if isStopped { return false }
+        if filled < range.count { return false }
         let bytes = ids.viewed(as: UInt8.self)
         try Safetensors.write(
             [StoredTensor(name: "ids", kind: .i32, shape: [range.count, count], bytes: bytes)],

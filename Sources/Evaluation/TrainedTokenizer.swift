@@ -5,7 +5,6 @@ import Glibc
 public import Kernels
 import Models
 import Objectives
-import Platform
 public import Recipes
 public import Training
 
@@ -47,8 +46,7 @@ public final class TrainedTokenizer {
         patch = tokenizer.encoder.grid.stride
         plan = try Plan(
             experiment.graph, minimising: nil, keeping: [ids] + (rows.map { [$0] } ?? []), store: store, pool: pool)
-        let buffers = store.buffers.compactMap { store.buffer($0.name) }
-        hash = XXHash64.hash(words: ([store.values] + buffers).map { XXHash64.hash($0.viewed(as: UInt8.self)) })
+        hash = store.hash
         (self.recipe, self.pool) = (recipe, pool)
     }
 
@@ -96,6 +94,7 @@ public final class TrainedTokenizer {
             }
             done += batch.count
             try progress(done, choice.count)
+            return true
         }
         let pixels = Double(done * experiment.batch.images.shape.count / experiment.batch.images.shape[0])
         return Scores(
@@ -120,15 +119,16 @@ public final class TrainedTokenizer {
                 }
                 drawn += 1
             }
+            return true
         }
         return grid
     }
 
     /// Goes through a set in its order; a sample that cannot be read is an error.
     /// - Parameter body: gets a batch, the ids (B, n·n) as floats and the pixels that come back, (B, H, W, C). Empty slots at the
-    ///   end of the set hold ids too.
+    ///   end of the set hold ids too. False ends it.
     func forEachBatch(
-        of source: any SampleSource, _ body: (Batch, _ ids: Floats, _ pixels: Floats?) throws -> Void
+        of source: any SampleSource, _ body: (Batch, _ ids: Floats, _ pixels: Floats?) throws -> Bool
     ) throws {
         let shape = experiment.batch.images.shape
         let sampler = try Sampler(count: source.count, globalBatch: shape[0], order: .stored)
@@ -146,8 +146,9 @@ public final class TrainedTokenizer {
                     plan.value(of: rows), into: pixels, batch: shape[0], height: shape[1], width: shape[2],
                     channels: shape[3], patch: patch)
             }
-            try body(batch, plan.value(of: ids), pixels)
+            let goesOn = try body(batch, plan.value(of: ids), pixels)
             loader.release(batch)
+            if !goesOn { return }
         }
     }
 }

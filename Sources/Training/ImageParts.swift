@@ -31,6 +31,15 @@ extension Recipe {
         return ImageTransform([Resizing(.shortEdge(edge), filter), CentreCrop(size: size)], normalisation)
     }
 
+    /// All that `evaluationTransform` depends on, as text: part of the key of what is computed from such pictures and kept.
+    public var evaluationCut: String {
+        let cut =
+            images.evaluation.map { evaluation in
+                (evaluation.cropRatio.map { "crop ratio \($0)" } ?? "whole") + ", \(evaluation.interpolation)"
+            } ?? "centre, \(interpolation)"
+        return "size \(images.size); \(cut); mean \(images.normalize.mean); std \(images.normalize.std)"
+    }
+
     private var crop: [any Augmentation] {
         if let crop = images.crop {
             return [

@@ -1,8 +1,15 @@
 public import Autodiff
 public import Checkpoints
 import Kernels
+import Platform
 
 extension ParameterStore {
+    /// One number for all weights and buffers.
+    public var hash: UInt64 {
+        let parts = [values] + buffers.compactMap { buffer($0.name) }
+        return XXHash64.hash(words: parts.map { XXHash64.hash($0.viewed(as: UInt8.self)) })
+    }
+
     /// The parameters and buffers under the reference's names: views, but for counters and constant tables.
     public var tensors: [StoredTensor] { tensors(values, statistics: statistics, counters: counters) + tables }
 

@@ -1,16 +1,14 @@
+import Cluster
+import FoundationEssentials
 import Platform
 import Training
 
 /// Speaks to the person at the terminal, or to the log file that stands there instead.
 struct Console: RunSpeaker {
     let isHeard: Bool
-    private let isTerminal: Bool
+    private let isTerminal = hasTerminal()
 
-    /// - Parameter isLaunched: mpirun gives its ranks a terminal of their own, whatever its own output is.
-    init(isHeard: Bool, isLaunched: Bool) {
-        self.isHeard = isHeard
-        isTerminal = isTerminalOutput() && !isLaunched
-    }
+    init(isHeard: Bool) { self.isHeard = isHeard }
 
     func say(_ line: String) {
         guard isHeard else { return }
@@ -37,4 +35,9 @@ struct Console: RunSpeaker {
     func finish() { if isHeard && isTerminal { writeOutput("\n") } }
 
     private func clear() { if isTerminal { writeOutput("\r\u{1B}[K") } }
+}
+
+/// True when lines can be written over themselves. mpirun gives its ranks a terminal of their own, whatever its own output is.
+func hasTerminal() -> Bool {
+    isTerminalOutput() && !LaunchEnvironment(ProcessInfo.processInfo.environment).isLaunched
 }

@@ -21,7 +21,7 @@ final class ProgressMeter: Sendable {
     ///   - isBesideResult: standard output is for the result alone; plain lines go where errors go.
     init(_ task: String, _ unit: String, isBesideResult: Bool = false) {
         (self.task, self.unit, self.isBesideResult) = (task, unit, isBesideResult)
-        isTerminal = isTerminalOutput() && !isBesideResult
+        isTerminal = hasTerminal() && !isBesideResult
         state = Monitor(State(shown: start))
     }
 

@@ -24,7 +24,7 @@ struct Session {
     init(threads: Int?, on communicator: any Communicator) throws {
         stop = StopRequest.handlingSignals()
         self.communicator = communicator
-        console = Console(isHeard: communicator.rank == 0, isLaunched: communicator.size > 1)
+        console = Console(isHeard: communicator.rank == 0)
         let processors = Processors.detected()
         // Ranks that may run on the same processors share them; a rank bound to its own has them alone.
         let share = max(1, processors.usable / max(1, Self.ranksOnTheseProcessors(communicator, processors)))

@@ -60,6 +60,9 @@ struct Tokenize: ParsableCommand {
 
     func validate() throws {
         try requirePositive(batch, "--batch")
+        if batch > Tokenization.partSamples {
+            throw ValidationError("--batch \(batch): at most \(Tokenization.partSamples), the pictures of a part")
+        }
         try requirePositive(threads ?? 1, "--threads")
         if !output.hasSuffix(".safetensors") {
             throw ValidationError("--output \(output): a name that ends in .safetensors")
@@ -86,7 +89,8 @@ struct Tokenize: ParsableCommand {
         let tokenizer = try communicator.together {
             try TrainedTokenizer(recipe, weights: sound, averaged: average, batch: batch, pool: session.pool)
         }
-        let meter = ProgressMeter("tokenize", "images")
+        let whose = communicator.size > 1 ? " of rank 0, one of \(communicator.size)" : ""
+        let meter = ProgressMeter("tokenize", "images" + whose)
         let set = try Tokenization(tokenizer, source, to: output, codebookOf: reference, over: communicator).run(
             takeover: takeover, progress: { done, total in if communicator.rank == 0 { meter.show(done, of: total) } },
             shouldStop: { session.stop.isSet }, say: { session.console.say($0) })

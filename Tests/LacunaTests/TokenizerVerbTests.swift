@@ -62,7 +62,7 @@ import Testing
         bench.expectSameBytes("parts", "whole", step: 30)
     }
 
-    @Test func `pictures become a token set, in parts that a later start finds again`() throws {
+    @Test func `pictures become a token set that can be checked, published and read again`() throws {
         let bench = try Bench()
         let trained = Program.shell(tokenizer(bench))
         #expect(trained.code == 0 && trained.output.contains("codes used"), "\(trained.output)")
@@ -91,6 +91,30 @@ import Testing
         #expect(busy.code != 0 && busy.output.contains("it is alive"), "\(busy.output)")
         try other.release()
         #expect(Program.shell(tokenize(bench, "busy.safetensors")).code == 0)
+    }
+
+    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"))
+    func `a token set is finished from its parts, by another number of ranks`() throws {
+        let bench = try Bench()
+        let start = Program.shell(tokenizer(bench) + " && " + tokenize(bench, "whole.safetensors"))
+        #expect(start.code == 0, "\(start.output)")
+        // 1,400 digits are three parts; a folder where the last one belongs ends the first start.
+        let parts = "\(bench.folder)/set.safetensors.parts"
+        let ending = Program.shell(
+            "mkdir -p \(parts)/part-2.safetensors/in-the-way; " + tokenize(bench, "set.safetensors"))
+        #expect(ending.code == 74 && ending.output.contains("part-2.safetensors"), "\(ending.output)")
+        #expect(!bench.exists("set.safetensors") && bench.exists("set.safetensors.parts/part-1.safetensors"))
+        // Pictures that are cut in another way have other parts.
+        let foreign = Program.shell(
+            tokenize(bench, "set.safetensors", "--set images.evaluation.interpolation=bicubic"))
+        #expect(
+            foreign.code == 65 && foreign.output.contains("a part of another tokenizer or set"), "\(foreign.output)")
+        // The first part is damaged and made again, the second is found.
+        let resumed = Program.shell(
+            "rm -r \(parts)/part-2.safetensors; printf x | dd of=\(parts)/part-0.safetensors bs=1 seek=900 conv=notrunc "
+                + "2>/dev/null; \(Program.mpirun(2)) " + tokenize(bench, "set.safetensors"))
+        #expect(resumed.code == 0 && resumed.output.contains("1 of 3 parts are there"), "\(resumed.output)")
+        #expect(bench.bytes("set.safetensors") == bench.bytes("whole.safetensors"))
     }
 
     @Test func `a damaged, cut or foreign token set is refused with file and record`() throws {
