@@ -36,7 +36,7 @@ extension VQTokenizer {
                 + "fsq: rounding of each dimension; gradient: codes that learn as weights do.",
             "codes": "Codes of the codebook; with fsq the product of the levels.",
             "width": "Numbers of a code; with fsq one for each of the levels.",
-            "levels": "With fsq: steps of each dimension, at least 2.",
+            "levels": "With fsq: steps of each dimension, 2 to 1000.",
             "commitment": "Weight of the squared distance of vectors to their codes.",
             "absolute_error": "Weight of the mean size of the pixels' error beside its mean square.",
             "decay": "What an update leaves of the moving averages, 0 to below 1.",
@@ -57,10 +57,16 @@ extension VQTokenizer {
             }
             here.requirePositive(["codes": codes, "width": width])
             if let levels {
+                // With more the bound reaches past the outermost step, and values round to one that does not exist.
                 here.require(
-                    !levels.isEmpty && levels.allSatisfy { (2...1024).contains($0) }, at: "levels",
-                    "numbers from 2 to 1024 expected")
+                    !levels.isEmpty && levels.allSatisfy { (2...1000).contains($0) }, at: "levels",
+                    "numbers from 2 to 1000 expected")
             }
+            // In Double, which does not overflow. Ids are kept as Float.
+            let count = levels.map { $0.reduce(1.0) { $0 * Double($1) } } ?? Double(codes ?? 1)
+            here.require(
+                count < Double(1 << 24), at: levels == nil ? "codes" : "levels",
+                "fewer than \(1 << 24) codes expected, found \(count)")
             here.require(commitment >= 0, at: "commitment", "0 or more expected, found \(commitment)")
             here.require(absoluteError >= 0, at: "absolute_error", "0 or more expected, found \(absoluteError)")
             here.require((0..<1).contains(decay), at: "decay", "0 to below 1 expected, found \(decay)")

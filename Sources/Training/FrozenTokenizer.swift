@@ -4,7 +4,6 @@ import Checkpoints
 import Kernels
 import Models
 import Objectives
-import Platform
 import Recipes
 
 /// A trained tokenizer at work in the training of another network: the ids of pictures of several sides, in the numbers of a
@@ -52,10 +51,11 @@ final class FrozenTokenizer {
             let images = tokenizer.inputs(graph, batch: samples).images
             let output = tokenizer.tokens(images).output
             let store = ParameterStore(graph, minimising: nil, seed: 0, pool: pool)
-            try Self.load(file, into: store)
+            let isOwn = side == own.images.size
+            try Self.load(file, into: store, withPositions: isOwn)
             let plan = try Plan(graph, minimising: nil, keeping: [output.ids], store: store, pool: pool)
             sizes[side] = Size(images: images, ids: output.ids, plan: plan)
-            if side == own.images.size { numbers = try Self.numbers(tokenizer.quantizer, store, set) }
+            if isOwn { numbers = try Self.numbers(tokenizer.quantizer, store, at: checkpoint.path, set) }
         }
         (self.sizes, self.numbers) = (sizes, numbers)
     }
@@ -70,9 +70,9 @@ final class FrozenTokenizer {
         for place in 0..<ids.count { ids[place] = numbers[Int(found[place])] }
     }
 
-    /// Everything but the tables of positions, which depend on the side.
-    private static func load(_ file: Safetensors, into store: ParameterStore) throws {
-        for slot in store.slots where !slot.parameter.isFixed {
+    /// - Parameter withPositions: their tables too, which are those of the side that the tokenizer was trained on.
+    private static func load(_ file: Safetensors, into store: ParameterStore, withPositions: Bool) throws {
+        for slot in store.slots where withPositions || !slot.parameter.isFixed {
             try file.tensor(slot.parameter.name).copy(into: store.values[slot.range])
         }
         for buffer in store.buffers {
@@ -80,17 +80,22 @@ final class FrozenTokenizer {
         }
     }
 
+    /// - Parameters:
+    ///   - store: with all that `tokenize` had of the tokenizer.
+    ///   - place: of the weights.
     private static func numbers(
-        _ quantizer: VectorQuantizer, _ store: ParameterStore, _ set: TokenSet
+        _ quantizer: VectorQuantizer, _ store: ParameterStore, at place: String, _ set: TokenSet
     ) throws -> [Float] {
         let codes =
             quantizer.fixedCodes.map { Floats($0) } ?? store.buffer("quantizer." + VectorQuantizer.codebookName)
             ?? store.value("quantizer.embedding.weight") ?? Floats(zeros: 0)
         let (codebook, scale) = (set.grid.codebook, set.notes["scale"].flatMap(Double.init) ?? 1)
-        guard codes.count > 0, quantizer.settings.width == codebook.width else {
+        // Of all weights, as the set remembers it: an encoder that went on learning gives other ids for the same codes.
+        let (own, writer) = (String(store.hash, radix: 16), set.notes["tokenizer"] ?? "unknown")
+        guard writer == own, codes.count > 0, quantizer.settings.width == codebook.width else {
             throw DataError(
-                set.path, found: "code vectors of \(codebook.width) numbers",
-                expected: "the tokenizer's \(quantizer.settings.width)", hint: "take a set that this tokenizer wrote")
+                set.path, found: "ids of the tokenizer \(writer)", expected: "those of \(own), \(place)",
+                hint: "take a set that these weights wrote; 'lacuna tokenize' without --average writes one")
         }
         let width = codebook.width
         return (0..<codes.count / width).map { code in

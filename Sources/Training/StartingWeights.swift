@@ -1,5 +1,5 @@
 import Autodiff
-import Batches
+public import Batches
 public import Checkpoints
 import Kernels
 import Models
@@ -100,12 +100,15 @@ public struct StartingWeights: Sendable {
     /// In the state of a run: the codebook whose ids it has learned from.
     static let codebookKey = "start/codebook"
 
-    /// Ids of another codebook mean something else: weights that know them would be worth nothing.
+    /// A file that is no part of a checkpoint does not tell its codebook.
     func checkCodebook(_ own: Codebook?) throws {
-        guard let own, FileStatus(path, followingLinks: true)?.isFolder == true else { return }
-        let stored = try CheckpointPlace(path).newestSound().state.extra[Self.codebookKey]?.string
-        guard let stored, stored != own.name else { return }
-        throw TrainingError.encoder(path, ["learned from ids of the codebook \(stored), here \(own.name)"])
+        guard let own else { return }
+        if FileStatus(path, followingLinks: true)?.isFolder == true {
+            try CheckpointPlace(path).newestSound().checkCodebook(own)
+        } else {
+            let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+            try (try? Checkpoint(folder))?.checkCodebook(own)
+        }
     }
 
     private static func targets(_ store: ParameterStore) -> [(name: String, shape: [Int], values: Floats)] {
@@ -133,6 +136,17 @@ public struct StartingWeights: Sendable {
             }
         }
         guard differences.isEmpty else { throw TrainingError.encoder(path, differences) }
+    }
+}
+
+extension Checkpoint {
+    /// Ids of another codebook mean something else: weights that know them would be worth nothing.
+    /// - Parameter own: of the data; nil for pictures.
+    public func checkCodebook(_ own: Codebook?) throws(TrainingError) {
+        guard let own, let learned = state.extra[StartingWeights.codebookKey]?.string, learned != own.name else {
+            return
+        }
+        throw .encoder(path, ["learned from ids of the codebook \(learned), here \(own.name)"])
     }
 }
 

@@ -22,13 +22,15 @@ extension Recipe {
                 place, found: "code vectors of \(codebook.width) numbers", expected: "the recipe's \(tokens.width)",
                 hint: "set tokens.width, or take the token set that the recipe is made for")
         }
-    }
-
-    /// What a model is told about tokens.
-    /// - Parameter grid: of the set; nil where a model is only planned.
-    func tokenSpec(_ grid: TokenGrid?) -> TokenSpec? {
-        tokens.map {
-            TokenSpec(codes: $0.codes, width: $0.width, codebook: grid?.codebook.rows.array, stored: grid?.side)
+        guard tokens.size <= grid.side else {
+            throw DataError(
+                place, found: "grids of \(grid.side) tokens a side", expected: "at least tokens.size \(tokens.size)",
+                hint: "lower tokens.size, or take a set with larger grids")
+        }
+        guard tokens.edit == nil || codebook.count > TokenEdit.neighbours else {
+            throw DataError(
+                place, found: "\(codebook.count) codes", expected: "more than \(TokenEdit.neighbours)",
+                hint: "tokens.edit takes one of the \(TokenEdit.neighbours) nearest other codes: leave it out")
         }
     }
 
@@ -82,7 +84,7 @@ extension Recipe {
     /// Nothing drawn: the records of a set as evaluations see them.
     /// - Parameter channels: 1 for ids, else those of code vectors: the last extent of the objective's input.
     public func evaluationTokens(_ grid: TokenGrid?, channels: Int) -> (any TokenTransform)? {
-        guard let tokens, let grid, tokens.size <= grid.side else { return nil }
+        guard let tokens, let grid else { return nil }
         return CentreTokens(grid, side: tokens.size, embeds: channels > 1)
     }
 }

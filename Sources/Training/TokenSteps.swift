@@ -23,7 +23,7 @@ struct TokenSteps {
         let codebook = grid.codebook
         (self.tokens, self.grid, self.seed) = (tokens, grid, seed)
         maps = Floats(zeros: samples * grid.count * codebook.width)
-        synonyms = tokens.edit == nil ? nil : codebook.synonyms(TokenEdit.neighbours)
+        synonyms = tokens.edit == nil ? nil : grid.synonyms
         codes = codebook.metric == .cosine ? codebook.unitRows : codebook.rows
         (ids, spare) = (Indices(zeros: samples * grid.count), Indices(zeros: samples * grid.count))
         statistics = Floats(zeros: samples * 2 * codebook.width)

@@ -83,6 +83,7 @@ struct OpenedEncoder {
         saved = file.untrained ? nil : sound
         (train, extractor) = try communicator.together { [saved] in
             let train = try recipe.source(recipe.data.train)
+            try saved?.checkCodebook(train.tokens?.codebook)
             let extractor = try FeatureExtractor(
                 recipe, spec, classes: train.classes?.count ?? 0, weights: saved, averaged: file.average,
                 seed: file.weightsSeed, pool: session.pool)
@@ -91,13 +92,14 @@ struct OpenedEncoder {
         (self.session, self.recipe, self.place, self.file) = (session, recipe, place, file)
     }
 
-    /// Collective. The samples to score on, whose classes agree with those that are learned from.
+    /// Collective. The samples to score on, whose classes and codebook agree with those that are learned from.
     func testSet() throws -> any SampleSource {
         try session.communicator.together {
             guard let section = recipe.data.evaluation else { throw EvaluationError.noTestSet }
             let test = try recipe.source(section)
             for set in [train, test] where set.classes == nil { throw EvaluationError.noLabels(set: set.name) }
             try train.checkClasses(agreeWith: test)
+            try train.checkTokens(agreeWith: test)
             return test
         }
     }
@@ -105,6 +107,8 @@ struct OpenedEncoder {
     /// Collective.
     /// - Returns: nil on ranks other than 0.
     func features(of source: any SampleSource) throws -> Features? {
+        // `embed` takes a set that no score compares with that of training.
+        try session.communicator.together { try train.checkTokens(agreeWith: source) }
         let console = session.console
         let cache = place.run.flatMap { run in
             file.leavesOutCache ? nil : FeatureCache(run + "/features") { console.warn($0) }

@@ -3,15 +3,22 @@ import Testing
 
 /// Training on tokens with the program, on the digits that come with the project: from the tokenizer to features.
 @Suite(.serialized) struct TokenTrainingTests {
+    /// A short tokenizer in the folder `run` and the set that it makes of the training pictures.
+    private func tokenizer(_ bench: Bench, run: String, set: String, _ options: String = "") -> String {
+        """
+        $LACUNA tokenizer Recipes/tokenizer-vq_vit_micro-digits.yaml --threads 1 --run \(bench.folder)/\(run) \
+            --set schedule.updates=60 --set objective.start_updates=20 --set checkpoint.every_updates=60 \(options) &&
+        $LACUNA tokenize \(bench.folder)/\(run) --threads 1 --output \(bench.folder)/\(set).safetensors
+        """
+    }
+
     /// A folder with a tokenizer, both token sets and a short TokenAdapt.
     private func chain() throws -> Bench {
         let bench = try Bench()
         let runs = bench.folder
         let made = Program.shell(
             """
-            $LACUNA tokenizer Recipes/tokenizer-vq_vit_micro-digits.yaml --threads 1 --run \(runs)/tokenizer \
-                --set schedule.updates=60 --set objective.start_updates=20 --set checkpoint.every_updates=60 &&
-            $LACUNA tokenize \(runs)/tokenizer --threads 1 --output \(runs)/train.safetensors &&
+            \(tokenizer(bench, run: "tokenizer", set: "train")) &&
             $LACUNA tokenize \(runs)/tokenizer --threads 1 --evaluation --codebook \(runs)/train.safetensors \
                 --output \(runs)/test.safetensors &&
             \(adapt(bench, run: "adapt", "--set schedule.epochs=1"))
@@ -110,18 +117,44 @@ import Testing
         bench.expectSameBytes("parts", "whole", step: 28)
     }
 
-    @Test func `TokenAdapt of another codebook is refused`() throws {
+    /// Two tokenizers of one recipe give sets that agree in everything but what the ids mean.
+    @Test func `ids of another tokenizer are refused`() throws {
         let bench = try chain()
-        let other = Program.shell(
-            """
-            $LACUNA tokenizer Recipes/tokenizer-vq_vit_micro-digits.yaml --threads 1 --run \(bench.folder)/other \
-                --set seed=1 --set schedule.updates=60 --set objective.start_updates=20 \
-                --set checkpoint.every_updates=60 &&
-            $LACUNA tokenize \(bench.folder)/other --threads 1 --output \(bench.folder)/other.safetensors
-            """)
+        let other = Program.shell(tokenizer(bench, run: "other", set: "other", "--set seed=1"))
         #expect(other.code == 0, "\(other.output)")
-        let foreign = Program.shell(
-            mtm(bench, run: "foreign", epochs: 1, "--set data.train.path=\(bench.folder)/other.safetensors"))
-        #expect(foreign.code == 64 && foreign.output.contains("belongs to one codebook"), "\(foreign.output)")
+        let set = bench.folder + "/other.safetensors"
+        let train = "--set data.train.path=\(set)", evaluation = "--set data.evaluation.path=\(set)"
+        func expectRefusal(_ command: String, code: Int32, _ text: String) {
+            let ending = Program.shell(command)
+            #expect(ending.code == code && ending.output.contains(text), "\(command): \(ending.output)")
+        }
+        expectRefusal(
+            adapt(bench, run: "mixed", "--set schedule.epochs=1 --set objective.tokens=\(set)"), code: 65,
+            "ids of the tokenizer")
+        expectRefusal(mtm(bench, run: "foreign", epochs: 1, train), code: 64, "belongs to one codebook")
+        let pretrained = Program.shell(mtm(bench, run: "mtm", epochs: 2))
+        #expect(pretrained.code == 0, "\(pretrained.output)")
+        let run = bench.folder + "/mtm"
+        for verb in ["probe \(run)", "knn \(run)", "embed \(run) --output \(bench.folder)/features.safetensors"] {
+            expectRefusal("$LACUNA \(verb) --threads 1 \(evaluation)", code: 65, "two codebooks")
+            expectRefusal("$LACUNA \(verb) --threads 1 \(train) \(evaluation)", code: 64, "learned from ids")
+        }
+        for (place, start) in [run, run + "/checkpoints/step-00000028/model.safetensors"].enumerated() {
+            let options = "--from \(start) --set tokens.adapt=null \(train) \(evaluation)"
+            expectRefusal(finetune(bench, run: "tuned-\(place)", epochs: 1, options), code: 64, "learned from ids")
+        }
+    }
+
+    /// Training on enlarged grids went on in silence; edits with too few neighbours ended in a trap.
+    @Test(arguments: [
+        ("tokens.size=6", "grids of 4 tokens a side"),
+        ("tokens.edit='{synonyms: 0.25, swap: 0.25}'", "expected more than 5"),
+    ])
+    func `a token set too small for the recipe is refused`(change: String, message: String) throws {
+        let bench = try Bench()
+        let made = Program.shell(tokenizer(bench, run: "tokenizer", set: "train", "--set objective.codes=5"))
+        #expect(made.code == 0, "\(made.output)")
+        let ending = Program.shell(mtm(bench, run: "mtm", epochs: 1, "--set \(change)"))
+        #expect(ending.code == 65 && ending.output.contains(message), "\(ending.output)")
     }
 }

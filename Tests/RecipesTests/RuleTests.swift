@@ -41,6 +41,32 @@ import Recipes
         #expect(errors(text).contains { $0.contains("schedule.milestones_epochs: ") })
     }
 
+    @Test(arguments: [
+        ("tokens.codes=5;tokens.edit={synonyms: 0.25, swap: 0.25}", "6 or more expected, found 5"),
+        ("tokens.codes=16777216", "2 to 16777215 expected"),
+    ])
+    func `a model of tokens is refused codes that it cannot tell apart`(changes: String, message: String) throws {
+        try expectOne(message, changes, of: "mtm-token_vit_micro-digits")
+    }
+
+    /// 1,001 levels give values of a level that does not exist, and a product of many leaves the range of integers.
+    @Test(arguments: [
+        ("[1001, 8]", "numbers from 2 to 1000 expected"), ("[512, 512, 64]", "codes expected, found 16777216.0"),
+        ("[1000, 1000, 1000, 1000, 1000, 1000, 1000]", "codes expected, found 1e+21"),
+    ])
+    func `a tokenizer is refused levels that ids cannot number`(levels: String, message: String) throws {
+        try expectOne(
+            message, "objective.quantizer=fsq;objective.codes=null;objective.width=null;objective.levels=\(levels)",
+            of: "tokenizer-vq_vit_micro-digits")
+    }
+
+    /// - Parameter changes: of a shipped recipe, with semicolons between them.
+    private func expectOne(_ message: String, _ changes: String, of recipe: String) throws {
+        let text = String(decoding: try readFromDisk("Recipes/\(recipe).yaml", 1 << 20), as: UTF8.self)
+        let found = errors(text, overrides: changes.split(separator: ";").map(String.init))
+        #expect(found.count == 1 && found[0].contains(message), "\(found)")
+    }
+
     @Test func `all contradictions are found in one run`() {
         let text = starter(
             ("patch: 4 ", "patch: 5 "), ("mask_patch: 8 ", "mask_patch: 12 "), ("mask_ratio: 0.6", "mask_ratio: 1"),

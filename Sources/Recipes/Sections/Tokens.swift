@@ -28,7 +28,11 @@ extension Recipe {
 
         public func check(_ here: Here) {
             here.require((1...1024).contains(size), at: "size", "1 to 1024 tokens expected, found \(size)")
-            here.require((2...1 << 24).contains(codes), at: "codes", "2 or more expected, found \(codes)")
+            here.require(
+                (2..<1 << 24).contains(codes), at: "codes", "2 to \((1 << 24) - 1) expected, found \(codes)")
+            here.require(
+                edit == nil || codes > 5, at: "codes", reading: ["edit"],
+                "6 or more expected, found \(codes): edit takes one of the five nearest other codes")
             here.require((1...4096).contains(width), at: "width", "1 to 4096 expected, found \(width)")
             here.require(
                 adapt == nil || color?.afterCrop != true, at: "adapt", reading: ["color"],
