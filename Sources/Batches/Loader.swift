@@ -15,8 +15,6 @@ public final class Loader: Sendable {
         public var mask: (@Sendable (SampleKey, Floats) -> Void)?
         /// Classes of the targets; 0: labels only.
         public var targetClasses = 0
-        /// Runs once on each complete batch, before its pictures are mixed.
-        public var complete: (@Sendable (Batch) -> Void)?
         public var tolerance = Tolerance()
         /// Batches in memory.
         public var slots = 3

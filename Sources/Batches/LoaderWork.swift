@@ -15,7 +15,7 @@ struct LoaderWork: Sendable {
     func run() {
         var image = Image()
         var memory = ReadMemory()
-        let tokens = settings.tokens.map { TokenSlot(source.tokens, $0) }
+        memory.ids = Indices(zeros: source.tokens?.count ?? 0)
         let shape = ring.batches[0].shape
         let scratch = Floats(
             zeros: settings.transform.mixing == nil ? 0 : max(shape.imageCount, shape.targetClasses))
@@ -30,13 +30,12 @@ struct LoaderWork: Sendable {
                 let batch = ring.batches[slot]
                 for place in places {
                     do {
-                        try fill(place, of: batch, schedule.draw(place, batch, slot: slot), &image, &memory, tokens)
+                        try fill(place, of: batch, schedule.draw(place, batch, slot: slot), &image, &memory)
                     } catch {
                         ring.fail(slot, error)
                     }
                 }
                 if ring.filled(slot, places.count) {
-                    settings.complete?(batch)
                     settings.transform.mixing?.apply(batch, seed: settings.seed, scratch: scratch) { place in
                         schedule.draw(place, batch, slot: slot).key(seed: settings.seed)
                     }
@@ -47,19 +46,18 @@ struct LoaderWork: Sendable {
     }
 
     private func fill(
-        _ place: Int, of batch: Batch, _ draw: Draw, _ image: inout Image, _ memory: inout ReadMemory,
-        _ tokens: TokenSlot?
+        _ place: Int, of batch: Batch, _ draw: Draw, _ image: inout Image, _ memory: inout ReadMemory
     ) throws(DataError) {
         let key = draw.key(seed: settings.seed)
         let sample: Int
-        if let tokens, let transform = settings.tokens {
+        if let transform = settings.tokens {
             sample = draw.sample
             // A token set is small and has been written whole: a record that is damaged ends the run.
-            do { try source.readTokens(sample, into: tokens.ids) } catch {
+            do { try source.readTokens(sample, into: memory.ids) } catch {
                 throw DataError(
                     error.path, found: error.reason, hint: "'lacuna data verify' lists all such records")
             }
-            transform.apply(tokens.ids, key, into: batch.image(place), using: tokens.memory)
+            transform.apply(memory.ids, into: batch.image(place))
         } else {
             sample = try read(draw, into: &image, using: &memory)
             try write(image: &image, sample, key, into: batch.image(place))
@@ -124,16 +122,5 @@ struct LoaderWork: Sendable {
             batch.samples[place] = -1
             batch.labels[place] = -1
         }
-    }
-}
-
-/// Where a loading thread unpacks a record of tokens.
-private struct TokenSlot {
-    let ids: Indices
-    let memory: TokenMemory
-
-    init(_ grid: TokenGrid?, _ transform: any TokenTransform) {
-        ids = Indices(zeros: grid?.count ?? 0)
-        memory = TokenMemory(transform.scratch)
     }
 }

@@ -23,7 +23,7 @@ extension SampleSource {
         let channels = settings.tokens?.channels ?? 3
         let picture = Floats(zeros: settings.height * settings.width * channels)
         let mask = Floats(zeros: settings.maskCount)
-        let ids = Indices(zeros: tokens?.count ?? 0), scratch = TokenMemory(settings.tokens?.scratch ?? (0, 0))
+        let ids = Indices(zeros: tokens?.count ?? 0)
         // One that is not counted brings its memory with it.
         for number in -1..<images {
             let sample = (number + count) % count
@@ -33,7 +33,7 @@ extension SampleSource {
             if let transform = settings.tokens {
                 try readTokens(sample, into: ids)
                 middle = ThreadTime.now
-                transform.apply(ids, key, into: picture, using: scratch)
+                transform.apply(ids, into: picture)
             } else {
                 try read(sample, into: &image, using: &memory)
                 middle = ThreadTime.now

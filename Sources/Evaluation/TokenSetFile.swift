@@ -10,6 +10,8 @@ struct TokenSetFile {
     var classes: [String]?
     /// How often each code is used.
     var counts: [Int] = []
+    /// (K, `TokenEdit.neighbours`); nil takes the nearest codes.
+    var synonyms: Indices?
     /// What else the file says about itself.
     var notes: [String: String] = [:]
     private let side: Int
@@ -43,15 +45,17 @@ struct TokenSetFile {
         ]
         var metadata = notes
         if let classes {
-            tensors.append(StoredTensor(name: "labels", kind: .i64, shape: [N], bytes: labels.viewed(as: UInt8.self)))
+            let bytes = labels.viewed(as: UInt8.self)
+            tensors.append(StoredTensor(name: "labels", kind: .i64, shape: [N], bytes: bytes))
+            metadata["labels"] = String(XXHash64.hash(bytes), radix: 16)
             metadata["classes"] = (try? JSONEncoder().encode(classes)).map { String(decoding: $0, as: UTF8.self) }
         }
-        let neighbours = min(5, K - 1)
+        let neighbours = min(TokenEdit.neighbours, K - 1)
         if neighbours > 0 {
+            let table = synonyms ?? codebook.synonyms(neighbours)
             tensors.append(
                 StoredTensor(
-                    name: "synonyms", kind: .i32, shape: [K, neighbours],
-                    bytes: codebook.synonyms(neighbours).viewed(as: UInt8.self)))
+                    name: "synonyms", kind: .i32, shape: [K, neighbours], bytes: table.viewed(as: UInt8.self)))
         }
         let own = [
             "name": name, "n": "\(side)", "K": "\(K)", "D": "\(D)", "bits": "\(packing.bits)",

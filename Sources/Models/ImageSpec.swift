@@ -19,12 +19,6 @@ public struct TokenSpec: Sendable, Equatable {
     public let codes: Int
     /// D: numbers of a code vector.
     public let width: Int
-    /// The vectors of the set's codes, at most K of them, row by row; nil where a model is only planned.
-    public let codebook: [Float]?
-    /// n: side of the stored grid; nil where a model is only planned.
-    public let stored: Int?
 
-    public init(codes: Int, width: Int, codebook: [Float]? = nil, stored: Int? = nil) {
-        (self.codes, self.width, self.codebook, self.stored) = (codes, width, codebook, stored)
-    }
+    public init(codes: Int, width: Int) { (self.codes, self.width) = (codes, width) }
 }

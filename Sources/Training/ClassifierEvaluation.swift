@@ -24,7 +24,7 @@ final class ClassifierEvaluation {
         _ recipe: Recipe, classes: Int, tokens grid: TokenGrid?, samples: Int, stores: [ParameterStore],
         communicator: any Communicator, pool: WorkerPool
     ) throws {
-        experiment = try Experiment(recipe, samples: samples, classes: classes, tokens: grid)
+        experiment = try Experiment(recipe, samples: samples, classes: classes)
         guard let logits = experiment.objective.logits(experiment.batch.images) else {
             throw TrainingError.noScores(objective: recipe.objective.kind)
         }

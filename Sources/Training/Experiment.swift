@@ -1,5 +1,4 @@
 public import Autodiff
-public import Batches
 import Kernels
 import Layers
 import Models
@@ -26,17 +25,13 @@ public struct Experiment {
     /// - Parameters:
     ///   - samples: of one micro-batch on one rank.
     ///   - classes: of the data; 0 without labels.
-    ///   - grid: of the data, where it is tokens; nil where a model is only planned.
     ///   - rank: of a run that trains; without it nobody learns, and there is no guide.
     ///   - catalog: where the recipe's method and models stand.
     public init(
-        _ recipe: Recipe, samples: Int, classes: Int, tokens grid: TokenGrid? = nil, training rank: Int? = nil,
-        from catalog: Catalog = .own
+        _ recipe: Recipe, samples: Int, classes: Int, training rank: Int? = nil, from catalog: Catalog = .own
     ) throws {
         let graph = Graph()
-        var input = InputSpec(recipe, classes: classes)
-        input.image.tokens = recipe.tokenSpec(grid)
-        let objective = try catalog.objective(recipe, graph.scope, input)
+        let objective = try catalog.objective(recipe, graph.scope, InputSpec(recipe, classes: classes))
         batch = objective.inputs(graph, batch: samples)
         if let rank, let guidance = try catalog.guidance(recipe, objective) {
             let accumulation = recipe.batch.accumulation

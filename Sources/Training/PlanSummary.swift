@@ -46,18 +46,17 @@ public struct PlanSummary {
         samples = recipe.batch.global / ranks / accumulation
         var length: Length?
         // Where the data are not there: a head of ImageNet's size.
-        var (classes, problem, grid, bytes) = (1000, String?.none, TokenGrid?.none, Double?.none)
+        var (classes, problem, bytes) = (1000, String?.none, Double?.none)
         do {
             let source = try TrainingSets(recipe).train
             let sampler = try recipe.sampler(of: source)
             classes = source.classes?.count ?? 0
-            grid = source.tokens
             bytes = source.totalStoredBytes.map { Double($0) / Double(source.count) }
             length = Length(
                 data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
         } catch { problem = "\(error)" }
-        let experiment = try Experiment(recipe, samples: samples, classes: classes, tokens: grid, training: 0)
+        let experiment = try Experiment(recipe, samples: samples, classes: classes, training: 0)
         length?.updates *= experiment.networks
         report = try PlanReport(
             experiment.graph, minimising: experiment.minimised,
@@ -95,10 +94,14 @@ public struct PlanSummary {
     /// Of all networks.
     public var parameterBytes: Int { networks * report.parameterBytes }
 
-    /// Of one rank.
+    /// Targets of all ranks, which rank 0 holds beside its share while it writes a checkpoint; 0 where ranks do not share
+    /// them out.
+    public var gatheredTargetBytes: Int { targets.map { $0.areSharded ? $0.bytes * ranks : 0 } ?? 0 }
+
+    /// Of one rank: of rank 0, which holds the most.
     public var memoryBytes: Int {
-        parameterBytes + report.gradientBytes + stateBytes + averageBytes + (targets?.bytes ?? 0) + report.arenaBytes
-            + evaluationBytes + loaderBytes + (guidance?.bytes ?? 0)
+        parameterBytes + report.gradientBytes + stateBytes + averageBytes + (targets?.bytes ?? 0) + gatheredTargetBytes
+            + report.arenaBytes + evaluationBytes + loaderBytes + (guidance?.bytes ?? 0)
     }
 
     private static func evaluationBytes(_ recipe: Recipe, samples: Int, classes: Int) throws -> Int {

@@ -27,7 +27,7 @@ struct TokensVerb: ParsableCommand {
             abstract: "Write a token set in the published form, or its ids as an array that NumPy reads.",
             discussion: """
                 The published form of naver-ai/seit: PREFIX-token.data.bin.gz (ids below 255 are a byte, others two), \
-                PREFIX-token.index.npy.gz (the byte where each record begins), PREFIX-label.txt and \
+                PREFIX-token.index.npy.gz (the byte where each record begins), PREFIX-label.txt if there are labels, and \
                 PREFIX-synonyms.json; the codebook, which is a pickle there, is PREFIX-codebook.npy here.
 
                 Examples:
@@ -71,7 +71,8 @@ struct TokensVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a token set of files in the published form.",
             discussion: """
-                The index is found beside the data, with index.npy in the place of data.bin; both may be packed with gzip.
+                The index is found beside the data, with index.npy in the place of data.bin; both may be packed with gzip. \
+                Synonyms are read where synonyms.json stands beside the codebook, with the same beginning of the name.
 
                 Example: lacuna tokens import tokens/digits-token.data.bin.gz --labels tokens/digits-label.txt \\
                   --codebook tokens/digits-codebook.npy --output tokens/again.safetensors
@@ -80,8 +81,8 @@ struct TokensVerb: ParsableCommand {
         @Argument(help: "The ids, a file …data.bin or …data.bin.gz.")
         var data: String
 
-        @Option(help: "A class number for each record, a line each.")
-        var labels: String
+        @Option(help: "A class number for each record, a line each (default: the set has no labels).")
+        var labels: String?
 
         @Option(help: "The codebook (K, D) in float32: a .npy file, or the tensor that PyTorch saved.")
         var codebook: String
@@ -91,6 +92,10 @@ struct TokensVerb: ParsableCommand {
 
         @Option(help: "The token set, a safetensors file.")
         var output: String
+
+        func validate() throws {
+            if classes != nil && labels == nil { throw ValidationError("--classes names the classes of --labels") }
+        }
 
         func run() throws {
             try requireFolder(of: output)

@@ -125,7 +125,7 @@ private struct Copy: Equatable {
 
     @Test func `the time the consumer waits is counted`() throws {
         var settings = settings()
-        settings.complete = { _ in waste(seconds: 0.05) }
+        settings.mask = { _, _ in waste(seconds: 0.01) }
         let loader = try Loader(set, sampler(), BatchCut(), settings, updates: 0..<2)
         loader.release(try loader.next())
         #expect(loader.waitSeconds >= 0.03)

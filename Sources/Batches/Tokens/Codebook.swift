@@ -74,11 +74,18 @@ public struct Codebook: Sendable {
         let unit = unitRows
         let found = Indices(zeros: count * neighbours)
         for id in 0..<count {
-            let cosines = (0..<count).map { other in
-                (0..<width).reduce(0.0) { $0 + Double(unit[id * width + $1]) * Double(unit[other * width + $1]) }
+            // Codes come with rising ids: one that is only as near as another goes behind it.
+            var best: [(cosine: Double, id: Int)] = []
+            for other in 0..<count where other != id {
+                let cosine = (0..<width).reduce(0.0) {
+                    $0 + Double(unit[id * width + $1]) * Double(unit[other * width + $1])
+                }
+                let place = best.firstIndex { $0.cosine < cosine } ?? best.count
+                guard place < neighbours else { continue }
+                best.insert((cosine, other), at: place)
+                if best.count > neighbours { best.removeLast() }
             }
-            let nearest = (0..<count).filter { $0 != id }.sorted { (-cosines[$0], $0) < (-cosines[$1], $1) }
-            for place in 0..<neighbours { found[id * neighbours + place] = Int32(nearest[place]) }
+            for (place, code) in best.enumerated() { found[id * neighbours + place] = Int32(code.id) }
         }
         return found
     }

@@ -7,32 +7,25 @@ import Platform
 public struct PublishedTokens: Sendable {
     public let path: String
     public let count: Int
-    public let labels: [Int]
+    /// Nil for a set without labels.
+    public let labels: [Int]?
     /// n: side of the grids.
     public let side: Int
     private let data: Bytes
     private let starts: [Int]
+    /// Classes that labels may tell apart: all up to the largest get a name.
+    private static let classes = 1 << 20
 
     /// - Parameters:
     ///   - path: of `…data.bin` or `…data.bin.gz`; the index has `index.npy` in its place.
-    ///   - labels: a file with one class number for each record.
-    public init(_ path: String, labels labelPath: String) throws(DataError) {
+    ///   - labels: a file with one class number for each record; nil where there is none.
+    public init(_ path: String, labels labelPath: String?) throws(DataError) {
         guard path.contains("data.bin") else {
             throw DataError(path, found: "another name", expected: "one with data.bin, as the published sets have")
         }
         let indexPath = path.replacing("data.bin", with: "index.npy")
         data = try Self.bytes(path)
         starts = try NumPyFile.integers(Self.bytes(indexPath), path: indexPath)
-        let bytes = try asDataError { () throws(FileError) in try MappedFile(labelPath).bytes }
-        let lines = String(decoding: bytes.array, as: UTF8.self).split(whereSeparator: \.isNewline)
-        var labels: [Int] = []
-        for (number, line) in lines.enumerated() {
-            guard let label = Int(line.filter { $0 != " " }), label >= 0 else {
-                throw DataError(
-                    labelPath, found: "'\(line.prefix(40))' in line \(number + 1)", expected: "a class number")
-            }
-            labels.append(label)
-        }
         count = starts.count - 1
         guard count > 0, starts[0] == 0, starts[count] == data.count,
             zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 })
@@ -42,8 +35,14 @@ public struct PublishedTokens: Sendable {
                 expected: "rising ones from 0 to \(data.count), the bytes of \(path)",
                 hint: "data or index is cut short, or they belong to different sets")
         }
-        guard labels.count == count else {
-            throw DataError(labelPath, found: "\(labels.count) labels", expected: "\(count), one for each record")
+        if let labelPath {
+            let numbers = try Self.classNumbers(labelPath)
+            guard numbers.count == count else {
+                throw DataError(labelPath, found: "\(numbers.count) labels", expected: "\(count), one for each record")
+            }
+            labels = numbers
+        } else {
+            labels = nil
         }
         // The first record tells the grid: an escape byte is no id of its own.
         let first = data[0..<starts[1]]
@@ -52,7 +51,7 @@ public struct PublishedTokens: Sendable {
         guard side * side == ids, side > 0 else {
             throw DataError("\(path), record 0", found: "\(ids) ids", expected: "those of a square grid")
         }
-        (self.path, self.labels, self.side) = (path, labels, side)
+        (self.path, self.side) = (path, side)
     }
 
     /// - Parameter codes: K; larger ids are an error.
@@ -68,6 +67,22 @@ public struct PublishedTokens: Sendable {
         }
     }
 
+    private static func classNumbers(_ path: String) throws(DataError) -> [Int] {
+        let bytes = try asDataError { () throws(FileError) in try MappedFile(path).bytes }
+        let lines = String(decoding: bytes.array, as: UTF8.self)
+            .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        var numbers: [Int] = []
+        for (line, text) in lines.enumerated() where !text.isEmpty {
+            guard let number = Int(text.filter { $0 != " " }), (0..<classes).contains(number) else {
+                throw DataError(
+                    "\(path), line \(line + 1)", found: "'\(text.prefix(40))'",
+                    expected: "a class number from 0 to \(classes - 1)")
+            }
+            numbers.append(number)
+        }
+        return numbers
+    }
+
     private static func bytes(_ path: String) throws(DataError) -> Bytes {
         if path.hasSuffix(".gz") { return try Gzip.read(path) }
         return try asDataError { () throws(FileError) in try MappedFile(path).bytes }
@@ -75,8 +90,8 @@ public struct PublishedTokens: Sendable {
 }
 
 extension TokenSet {
-    /// Writes the published form: `PREFIX-token.data.bin.gz`, `PREFIX-token.index.npy.gz`, `PREFIX-label.txt`, and beside them
-    /// the codebook, which NumPy reads, and the synonyms.
+    /// Writes the published form: `PREFIX-token.data.bin.gz`, `PREFIX-token.index.npy.gz`, beside them the codebook, which
+    /// NumPy reads, and the synonyms, and `PREFIX-label.txt` where the set has labels.
     /// - Returns: the files, in that order.
     public func writePublished(_ prefix: String) throws -> [String] {
         guard grid.codebook.count <= EscapeCode.codes else {
@@ -92,19 +107,21 @@ extension TokenSet {
             try readTokens(index, into: ids)
             starts.append(Int64(bytes.count))
             EscapeCode.append(ids, to: &bytes)
-            labels += "\(label(index) ?? 0)\n"
+            if let label = label(index) { labels += "\(label)\n" }
         }
         starts.append(Int64(bytes.count))
-        let paths = ["-token.data.bin.gz", "-token.index.npy.gz", "-label.txt", "-codebook.npy", "-synonyms.json"]
-            .map { prefix + $0 }
+        var paths = ["-token.data.bin.gz", "-token.index.npy.gz", "-codebook.npy", "-synonyms.json"].map { prefix + $0 }
         try Gzip.write(Bytes(bytes), to: paths[0])
         let index = NumPyFile.file("<i8", [starts.count], Buffer(starts).viewed(as: UInt8.self))
         try Gzip.write(index, to: paths[1])
-        try write(Bytes(Array(labels.utf8)), to: paths[2])
         let codebook = grid.codebook
         try write(
-            NumPyFile.file("<f4", [codebook.count, codebook.width], codebook.rows.viewed(as: UInt8.self)), to: paths[3])
-        try write(Bytes(Array(synonymText.utf8)), to: paths[4])
+            NumPyFile.file("<f4", [codebook.count, codebook.width], codebook.rows.viewed(as: UInt8.self)), to: paths[2])
+        try write(Bytes(Array(synonymText.utf8)), to: paths[3])
+        if classes != nil {
+            paths.append(prefix + "-label.txt")
+            try write(Bytes(Array(labels.utf8)), to: paths[4])
+        }
         return paths
     }
 
@@ -123,9 +140,9 @@ extension TokenSet {
     }
 
     private var synonymText: String {
-        let neighbours = min(5, grid.codebook.count - 1)
+        let neighbours = min(TokenEdit.neighbours, grid.codebook.count - 1)
         guard neighbours > 0 else { return "{}\n" }
-        let table = grid.codebook.synonyms(neighbours)
+        let table = neighbours == TokenEdit.neighbours ? grid.synonyms : grid.codebook.synonyms(neighbours)
         let lines = (0..<grid.codebook.count).map { id in
             "\"\(id)\": [" + (0..<neighbours).map { "\(table[id * neighbours + $0])" }.joined(separator: ", ") + "]"
         }

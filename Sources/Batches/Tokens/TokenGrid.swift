@@ -1,12 +1,20 @@
+public import Kernels
+
 /// What the records of a token set are: square grids of ids, row-major, with the codebook that gives them a meaning.
 public struct TokenGrid: Sendable {
     /// n: ids along a side.
     public let side: Int
     public let codebook: Codebook
+    private let ownSynonyms: Indices?
 
-    public init(side: Int, _ codebook: Codebook) {
-        (self.side, self.codebook) = (side, codebook)
+    /// - Parameter synonyms: (K, `TokenEdit.neighbours`), where a set brings them along.
+    public init(side: Int, _ codebook: Codebook, synonyms: Indices? = nil) {
+        (self.side, self.codebook, ownSynonyms) = (side, codebook, synonyms)
     }
+
+    /// The codes that may stand for each code, (K, `TokenEdit.neighbours`), nearest first: those of the set, else looked for
+    /// in the codebook.
+    public var synonyms: Indices { ownSynonyms ?? codebook.synonyms(TokenEdit.neighbours) }
 
     /// Ids of one record.
     public var count: Int { side * side }

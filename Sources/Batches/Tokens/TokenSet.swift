@@ -5,7 +5,8 @@ import Platform
 /// Images as grids of token ids in one safetensors file, with the codebook that gives the ids a meaning, labels, class
 /// names and a checksum for each record; `lacuna tokenize` writes it. Records are packed bits, see `PackedIDs`.
 ///
-/// Tensors: `tokens` U8 [N, bytes], `codebook` F32 [K, D], `checksums` U32 [N], `labels` I64 [N] where there are any.
+/// Tensors: `tokens` U8 [N, bytes], `codebook` F32 [K, D], `checksums` U32 [N], `synonyms` I32 [K, 5], `labels` I64 [N]
+/// where there are any.
 public struct TokenSet: SampleSource {
     public let name: String
     public let count: Int
@@ -46,15 +47,16 @@ public struct TokenSet: SampleSource {
                 expected: Codebook.Metric.allCases.map(\.rawValue).joined(separator: ", "))
         }
         let codebook = try Self.codebook(file, codes: codes, width: width, metric)
-        grid = TokenGrid(side: side, codebook)
-        (labels, classes) = try Self.labels(file, count: count)
+        grid = TokenGrid(side: side, codebook, synonyms: try Self.synonyms(file, codes: codes))
+        let labelled = try Self.labels(file, count: count)
+        (labels, classes) = (labelled.numbers, labelled.classes)
         name = file.metadata["name"] ?? path
         (self.path, notes) = (path, file.metadata)
         // The checksums stand for the records, so that opening a large set reads little of it.
         fingerprint = Fingerprint(
             count: count, classes: classes?.count ?? 0,
             hash: XXHash64.hash(words: [
-                codebook.hash, XXHash64.hash(checksums), labels.map { XXHash64.hash($0) } ?? 0, UInt64(side),
+                codebook.hash, XXHash64.hash(checksums), labelled.hash, UInt64(side),
             ]))
     }
 
@@ -103,9 +105,34 @@ public struct TokenSet: SampleSource {
         return codebook
     }
 
-    private static func labels(_ file: TensorFile, count: Int) throws(DataError) -> (Bytes?, [String]?) {
-        guard file.contains("labels") else { return (nil, nil) }
+    /// Nil where the file has none, or too few codes for as many as an edit takes.
+    private static func synonyms(_ file: TensorFile, codes: Int) throws(DataError) -> Indices? {
+        let neighbours = TokenEdit.neighbours
+        guard codes > neighbours, file.contains("synonyms") else { return nil }
+        let bytes = try file.bytes(of: "synonyms", .i32, [codes, neighbours])
+        let table = Indices(zeros: codes * neighbours)
+        table.viewed(as: UInt8.self).copy(from: bytes)
+        if let wrong = (0..<table.count).first(where: { !(0..<codes).contains(Int(table[$0])) }) {
+            throw DataError(
+                file.path, found: "synonym \(table[wrong]) of code \(wrong / neighbours)",
+                expected: "0 to \(codes - 1)")
+        }
+        return table
+    }
+
+    /// The class of each record with the hash of all, which not every file states, and the names of the classes.
+    private static func labels(
+        _ file: TensorFile, count: Int
+    ) throws(DataError) -> (numbers: Bytes?, classes: [String]?, hash: UInt64) {
+        guard file.contains("labels") else { return (nil, nil, 0) }
         let labels = try file.bytes(of: "labels", .i64, [count])
+        let hash = XXHash64.hash(labels)
+        let found = String(hash, radix: 16)
+        if let stated = file.metadata["labels"], stated != found {
+            throw DataError(
+                file.path, found: "labels with the hash \(found)", expected: "\(stated), that of the records",
+                hint: "the labels are damaged; get or make the file again")
+        }
         let text = file.metadata["classes"] ?? ""
         guard let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)), !names.isEmpty else {
             throw DataError(file.path, found: "classes '\(text.prefix(60))'", expected: "a list of names")
@@ -116,6 +143,6 @@ public struct TokenSet: SampleSource {
                 found: "label \(Int64(bitPattern: labels.littleEndian(index, width: 8))) of record \(index)",
                 expected: "0 to \(names.count - 1)")
         }
-        return (labels, names)
+        return (labels, names, hash)
     }
 }

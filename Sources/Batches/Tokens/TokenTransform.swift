@@ -1,28 +1,16 @@
 public import Kernels
 
-/// What happens to a record of stored ids until the model sees it. Training draws from the sample's key; evaluation
-/// draws nothing. What concerns a whole micro-batch (mixing, colours) is done by `Loader.Settings.complete`.
+/// What a loading thread makes of a record of stored ids; nothing is drawn. What training draws is done to whole
+/// micro-batches as they leave the loader.
 public protocol TokenTransform: Sendable {
     /// m: side of the grid that the model sees.
     var side: Int { get }
     /// Floats of one position: 1 for an id, which a float holds exactly, or the codebook's width for a code vector.
     var channels: Int { get }
-    /// Floats and ids that a loading thread keeps for this transform.
-    var scratch: (floats: Int, ids: Int) { get }
     /// - Parameters:
-    ///   - ids: as stored, (n, n); may be overwritten.
+    ///   - ids: as stored, (n, n).
     ///   - floats: (side, side, channels), the sample's place in `Batch.images`.
-    func apply(_ ids: Indices, _ key: SampleKey, into floats: Floats, using memory: TokenMemory)
-}
-
-/// What one loading thread keeps between samples of a token set.
-public struct TokenMemory: Sendable {
-    public let floats: Floats
-    public let ids: Indices
-
-    public init(_ scratch: (floats: Int, ids: Int)) {
-        (floats, ids) = (Floats(zeros: scratch.floats), Indices(zeros: scratch.ids))
-    }
+    func apply(_ ids: Indices, into floats: Floats)
 }
 
 /// The middle of the stored grid, as ids or as code vectors: what evaluations see.
@@ -40,9 +28,8 @@ public struct CentreTokens: TokenTransform {
     }
 
     public var channels: Int { embeds ? grid.codebook.width : 1 }
-    public var scratch: (floats: Int, ids: Int) { (0, 0) }
 
-    public func apply(_ ids: Indices, _ key: SampleKey, into floats: Floats, using memory: TokenMemory) {
+    public func apply(_ ids: Indices, into floats: Floats) {
         let start = (grid.side - side) / 2
         for row in 0..<side {
             for column in 0..<side {
