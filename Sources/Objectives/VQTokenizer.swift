@@ -78,3 +78,19 @@ public struct VQTokenizer: Objective {
 
     public var decay: DecayRule { tokenizer.decay(for: .pretraining) }
 }
+
+extension VQTokenizer {
+    /// Rules with the pixels and the length of the run.
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
+        let (all, normalize) = (here.recipe, recipe.images.normalize)
+        all.require(
+            normalize.mean.allSatisfy { $0 == 0 } && normalize.std.allSatisfy { $0 == 1 }, at: "images.normalize",
+            reading: ["objective.kind"], "mean 0 and std 1 expected: a tokenizer reads and writes pixels 0 to 1")
+        let isMoved = [.averageCosine, .averageDistance].contains(settings.quantizer)
+        if isMoved, let updates = recipe.schedule.updates {
+            all.require(
+                settings.startUpdates < updates, at: "objective.start_updates", reading: ["schedule.updates"],
+                "\(settings.startUpdates) updates without quantisation leave none of the run's \(updates)")
+        }
+    }
+}

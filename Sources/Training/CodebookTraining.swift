@@ -30,8 +30,12 @@ final class CodebookTraining: StepCompanion {
     private let vectors: Floats
     /// The vectors of the last updates before the codebook's start, in the order of the global batch; none after it.
     private let gathered: Floats
-    /// Updates whose vectors are gathered, and the one after which the codebook stands.
+    /// Updates whose vectors are gathered, and the first one after which the codebook stands.
     private let window, start: Int
+    /// Updates whose vectors are there.
+    private let filled = Floats(zeros: 1)
+    /// Updates tried, for codes that have no start.
+    private var tried = 0
     /// Since the last log line: counts (K), restarts, updates of the codebook, squared error, samples.
     private let tally: Floats
     private let dead: Indices
@@ -102,9 +106,7 @@ final class CodebookTraining: StepCompanion {
     }
 
     func update(step: Int) throws {
-        if average != nil, !stands, step >= start - window {
-            try gather(into: step % window)
-        }
+        tried = step + 1
         try communicator.sum(shared)
         // A step whose numbers are none is skipped as a whole.
         guard pool.isFinite(shared) else { return }
@@ -114,7 +116,7 @@ final class CodebookTraining: StepCompanion {
         guard let average else { return }
         if stands {
             try move(average, step: step)
-        } else if step == start - 1 {
+        } else if step >= start - window, try gather(), Int(filled[0]) == window {
             var random = RandomStream(seed: seed, purpose: .codebook)
             let chosen = Array(random.permutation(gathered.count / width).prefix(codes))
             average.start(from: gathered, rows: chosen, rounds: Self.rounds, tokens: globalTokens, pool: pool)
@@ -158,12 +160,17 @@ final class CodebookTraining: StepCompanion {
         return vectors[row * width..<(row + 1) * width]
     }
 
-    /// The vectors of all ranks in the order of the global batch.
-    private func gather(into slot: Int) throws {
+    /// The vectors of all ranks in the order of the global batch, beside those of earlier updates.
+    /// - Returns: false where they are no numbers; the next update takes their place.
+    private func gather() throws -> Bool {
+        let slot = (start - window + Int(filled[0])) % window
         let all = gathered[slot * globalTokens * width..<(slot + 1) * globalTokens * width]
         all.fill(0)
         all[cut.rank * vectors.count..<(cut.rank + 1) * vectors.count].copy(from: vectors)
         try communicator.sum(all)
+        guard pool.isFinite(all) else { return false }
+        filled[0] += 1
+        return true
     }
 
     func takeMeasures() -> [StepRecord.Measure] {
@@ -179,7 +186,8 @@ final class CodebookTraining: StepCompanion {
         if tally[codes + 1] > 0 {
             measures.append(.init("restarts_per_update", Double(tally[codes]) / Double(tally[codes + 1])))
         }
-        isCollapsed = stands && Int(updates[0]) > 500 && use.tokens > 20 * codes && 2 * use.used < codes
+        let moved = average == nil ? tried : Int(updates[0])
+        isCollapsed = moved > 500 && use.tokens > 20 * codes && 2 * use.used < codes
         return measures
     }
 
@@ -188,9 +196,11 @@ final class CodebookTraining: StepCompanion {
     func takeWarning() -> String? {
         guard isCollapsed, !isWarned else { return nil }
         isWarned = true
-        return
-            "less than half of the \(codes) codes are in use: raise objective.restart_share or start_updates, or ask "
-            + "for fewer codes"
+        let advice =
+            average == nil
+            ? "take fewer codes or levels, or the quantizer ema_cosine"
+            : "raise objective.restart_share or start_updates, or ask for fewer codes"
+        return "less than half of the \(codes) codes are in use: \(advice)"
     }
 
     /// Vectors gathered over several updates are part of a checkpoint that falls among them.
@@ -198,10 +208,14 @@ final class CodebookTraining: StepCompanion {
 
     var tensors: [StoredTensor] {
         [StoredTensor("codebook/tally", [tally.count], tally)]
-            + (isGathering ? [StoredTensor("codebook/gathered", [gathered.count], gathered)] : [])
+            + (isGathering
+                ? [
+                    StoredTensor("codebook/gathered", [gathered.count], gathered),
+                    StoredTensor("codebook/filled", [1], filled),
+                ] : [])
     }
 
-    var state: [Floats] { [tally] + (isGathering ? [gathered] : []) }
+    var state: [Floats] { [tally] + (isGathering ? [gathered, filled] : []) }
 }
 
 extension Experiment {
