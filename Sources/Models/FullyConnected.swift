@@ -3,8 +3,9 @@ import Glibc
 import Kernels
 public import Layers
 
-/// Hidden layers of one width with ReLU over the pixels of an image, then a linear head; parameters `layers.{i}.weight`
-/// and `.bias`, the head last; batch norms, where there are any, are `norms.{i}`. Deep and narrow it is hard to start: the network of arXiv 1511.06807 has 20 layers of 50.
+/// Hidden layers with ReLU over the pixels of an image, then a linear head; parameters `layers.{i}.weight` and `.bias`,
+/// the head last; batch norms, where there are any, are `norms.{i}`. Deep and narrow it is hard to start: the network
+/// of arXiv 1511.06807 has 20 layers of 50. The deep one of arXiv 2410.20035 has one of 2,048 and 47 of 1,024.
 public struct FullyConnected: Encoder {
     /// The law of the weights at the start; biases start at 0 except under `uniform`.
     public enum Start: String, Sendable, CaseIterable, Decodable {
@@ -23,6 +24,8 @@ public struct FullyConnected: Encoder {
 
     public struct Settings: Sendable, Equatable {
         public var depth, width: Int
+        /// Of the first layer; nil: that of the others.
+        public var firstWidth: Int?
         public var start: Start
         /// Of the start `normal`.
         public var deviation: Double
@@ -30,11 +33,16 @@ public struct FullyConnected: Encoder {
         public var isGrey: Bool
         /// A batch norm stands between each hidden layer and its ReLU, as in arXiv 2410.20035.
         public var hasNorms = false
+        /// Share of each layer's numbers left out in training, 0..<1.
+        public var dropout = 0.0
 
         public init(depth: Int, width: Int, start: Start, deviation: Double = 0.1, isGrey: Bool = true) {
             (self.depth, self.width, self.start) = (depth, width, start)
             (self.deviation, self.isGrey) = (deviation, isGrey)
         }
+
+        /// Units of a hidden layer.
+        func units(_ index: Int) -> Int { index == 0 ? firstWidth ?? width : width }
 
         /// Of the weights of a layer.
         public func start(inputs: Int) -> Initializer {
@@ -60,6 +68,7 @@ public struct FullyConnected: Encoder {
     public let grid: FeatureGrid
     private let hidden: [Linear]
     private let norms: [BatchNorm]
+    private let dropout: Dropout
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec) throws(ModelError) {
         try self.init(
@@ -71,24 +80,26 @@ public struct FullyConnected: Encoder {
     ///   - inputs: numbers of one sample.
     ///   - stride: image pixels along a side, where the sample is an image.
     public init(_ scope: Scope, _ settings: Settings, inputs: Int, stride: Int = 1) throws(ModelError) {
-        guard settings.depth >= 1, settings.width >= 1 else {
+        let narrowest = min(settings.width, settings.units(0))
+        guard settings.depth >= 1, narrowest >= 1 else {
             throw ModelError(
-                "model.depth", found: "\(settings.depth) layers of \(settings.width)", expected: "at least one of each",
+                "model.depth", found: "\(settings.depth) layers of \(narrowest)", expected: "at least one of each",
                 hint: "the paper's network has 20 of 50")
         }
         hidden = (0..<settings.depth).map {
-            settings.layer(scope["layers"][$0], $0 == 0 ? inputs : settings.width, settings.width)
+            settings.layer(scope["layers"][$0], $0 == 0 ? inputs : settings.units($0 - 1), settings.units($0))
         }
-        norms = settings.hasNorms ? (0..<settings.depth).map { BatchNorm(scope["norms"][$0], settings.width) } : []
+        norms = settings.hasNorms ? (0..<settings.depth).map { BatchNorm(scope["norms"][$0], settings.units($0)) } : []
+        dropout = Dropout(settings.dropout)
         self.settings = settings
-        grid = FeatureGrid(side: 1, stride: stride, width: settings.width)
+        grid = FeatureGrid(side: 1, stride: stride, width: settings.units(settings.depth - 1))
     }
 
     /// What each hidden layer gives for samples (B, 1, inputs): (B, 1, width).
     public func layers(of samples: Tensor) -> [Tensor] {
         var x = samples
         return hidden.enumerated().map { index, layer in
-            x = settings.hasNorms ? norms[index](layer(x), .relu) : ReLU()(layer(x))
+            x = dropout(settings.hasNorms ? norms[index](layer(x), .relu) : ReLU()(layer(x)))
             return x
         }
     }
@@ -104,11 +115,11 @@ public struct FullyConnected: Encoder {
         return MeanPooling(0..<1)(maps[maps.count - 1].patches)
     }
 
-    public var headStart: Initializer { settings.start(inputs: settings.width) }
+    public var headStart: Initializer { settings.start(inputs: grid.width) }
     public var headName: String { "layers.\(settings.depth)" }
     public var headPrefix: String { headName + "." }
     public func head(_ scope: Scope, classes: Int) -> Linear {
-        settings.layer(scope["layers"][settings.depth], settings.width, classes)
+        settings.layer(scope["layers"][settings.depth], grid.width, classes)
     }
 
     public var layers: LayerScale {
@@ -126,6 +137,9 @@ extension FullyConnected.Settings: EncoderSettings {
     }
 
     public var lineage: [String: String] {
-        ["depth": "\(depth)", "width": "\(width)", "grey": "\(isGrey)", "batch_norm": "\(hasNorms)"]
+        [
+            "depth": "\(depth)", "width": "\(width)", "first_width": "\(units(0))", "grey": "\(isGrey)",
+            "batch_norm": "\(hasNorms)",
+        ]
     }
 }

@@ -89,7 +89,7 @@ extension Recipe {
     }
 
     /// The learning rate over the run. Lengths are turned into updates, so the clock's epoch is one update, except for
-    /// the form that counts whole epochs.
+    /// curves that count whole epochs.
     public func rates(perEpoch: Int) -> (schedule: Training.Schedule, clock: EpochClock, base: Double) {
         let factor = schedule.rateFactor(global: batch.global)
         let warmup = Double(schedule.warmupUpdates ?? (schedule.warmupEpochs ?? 0) * perEpoch)
@@ -125,6 +125,9 @@ extension Recipe {
             return (curve(.multistep(epochs: epochs.map { $0 * perEpoch }, factor: gamma)), clock, base)
         case .step(let every, let gamma):
             return (curve(.step(everyEpochs: every * perEpoch, factor: gamma)), clock, base)
+        case .warmRestarts(let minimum, let period):
+            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
+            return (.warmRestarts(minimum: minimum * factor, periodEpochs: period), epochs, base)
         }
     }
 }

@@ -5,7 +5,7 @@ import Models
 import Testing
 import Training
 
-/// A deep fully connected network that starts at zero and escapes by noise on its gradients.
+/// Deep fully connected networks: one that starts at zero and escapes by noise on its gradients, one that is guided.
 @Suite struct DeepNetworkGolden {
     struct Settings: Decodable, Sendable {
         let hidden_layers, width, inputs, classes, batch, steps: Int
@@ -68,5 +68,40 @@ import Training
             let name = slot.parameter.name
             expectApart(1e-5, store.values[slot.range].array, try golden.floats("after/\(name)"), name)
         }
+    }
+
+    /// Its first layer is wider than the others and every layer has a norm.
+    @Test(arguments: GuidedStep.files) func `the scores of the guided network follow the reference`(
+        _ golden: OptimFile<GuidedStepCase>
+    ) throws {
+        let (stored, batch) = (try StoredShapes(golden, "param/student."), golden.settings.batch)
+        let inputs = stored.inputs("initial_layer.0")
+        let depth = try #require((1..<100).first { !stored.holds("intermediate_layers.\($0 - 1).0") })
+        var settings = FullyConnected.Settings(
+            depth: depth, width: stored.inputs("output_layer.0"), start: .zeros)
+        settings.firstWidth = stored.outputs("initial_layer.0")
+        settings.hasNorms = true
+        let pool = WorkerPool(threads: 1)
+        let graph = Graph()
+        let x = graph.input("x", [batch, 1, inputs])
+        let network = try FullyConnected(graph.scope, settings, inputs: inputs)
+        let features = MeanPooling(0..<1)(try #require(network.layers(of: x).last))
+        let scores = network.head(graph.scope, classes: golden.settings.classes)(features)
+        let store = ParameterStore(graph, minimising: nil, seed: 0, pool: pool)
+        for index in 0...depth {
+            let place =
+                index == 0 ? "initial_layer" : index < depth ? "intermediate_layers.\(index - 1)" : "output_layer"
+            for (number, ours) in ["layers", "norms"].prefix(index < depth ? 2 : 1).enumerated() {
+                for part in ["weight", "bias"] {
+                    try #require(store.value("\(ours).\(index).\(part)"))
+                        .copy(from: golden.floats("param/student.\(place).\(number).\(part)"))
+                }
+            }
+        }
+        // With a loss the norms take the batch's statistics, as in training.
+        let plan = try Plan(graph, minimising: features, keeping: [scores], store: store, pool: pool)
+        plan.set(x, Floats(Array(try golden.floats("input/images").prefix(batch * inputs))))
+        plan.forward()
+        expectApart(1e-5, plan.value(of: scores).array, try golden.floats("output/logits"), "scores")
     }
 }

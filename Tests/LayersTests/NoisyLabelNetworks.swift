@@ -1,9 +1,10 @@
 import Autodiff
 import Kernels
+import Layers
 import Models
 import Testing
 
-/// The networks that gradient noise and early-learning regularisation were published with.
+/// The networks that gradient noise, early-learning regularisation and guidance were published with.
 @Suite struct NoisyLabelNetworks {
     private func parameters(_ settings: any EncoderSettings, _ image: ImageSpec, classes: Int) throws -> [Parameter] {
         let graph = Graph()
@@ -37,6 +38,41 @@ import Testing
         let parameters = try parameters(settings, ImageSpec(side: 28), classes: 10)
         #expect(parameters.reduce(0) { $0 + $1.shape.count } == 88_210)
         #expect(parameters.map(\.name).suffix(2) == ["layers.20.weight", "layers.20.bias"])
+    }
+
+    @Test func `the network that is guided has the published number of parameters`() throws {
+        var settings = FullyConnected.Settings(depth: 48, width: 1024, start: .uniform, isGrey: false)
+        settings.firstWidth = 2048
+        settings.hasNorms = true
+        settings.dropout = 0.1
+        let parameters = try parameters(settings, ImageSpec(side: 224), classes: 1000)
+        #expect(parameters.reduce(0) { $0 + $1.shape.count } == 359_788_520)
+        let names = ["layers.0.weight", "norms.0.weight", "layers.1.weight", "layers.48.weight"]
+        let shapes = names.map { name in parameters.first { $0.name == name }?.shape.extents ?? [] }
+        #expect(shapes == [[2048, 150_528], [2048], [1024, 2048], [1000, 1024]])
+    }
+
+    @Test func `dropout leaves out its share of a layer in training alone`() throws {
+        var settings = FullyConnected.Settings(depth: 1, width: 2000, start: .normal)
+        settings.dropout = 0.25
+        func values(isTraining: Bool) throws -> [Float] {
+            let graph = Graph()
+            let x = graph.input("x", [2, 1, 4])
+            let y = try #require(FullyConnected(graph.scope, settings, inputs: 4).layers(of: x).last)
+            let loss = Sum()(y)
+            let pool = WorkerPool(threads: 1)
+            let store = ParameterStore(graph, minimising: loss, seed: 3, pool: pool)
+            let plan = try Plan(
+                graph, minimising: isTraining ? loss : nil, keeping: [y, loss], store: store, pool: pool)
+            plan.set(x, Floats([1, -1, 0.5, 2, -2, 1, 1, 0.5]))
+            plan.forward()
+            return plan.value(of: y).array
+        }
+        let (kept, all) = (try values(isTraining: true), try values(isTraining: false))
+        #expect(zip(kept, all).allSatisfy { $0 == 0 || abs($0 - $1 / 0.75) <= 1e-5 * $1 })
+        let living = zip(kept, all).filter { $0.1 > 0 }
+        #expect(living.count > 1000)
+        #expect(abs(Double(living.count { $0.0 == 0 }) / Double(living.count) - 0.25) < 0.06)
     }
 
     @Test func `each start has its deviation`() throws {

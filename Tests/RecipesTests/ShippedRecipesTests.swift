@@ -45,4 +45,17 @@ import Recipes
         let objective = try recipe.objective.decode(SimMIM.Settings.self)
         #expect(objective.maskRatio == 0.6 && objective.maskPatch == 32)
     }
+
+    /// The deep network of arXiv 2410.20035.
+    @Test func `the published fully connected network can be written`() throws {
+        let recipe = try Recipe.load(
+            "Recipes/supervised-fcn-fashion_mnist-5ep.yaml",
+            overrides: [
+                "model.depth=48", "model.first_width=2048", "model.width=1024", "model.dropout=0.1", "model.grey=false",
+            ],
+            catalogue: .all, read: readFromDisk)
+        let model = try #require(recipe.model.decode(FullyConnectedSection.self).encoder as? FullyConnected.Settings)
+        #expect(model.depth == 48 && model.firstWidth == 2048 && model.width == 1024)
+        #expect(model.hasNorms && !model.isGrey && model.dropout == 0.1)
+    }
 }

@@ -42,8 +42,11 @@ import Recipes
             let text = String(decoding: try readFromDisk(typo.path, 1 << 20), as: UTF8.self)
             var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
             lines[typo.line] = lines[typo.line].replacing("\(typo.key):", with: "\(typo.misspelt):", maxReplacements: 1)
+            let changed = lines.joined(separator: "\n")
             do {
-                _ = try load([typo.path: lines.joined(separator: "\n")], typo.path)
+                _ = try Recipe.load(typo.path, catalogue: .all) { path, limit in
+                    try path == typo.path ? Array(changed.utf8.prefix(limit)) : readFromDisk(path, limit)
+                }
             } catch {
                 refused += 1
                 let right = error.issues.contains { issue in

@@ -1,8 +1,10 @@
 import Testing
 import Models
+import Recipes
 import Training
 
 struct ScheduleTests {
+    private static let restarts = "Recipes/elr-resnet34-cifar10-sym60-150ep.yaml"
     private let clock = EpochClock(microBatches: 10)
 
     @Test func `SimMIM's first two updates run at the warm-up's start`() {
@@ -37,6 +39,24 @@ struct ScheduleTests {
         #expect(abs(schedule.rate(at: 0, base: 2, clock: clock) - 0.01) < 1e-15)
         #expect(schedule.rate(at: 10, base: 2, clock: clock) == 2)
         #expect(abs(schedule.rate(at: 39, base: 2, clock: clock) - 0.002) < 1e-15)
+    }
+
+    @Test func `a recipe's rate falls over a period by whole epochs and begins again`() throws {
+        let (schedule, clock, base) = try shippedRecipe(Self.restarts).rates(perEpoch: 351)
+        func isRate(_ rate: Double, epoch: Int, update: Int = 0) -> Bool {
+            abs(schedule.rate(at: epoch * 351 + update, base: base, clock: clock) - rate) < 1e-12
+        }
+        #expect(isRate(0.02, epoch: 0) && isRate(0.02, epoch: 0, update: 350))
+        #expect(isRate(0.0105, epoch: 5) && isRate(0.0105, epoch: 145))
+        #expect(!isRate(0.02, epoch: 9, update: 350) && isRate(0.02, epoch: 10))
+    }
+
+    @Test(arguments: [
+        ["schedule.warmup_epochs=5", "schedule.warmup_rate=0"], ["schedule.period_epochs=0"],
+        ["schedule.minimum_rate=1"],
+    ])
+    func `restarts that contradict the rest are refused`(changes: [String]) {
+        #expect(throws: RecipeError.self) { try shippedRecipe(Self.restarts, changes) }
     }
 
     @Test func `SparK's decay reaches its end with the last update`() {

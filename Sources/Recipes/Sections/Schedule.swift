@@ -3,6 +3,7 @@ extension Recipe {
     public struct Schedule: RecipeSection {
         public enum Kind: String, CaseIterable, Decodable, Sendable {
             case constant, cosine, linear, multistep, step
+            case warmRestarts = "warm_restarts"
         }
 
         /// Whose cosine it is.
@@ -33,6 +34,8 @@ extension Recipe {
             case multistep(milestonesEpochs: [Int], gamma: Double)
             /// Times `gamma` every so many epochs.
             case step(everyEpochs: Int, gamma: Double)
+            /// A cosine down to `minimumRate` that begins again every so many epochs, by whole epochs.
+            case warmRestarts(minimumRate: Double, periodEpochs: Int)
         }
 
         public let kind: Kind
@@ -47,7 +50,7 @@ extension Recipe {
 
         private enum CodingKeys: String, CodingKey {
             case kind, epochs, updates, baseRate, referenceBatch, warmupEpochs, warmupUpdates, warmupRate
-            case minimumRate, form, milestonesEpochs, gamma, everyEpochs
+            case minimumRate, form, milestonesEpochs, gamma, everyEpochs, periodEpochs
         }
 
         public init(from decoder: any Decoder) throws {
@@ -72,6 +75,10 @@ extension Recipe {
                     milestonesEpochs: try keys.decode([Int].self, forKey: .milestonesEpochs), gamma: try number(.gamma))
             case .step:
                 curve = .step(everyEpochs: try keys.decode(Int.self, forKey: .everyEpochs), gamma: try number(.gamma))
+            case .warmRestarts:
+                curve = .warmRestarts(
+                    minimumRate: try number(.minimumRate),
+                    periodEpochs: try keys.decode(Int.self, forKey: .periodEpochs))
             }
         }
 
@@ -80,7 +87,8 @@ extension Recipe {
 
         public static let defaults = ["form": "simmim"]
         public static let meanings = [
-            "kind": "Shape of the learning rate after the warm-up.",
+            "kind": "Shape of the learning rate after the warm-up. warm_restarts: a cosine that begins again every "
+                + "period, by whole epochs, without a warm-up.",
             "epochs": "Length of the run in epochs; this or updates.",
             "updates": "Length of the run in updates; this or epochs.",
             "base_rate": "Learning rate at the reference batch.",
@@ -88,7 +96,7 @@ extension Recipe {
             "warmup_epochs": "Length of the linear warm-up in epochs; this or warmup_updates; absent: none.",
             "warmup_updates": "Length of the linear warm-up in updates; this or warmup_epochs; absent: none.",
             "warmup_rate": "Rate at the start of the warm-up, at the reference batch.",
-            "minimum_rate": "Rate at the end of the cosine, at the reference batch.",
+            "minimum_rate": "Rate at the end of the cosine or of a period, at the reference batch.",
             "form": "Of the cosine. simmim: counted from the start of the run, one update late, layer decay leaves "
                 + "warm-up start and minimum alone; mae: counted from the end of a warm-up from 0; deit: by whole "
                 + "epochs, one late; crate: by whole epochs, the smaller of a rise over the warm-up and a cosine over "
@@ -97,6 +105,7 @@ extension Recipe {
             "milestones_epochs": "Epochs at which the rate is multiplied by gamma, rising.",
             "gamma": "Factor at a milestone or step.",
             "every_epochs": "Epochs between steps.",
+            "period_epochs": "Epochs from one start of the cosine to the next.",
         ]
 
         public func check(_ here: Here) {
@@ -111,17 +120,28 @@ extension Recipe {
                 here.require(
                     minimumRate == 0 || ![.crate, .crateFineTuning].contains(form), at: "minimum_rate",
                     reading: ["form"], "the form '\(form.rawValue)' ends at 0")
-                here.require(minimumRate >= 0, at: "minimum_rate", "0 or more expected, found \(minimumRate)")
-                here.require(
-                    minimumRate <= baseRate, at: "minimum_rate", reading: ["base_rate"],
-                    "\(minimumRate) is more than base_rate \(baseRate)")
+                check(minimumRate: minimumRate, here)
             case .multistep(let milestones, let gamma):
                 check(milestones: milestones, here)
                 here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
             case .step(let everyEpochs, let gamma):
                 here.requirePositive(["every_epochs": everyEpochs])
                 here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
+            case .warmRestarts(let minimumRate, let periodEpochs):
+                here.requirePositive(["period_epochs": periodEpochs])
+                check(minimumRate: minimumRate, here)
+                here.require(
+                    warmupEpochs == nil && warmupUpdates == nil,
+                    at: warmupEpochs != nil ? "warmup_epochs" : "warmup_updates", reading: ["kind"],
+                    "the kind '\(kind.rawValue)' has no warm-up")
             }
+        }
+
+        private func check(minimumRate: Double, _ here: Here) {
+            here.require(minimumRate >= 0, at: "minimum_rate", "0 or more expected, found \(minimumRate)")
+            here.require(
+                minimumRate <= baseRate, at: "minimum_rate", reading: ["base_rate"],
+                "\(minimumRate) is more than base_rate \(baseRate)")
         }
 
         private func checkLength(_ here: Here) {
