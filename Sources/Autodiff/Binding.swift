@@ -42,6 +42,7 @@ struct Binding {
         let operation = node.operation
         let none = arena[0..<0]
         let gradients = operation.parameters.map { store.gradient($0.name) }
+        let isTraining = lifetimes.lossGradient != nil || options.usesBatchStatistics
         return Workspace(
             shapes: node.inputs.map { graph.values[$0].shape },
             inputs: call.inputs.map { $0.map(floats) ?? none },
@@ -57,7 +58,8 @@ struct Binding {
             adds: call.adds,
             addsToParameters: operation.parameters.map { adding || lastUse[$0.name] != call.node },
             pool: pool,
-            isTraining: lifetimes.lossGradient != nil || options.usesBatchStatistics,
+            usesBatchStatistics: isTraining,
+            dropsOut: isTraining && options.dropsOut,
             sumOverRanks: options.sumOverRanks)
     }
 }

@@ -93,8 +93,11 @@ public final class Plan {
     }
 
     /// Runs forward and looks at every output: the scope path of the first operation that gives a number that is not
-    /// finite, nil where none does.
+    /// finite, nil where none does. Running statistics stay as they are.
     public func firstOperationNotFinite() -> String? {
+        let running = store.statistics + store.counters
+        let before = running.map { Floats($0.array) }
+        defer { for (live, start) in zip(running, before) { live.copy(from: start) } }
         for call in forwardCalls {
             run(call)
             if !pool.isFinite(call.workspace.output) { return graph.nodes[call.node].name }
@@ -166,6 +169,8 @@ public struct PlanOptions: Sendable {
     public var measuresTime = false
     /// A plan that runs forward only takes the statistics of its batch, as in training, and moves the running ones.
     public var usesBatchStatistics = false
+    /// False: a plan that takes the statistics of its batch leaves nothing out at random.
+    public var dropsOut = true
     /// Memory of another plan that never runs at the same time; what that one has computed is lost. Nil: its own.
     public var arena: Floats?
     public var sumOverRanks: @Sendable (Floats) -> Void = { _ in }

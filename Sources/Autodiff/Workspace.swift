@@ -22,8 +22,10 @@ public struct Workspace {
     /// Per parameter gradient: add to what is there instead of storing.
     public let addsToParameters: [Bool]
     public let pool: WorkerPool
-    /// False in a plan that runs forward only: statistics are then those of training.
-    public let isTraining: Bool
+    /// Norms take the statistics of the batch and move the running ones; else they take those.
+    public let usesBatchStatistics: Bool
+    /// Values are left out at random.
+    public let dropsOut: Bool
     /// Adds the floats over all ranks; given by the trainer, so that layers know no cluster.
     public let sumOverRanks: @Sendable (Floats) -> Void
 }

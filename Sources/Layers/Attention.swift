@@ -82,7 +82,7 @@ public struct Attention: Operation {
     }
 
     private func draw(_ at: Workspace) -> DropoutDraw? {
-        guard let dropout, at.isTraining else { return nil }
+        guard let dropout, at.dropsOut else { return nil }
         return DropoutDraw(rate: dropout.rate, site: dropout.site.number, keys: at.indices[0])
     }
 

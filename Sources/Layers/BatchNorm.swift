@@ -106,11 +106,11 @@ struct BatchNormOperation: Operation {
 
     func forward(_ at: Workspace) {
         let (work, sums, scale, rest) = scratch(at)
-        if at.isTraining { sum(at, sums, work) }
+        if at.usesBatchStatistics { sum(at, sums, work) }
         let count = Double(sums[2 * channels])
         for channel in 0..<channels {
             var (mean, variance) = (Double(at.buffers[0][channel]), Double(at.buffers[1][channel]))
-            if at.isTraining {
+            if at.usesBatchStatistics {
                 let offset = Double(sums[channel]) / count
                 variance = max(0, Double(sums[channels + channel]) / count - offset * offset)
                 mean += offset

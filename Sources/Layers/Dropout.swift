@@ -27,7 +27,7 @@ private struct DroppedValues: Operation {
     func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { shapes[0] }
 
     func forward(_ at: Workspace) {
-        guard at.isTraining else { return at.pool.copy(at.inputs[0], into: at.output) }
+        guard at.dropsOut else { return at.pool.copy(at.inputs[0], into: at.output) }
         at.pool.dropout(at.inputs[0], into: at.output, draw(at), channels: at.shapes[0].channels)
     }
 

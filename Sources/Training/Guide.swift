@@ -1,5 +1,4 @@
 import Autodiff
-import Batches
 import Checkpoints
 import Cluster
 import Glibc
@@ -7,7 +6,6 @@ import Kernels
 import Layers
 import Models
 import Objectives
-import Platform
 import Recipes
 
 /// The frozen network of a guided run with weights and memory of its own. It sees each batch before the target does and
@@ -52,18 +50,17 @@ final class Guide {
         }
         let buffers = store.buffers.compactMap { store.buffer($0.name) }
         for floats in [store.values] + buffers { try communicator.broadcast(floats.viewed(as: UInt8.self)) }
-        let parts = ([store.values] + buffers).map { XXHash64.hash($0.viewed(as: UInt8.self)) }
-        hash = String(XXHash64.hash(words: parts), radix: 16)
+        hash = String(store.hash, radix: 16)
         if recording.groups.size < 64 {
             remarks.append(
                 "\(recording.groups.size) samples are compared with each other: with so few nearly everything looks "
                     + "alike; 256 are usual")
         }
-        // A plan with a loss takes the statistics of the batch; there is nothing to train in it.
         let usesBatch = settings.guideBn == .batch
+        var options = options
+        (options.usesBatchStatistics, options.dropsOut) = (usesBatch, false)
         plan = try Plan(
-            guide.graph, minimising: usesBatch ? guide.outputs.last : nil, keeping: guide.outputs, store: store,
-            pool: pool, options: options)
+            guide.graph, minimising: nil, keeping: guide.outputs, store: store, pool: pool, options: options)
         statistics = usesBatch ? buffers.map { ($0, Floats($0.array)) } : []
         noise = settings.guideInput == .noise ? Floats(zeros: guide.images.shape.count) : nil
         keeps = guide.graph.dropPaths.map {
@@ -74,36 +71,44 @@ final class Guide {
         (self.recording, self.settings, self.remarks) = (recording, settings, remarks)
     }
 
-    /// Whether update `step`, from 0, has a guide.
+    /// Whether update `step` of a network, from 0, has a guide.
     func isUsed(at step: Int) -> Bool { settings.stopStep.map { step < $0 } ?? true }
 
-    /// Shows the guide a micro-batch and hands what it makes of it to the plan that learns.
-    func show(_ batch: Batch, micro: Int, step: Int, to target: Plan) {
+    /// Shows the guide a micro-batch; `bind` hands on what it makes of it.
+    /// - Parameter images: those that the target sees, mixed ones too.
+    func look(at images: Floats, hiding masks: Floats, micro: Int, _ clock: TrainingClock) {
         let start = MonotonicTime.now
         if micro == 0 { values.fill(0) }
         let (guide, groups) = (recording.guide, recording.groups)
         if let noise {
             let first = (groups.rank * accumulation + micro) * groups.samples
-            fill(noise, first: first, step: step)
+            fill(noise, first: first, step: clock.step)
             plan.set(guide.images, noise)
         } else {
-            plan.set(guide.images, batch.images)
+            plan.set(guide.images, images)
         }
-        if let mask = guide.mask { plan.set(mask, batch.masks) }
+        if let mask = guide.mask { plan.set(mask, masks) }
         for keep in keeps { plan.set(keep.site, keep.ones) }
         plan.forward()
         // Only the batch's own statistics count; a guide does not drift.
         for buffer in statistics { buffer.live.copy(from: buffer.start) }
+        alpha[0] = factor(at: clock.ownStep)
+        seconds += MonotonicTime.now - start
+    }
+
+    /// The inputs of the step, once the guide has looked.
+    func bind(_ target: Plan) {
+        let start = MonotonicTime.now
         for index in recording.links.indices {
-            target.set(recording.links[index].comparand, plan.value(of: guide.outputs[index]))
+            target.set(recording.links[index].comparand, plan.value(of: recording.guide.outputs[index]))
         }
-        alpha[0] = factor(at: step)
         target.set(recording.alpha, alpha)
         seconds += MonotonicTime.now - start
     }
 
-    /// On the distances of update `step`.
+    /// On the distances of a network's update `step`; 0 when it has no guide while the other one still has.
     private func factor(at step: Int) -> Float {
+        guard isUsed(at: step) else { return 0 }
         var factor = settings.alpha
         if settings.reduction == .mean { factor /= Double(recording.links.count) }
         if settings.alphaSchedule == .cosine, let stop = settings.stopStep {

@@ -9,16 +9,20 @@ import Recipes
 /// the memory of gradients and values: they take turns.
 final class TrainedNetwork {
     let store: ParameterStore
-    /// One; none while the plan of a guided run gives its memory back.
+    /// That of the step, then that of the average; none while those of a guided run give their memory back.
     private var plans: [Plan]
-    private let makePlan: (_ isGuided: Bool, _ arena: Floats?) throws -> Plan
+    private let makePlans: (_ isGuided: Bool, _ arena: Floats?) throws -> [Plan]
     var plan: Plan { plans[0] }
     let groups: ParameterGroups
     var noise: NoiseStage?
     let companions: [any StepCompanion]
     /// ELR+: the average of this network's weights, which gives the other one its targets. It starts with weights of its
     /// own, as in the reference, and runs on the statistics of each batch, of which it keeps running ones of its own.
-    let average: (store: ParameterStore, plan: Plan)?
+    var average: (store: ParameterStore, plan: Plan)? {
+        guard let averaged else { return nil }
+        return (averaged, plans[1])
+    }
+    private let averaged: ParameterStore?
 
     /// Experiment, memory and exchange that all networks of a run have in common.
     struct Surroundings {
@@ -50,36 +54,33 @@ final class TrainedNetwork {
             if let other { other.store.gradients } else { try gradientMemory(count) }
         }
         let plus = experiment.objective.earlyLearning?.plus
-        var options = here.options
+        let rows = plus == nil ? nil : loss.rows
+        let copy = rows.map { _ in store(2 + number) { _ in own.gradients } }
         // They follow the first network alone.
         companions = number > 0 ? [] : try experiment.companions(own, over: here.communicator, pool: pool)
         var wanted = [loss.sum, loss.weight] + companions.flatMap(\.reads)
         if plus == nil, let rows = loss.rows { wanted.append(rows) }
-        makePlan = { [options, wanted] isGuided, arena in
-            var options = options
+        makePlans = { [wanted] isGuided, arena in
+            var options = here.options
             options.arena = arena
             let distances = isGuided ? experiment.guided?.links.map(\.distance) ?? [] : []
-            return try Plan(
+            let step = try Plan(
                 graph, minimising: isGuided ? experiment.minimised : loss.sum, keeping: wanted + distances, store: own,
                 pool: pool, options: options)
+            guard let copy, let rows else { return [step] }
+            options.arena = step.arena
+            options.usesBatchStatistics = true
+            let look = try Plan(graph, minimising: nil, keeping: [rows], store: copy, pool: pool, options: options)
+            return [step, look]
         }
-        let plan = try makePlan(true, other?.plan.arena)
-        plans = [plan]
+        plans = try makePlans(true, other?.plan.arena)
         let decay = experiment.objective.decay
         let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
         groups = ParameterGroups(
             own, rule: here.rule, decays: { decay.decays($0, rank: $1) },
             rateScale: { layers?.scale(of: $0, decay: recipe.optimizer.layerDecay ?? 1) ?? 1 })
         noise = NoiseStage(recipe, own, network: number)
-        if plus != nil, let rows = loss.rows {
-            let copy = store(2 + number) { _ in own.gradients }
-            options.arena = plan.arena
-            options.usesBatchStatistics = true
-            let forward = try Plan(graph, minimising: nil, keeping: [rows], store: copy, pool: pool, options: options)
-            average = (copy, forward)
-        } else {
-            average = nil
-        }
+        averaged = copy
         self.store = own
     }
 
@@ -87,7 +88,7 @@ final class TrainedNetwork {
     static func leaveGuide(_ networks: [TrainedNetwork]) throws {
         for network in networks { network.plans = [] }
         for network in networks {
-            network.plans = [try network.makePlan(false, networks[0].plans.first?.arena)]
+            network.plans = try network.makePlans(false, networks[0].plans.first?.arena)
         }
     }
 }

@@ -108,7 +108,8 @@ public final class Trainer {
             announce(.forward, clock.step)
             try early?.prepare(batch, micro: micro, clock, other: otherAverage, draw: setDraws)
             bind(batch, to: network.plan)
-            guide?.show(batch, micro: micro, step: clock.step, to: network.plan)
+            guide?.look(at: network.plan.value(of: inputs.images), hiding: batch.masks, micro: micro, clock)
+            guide?.bind(network.plan)
             network.plan.forward()
             guide?.note(network.plan)
             network.plan.backward(adding: micro > 0) { bucket in
@@ -150,10 +151,10 @@ public final class Trainer {
         try guide?.takeMeasures(over: communicator) ?? []
     }
 
-    /// After its last update a guide's memory is free, and that of the comparisons.
+    /// After the last guided update of every network the guide's memory is free, and that of the comparisons.
     private func releaseGuide() throws {
-        guard let guide, !guide.isUsed(at: clock.step) else { return }
-        self.guide = nil
+        guard guide?.isUsed(at: clock.leastOwnStep) == false else { return }
+        guide = nil
         try TrainedNetwork.leaveGuide(networks)
     }
 
@@ -192,10 +193,12 @@ public final class Trainer {
         early?.bind(plan)
     }
 
-    /// Runs the batch once more with an eye on every value; only after a loss that is not finite.
+    /// Runs the batch once more with an eye on every value; only after a loss that is not finite. Other ranks, whose
+    /// losses may be finite, take no part.
     private func whereNotFinite(_ batch: Batch, in plan: Plan) -> String {
         bind(batch, to: plan)
-        return plan.firstOperationNotFinite() ?? "the backward pass"
+        guide?.bind(plan)
+        return rankSums.alone { plan.firstOperationNotFinite() } ?? "a sum over ranks"
     }
 
     /// Numbers of the last update for a log line, in a fixed order.

@@ -31,6 +31,8 @@ public struct TrainingClock: Sendable, Equatable {
     public var network: Int { step / updatesPerPass % networks }
     /// Updates that this network has tried: its schedule follows it.
     public var ownStep: Int { epoch * updatesPerPass + step % updatesPerPass }
+    /// Updates that each network has tried at least: the last one trails.
+    public var leastOwnStep: Int { network == networks - 1 ? ownStep : epoch * updatesPerPass }
     /// Updates that this network has done.
     public var ownUpdates: Int { updatesOfNetworks[network] }
 

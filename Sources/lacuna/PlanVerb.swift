@@ -128,6 +128,9 @@ private struct Cost {
             table.add(
                 "  targets of samples", "\(sizeText(targets.bytes)), \(targets.areSharded ? "sharded" : "replicated")")
         }
+        if summary.gatheredTargetBytes > 0 {
+            table.add("  all targets", "\(sizeText(summary.gatheredTargetBytes)), on rank 0 during a checkpoint")
+        }
         table.add(
             "  values and scratch",
             "\(sizeText(report.arenaBytes)), \(sizeText(report.unsharedBytes)) if nothing shared memory; "
@@ -201,6 +204,7 @@ private struct Cost {
             "seconds_per_update": .number(secondsPerUpdate),
         ]
         if let targets = summary.targets { values["target_bytes"] = .integer(targets.bytes) }
+        if summary.gatheredTargetBytes > 0 { values["gathered_target_bytes"] = .integer(summary.gatheredTargetBytes) }
         if summary.networks > 1 { values["networks"] = .integer(summary.networks) }
         values["operations"] = .array(
             report.rows.map { row in

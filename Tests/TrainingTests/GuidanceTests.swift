@@ -1,9 +1,11 @@
 import AllocationCounter
 import Autodiff
+import Batches
 import Checkpoints
 import Cluster
 import Foundation
 import Kernels
+import Layers
 import Models
 import Objectives
 import Platform
@@ -80,6 +82,15 @@ import Training
                     tokenViT("vectors", patch: 2),
                     "alpha: 1, reduction: mean, taps_target: [blocks], taps_guide: [blocks], form: pooled")
             ], 2
+        ),
+        (
+            "finetune-vit_micro-digits",
+            [
+                guidance(
+                    vit,
+                    "alpha: 1, reduction: sum, taps_target: [blocks.3, blocks.0, blocks.3], "
+                        + "taps_guide: [blocks.0, blocks.1, blocks.1], form: samples")
+            ], 3
         ),
     ]
 
@@ -174,6 +185,70 @@ import Training
         for _ in 0..<5 { #expect(try cosine.step().loss.isFinite) }
     }
 
+    /// Counted over both networks, the steps with a guide were over before the second network's turn.
+    @Test func `each network of ELR+ has its guide for updates of its own`() throws {
+        let recipe = try shippedRecipe(
+            "Recipes/elr-fcn2x256-digits-sym40-150ep.yaml",
+            [
+                "batch.global=8", "clip.norm=0.001",
+                "objective.elr.plus={mixup_alpha: 1, ema_alpha: 0.9, mixup_slice: 4}",
+                Self.guidance(
+                    "{kind: fcn, depth: 2, width: 16, start: uniform, grey: true}",
+                    "alpha: 1000000, reduction: sum, taps_target: [layers.0, layers.1], "
+                        + "taps_guide: [layers.0, layers.1], form: flatten, cka_batch: 8, stop_step: 2"),
+            ])
+        let batch = Batch(made: BatchShape(size: 8, height: 8, width: 8, targetClasses: 10), seed: 0)
+        let trainer = try Trainer(
+            Experiment(recipe, samples: 8, classes: 10, training: 0), feed: RepeatedBatch(batch), updatesPerEpoch: 3,
+            communicator: SingleProcess(), pool: WorkerPool(threads: 1))
+        // With this alpha a guide shows in the norm of the gradient.
+        var isGuided: [Bool] = []
+        for step in 0..<8 {
+            isGuided.append(try trainer.step().gradientNorm > 1000)
+            #expect(try trainer.guidanceMeasures(over: SingleProcess()).isEmpty == (step >= 5))
+        }
+        #expect(isGuided == [true, true, false, true, true, false, false, false])
+        #expect(trainer.clock.updates == 8, "a step was skipped")
+    }
+
+    @Test func `a plan can take the statistics of its batch and leave nothing out`() throws {
+        let graph = Graph()
+        let x = graph.input("x", [2, 4])
+        let y = Dropout(0.5)(x)
+        let pool = WorkerPool(threads: 1)
+        let store = ParameterStore(graph, minimising: nil, seed: 0, pool: pool)
+        func values(dropsOut: Bool) throws -> [Float] {
+            var options = PlanOptions()
+            (options.usesBatchStatistics, options.dropsOut) = (true, dropsOut)
+            let plan = try Plan(graph, minimising: nil, keeping: [y], store: store, pool: pool, options: options)
+            plan.set(x, Floats([Float](repeating: 1, count: 8)))
+            plan.forward()
+            return plan.value(of: y).array
+        }
+        #expect(try values(dropsOut: false).allSatisfy { $0 == 1 })
+        #expect(try values(dropsOut: true).allSatisfy { $0 != 1 })
+    }
+
+    @Test(arguments: [
+        (
+            "taps_target: [blocks], taps_guide: [blocks], form: pooled, guide_bn: batch",
+            "guidance.guide_bn: eval expected, found batch; the guide has no batch norm"
+        ),
+        (
+            "taps_target: [blocks.3, blocks.3], taps_guide: [blocks.1, blocks.1], form: pooled",
+            "found blocks.3/blocks.1 twice"
+        ),
+    ])
+    func `what a guide cannot do is refused`(_ settings: String, message: String) {
+        let error = #expect(throws: RecipeError.self) {
+            try shippedRecipe(
+                "Recipes/finetune-vit_micro-digits.yaml",
+                [Self.guidance(Self.vit, "alpha: 1, reduction: sum, " + settings)])
+        }
+        let found = error?.issues.map(\.description) ?? []
+        #expect(found.count == 1 && found[0].contains(message), "\(found)")
+    }
+
     @Test(arguments: [1, 2, 3]) func `any number of threads gives the same bits`(threads: Int) throws {
         func weights(_ threads: Int) throws -> [Float] {
             let bench = try bench(
@@ -260,7 +335,7 @@ import Training
                 data + short + [
                     "schedule.updates=1", "evaluation=null",
                     "guidance={guide_arch: {\(arch)}, guide_checkpoint: \(folder)/guide, alpha: 1, reduction: sum, "
-                        + "taps_target: [blocks], taps_guide: [blocks], form: pooled, guide_bn: batch}",
+                        + "taps_target: [blocks], taps_guide: [blocks], form: pooled}",
                 ])
             _ = try TrainingRun(
                 guided, TrainingRun.Options(folder: "\(folder)/run-\(UUID().uuidString)"),

@@ -2,7 +2,8 @@ import Autodiff
 import Models
 
 extension [TapPlace] {
-    /// The taps that a list of names and presets means, each once, in the order in which the network runs.
+    /// The taps that a list of names and presets means, in its order; those of a preset in the order in which the
+    /// network runs. A tap that is named twice stands in two pairs.
     /// - Parameters:
     ///   - hides: whether the method hides a part of each sample.
     ///   - key: of the recipe, for messages.
@@ -25,7 +26,7 @@ extension [TapPlace] {
                         + known.prefix(40).joined(separator: ", ") + (known.count > 40 ? ", …" : ""),
                     hint: "names are those inside the network")
             }
-            chosen += found.filter { !chosen.contains($0) }
+            chosen += found
         }
         return chosen
     }

@@ -43,6 +43,12 @@ public struct Guidance: Sendable {
         pairs = LayerMap.pairs(
             guides: guides.count, targets: targets.count, keepingAll: settings.pairCollisions == .sum
         ).map { Pair(target: targets[$0.target], guide: guides[$0.guide]) }
+        for (index, pair) in pairs.enumerated() where pairs[..<index].contains(pair) {
+            throw ModelError(
+                "guidance.taps_target", found: "\(pair.name) twice", expected: "different pairs",
+                hint: "a tap may come twice with another one of the guide each time")
+        }
+        if settings.guideBn == .batch { try Self.checkStatistics(model, image: image) }
         isSparse = hiding != nil && objective.encoder is any HierarchicalEncoder
         remarks = Self.remarks(on: pairs.map(\.target))
         if hides && settings.comparison != .samples && settings.comparison != .pooled {
@@ -57,7 +63,7 @@ public struct Guidance: Sendable {
     /// CKA ignores scale and shift: without a norm behind a tap its values can shrink to nothing beside their mean.
     private static func remarks(on targets: [TapPlace]) -> [String] {
         let bare = zip(targets, targets.dropFirst()).filter {
-            $0.normsBefore == $1.normsBefore && $0.kind == .layer && $1.kind == .layer
+            $0.name != $1.name && $0.normsBefore == $1.normsBefore && $0.kind == .layer && $1.kind == .layer
         }
         guard let (first, second) = bare.first else { return [] }
         return [
@@ -77,6 +83,16 @@ public struct Guidance: Sendable {
                 "guidance.guide_arch", found: found.map { "input '\($0.rawValue)'" } ?? "an encoder of pictures",
                 expected: "\(TokenTransformerSection.kind) with input '\(target.input.rawValue)'",
                 hint: "the guide reads the same tokens as the target")
+        }
+    }
+
+    /// Batch norms alone take the statistics of a batch.
+    private static func checkStatistics(_ guide: any EncoderSettings, image: ImageSpec) throws(ModelError) {
+        let graph = Graph()
+        _ = try guide.encoder(graph.scope, image: image, for: .classification)
+        guard graph.buffers.contains(where: { !$0.isConstant }) else {
+            throw ModelError(
+                "guidance.guide_bn", found: "batch", expected: "eval", hint: "the guide has no batch norm")
         }
     }
 
