@@ -1,4 +1,4 @@
-import Kernels
+public import Kernels
 import Platform
 
 /// A set under noisy labels. The clean ones are kept for measuring; nothing that learns or chooses sees them.
@@ -41,6 +41,11 @@ public struct NoisyLabels: SampleSource {
     public func place(_ index: Int) -> String { source.place(index) }
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
         try source.read(index, into: &image, using: &memory)
+    }
+    public var tokens: TokenGrid? { source.tokens }
+    public func storedBytes(_ index: Int) -> Int? { source.storedBytes(index) }
+    public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
+        try source.readTokens(index, into: ids)
     }
 }
 

@@ -1,4 +1,5 @@
 public import Autodiff
+import Models
 public import Recipes
 
 /// Early-learning regularisation of a classifier under noisy labels; with `plus` ELR+: two networks that give each other
@@ -87,10 +88,20 @@ extension EarlyLearningSettings {
         all.require(
             recipe.batch.repeats == 1, at: "batch.repeats", reading: ["objective.elr"],
             "a sample must not come twice in a batch: its target could follow only one of the two")
-        all.require(
-            recipe.images.mix == nil, at: "images.mix", reading: ["objective.elr"],
-            "a target is of one picture; ELR+ mixes by itself (objective.elr.plus.mixup_alpha)")
+        for (key, mix) in [
+            ("images.mix", recipe.images.mix), ("tokens.mix", recipe.tokens?.mix),
+            ("tokens.adapt.mix", recipe.tokens?.adapt?.mix),
+        ] {
+            all.require(
+                mix == nil, at: key, reading: ["objective.elr"],
+                "a target is of one picture; ELR+ mixes by itself (objective.elr.plus.mixup_alpha)")
+        }
         guard let plus else { return }
+        let model = try? recipe.model.decode(TokenTransformerSection.self).encoder as? TokenTransformer.Settings
+        all.require(
+            recipe.tokens == nil || model?.input == .vectors, at: "model.input",
+            reading: ["model", "tokens", "objective.elr.plus"],
+            "ELR+ blends what the model sees, and ids have no mean: 'vectors' expected")
         all.require(
             recipe.average == nil, at: "average", reading: ["objective.elr.plus"],
             "ELR+ keeps averages of its own for the targets and is scored by its networks")

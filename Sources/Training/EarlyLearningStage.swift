@@ -32,10 +32,10 @@ final class EarlyLearningStage {
         let cut = BatchCut(
             rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.accumulation)
         guard samples >= recipe.batch.global else {
-            throw TrainingError.targets(samples: samples, batch: recipe.batch.global)
+            throw SharedError(TrainingError.targets(samples: samples, batch: recipe.batch.global))
         }
         if let plus = settings.plus, size % (plus.mixupSlice ?? recipe.batch.global / cut.accumulation) != 0 {
-            throw TrainingError.mixupSlice(plus.mixupSlice, size: size)
+            throw SharedError(TrainingError.mixupSlice(plus.mixupSlice, size: size))
         }
         let isSharded = settings.isSharded(samples: samples, classes: classes)
         targets = try (0..<settings.networks).map { _ in

@@ -1,26 +1,37 @@
-import Autodiff
+package import Autodiff
 import Checkpoints
-import Kernels
-import Recipes
+package import Kernels
+import Models
+package import Recipes
 
 /// The gradient noise of one network: its parameters numbered and placed, and what the last update added.
-struct NoiseStage {
+package struct NoiseStage {
     private let noise: GradientNoise
     private let sites: NoiseSites
     /// Elements of all trainable parameters.
     private let count: Int
     private let steps: (first: Int, end: Int)
+    /// What is said of a pattern that spares no parameter.
+    private let unused: ModelError?
     private var last = (deviation: 0.0, norm: 0.0, gradient: 0.0)
 
     /// - Parameter network: each draws noise of its own.
-    init?(_ recipe: Recipe, _ store: ParameterStore, network: Int) {
+    package init?(_ recipe: Recipe, _ store: ParameterStore, network: Int) {
         guard let settings = recipe.gradNoise, settings.enabled else { return nil }
         noise = GradientNoise(
-            settings.mode == .absolute ? .absolute(variance: settings.eta) : .relative(share: settings.rho),
+            settings.mode == .absolute ? .absolute(variance: settings.variance) : .relative(share: settings.share),
             exponent: settings.gamma, seed: recipe.noiseSeed &+ UInt64(network))
         let slots = store.trainableSlots
-        let numbers = GradientNoise.order(of: slots.map(\.parameter.name))
+        let names = slots.map(\.parameter.name)
+        let numbers = GradientNoise.order(of: names)
         let exclude = settings.exclude.map(NamePattern.init)
+        let slip = settings.exclude.first { text in !names.contains { NamePattern(text).match($0) != nil } }
+        unused = slip.map {
+            ModelError(
+                "grad_noise.exclude", found: "'\($0)'",
+                expected: "a pattern of names that are trained, such as '\(names.first ?? "")'",
+                hint: "* is any part of a name, ** any parts")
+        }
         sites = NoiseSites(
             slots.compactMap { slot in
                 let name = slot.parameter.name
@@ -36,7 +47,7 @@ struct NoiseStage {
     /// - Parameters:
     ///   - step: updates that the network has done.
     ///   - norm: of the gradient before it was clipped.
-    mutating func add(to gradients: Floats, step: Int, norm: Double, _ clip: Clip, pool: WorkerPool) {
+    package mutating func add(to gradients: Floats, step: Int, norm: Double, _ clip: Clip, pool: WorkerPool) {
         guard step >= steps.first, step < steps.end else {
             last = (0, 0, norm)
             return
@@ -50,6 +61,11 @@ struct NoiseStage {
     var measures: [StepRecord.Measure] {
         let ratio = last.gradient > 0 ? last.norm / last.gradient : 0
         return [.init("noise_sigma", last.deviation), .init("noise_norm", last.norm), .init("noise_ratio", ratio)]
+    }
+
+    /// The names are those of every rank, and so is the error.
+    package func checkExclude() throws {
+        if let unused { throw SharedError(unused) }
     }
 
     /// What may be a mistake, to be told before the first update.

@@ -66,8 +66,7 @@ public final class TrainingRun {
         let samples = recipe.batch.global / ranks / accumulation
         let experiment = try communicator.together {
             try Experiment(
-                recipe, samples: samples, classes: source.classes?.count ?? 0, tokens: source.tokens,
-                training: communicator.rank)
+                recipe, samples: samples, classes: source.classes?.count ?? 0, training: communicator.rank)
         }
         let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch) * experiment.networks
         self.total = total
@@ -83,6 +82,10 @@ public final class TrainingRun {
             pool: pool, shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
         trainer.labels = source as? NoisyLabels
         (feed as? TokenAdaptFeed)?.describe(in: trainer.store)
+        try trainer.networks[0].noise?.checkExclude()
+        if first == 0, let guide = recipe.guidance?.guideCheckpoint {
+            try communicator.onRankZero { try StartingWeights(guide).checkCodebook(source.tokens?.codebook) }
+        }
         if first == 0, let warning = trainer.networks[0].noise?.warning(trainer.clip) { speaker.warn(warning) }
         speaker.say(
             "\(recipe.objective.kind) on \(source.name): \(source.count) images, "

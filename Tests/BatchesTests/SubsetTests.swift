@@ -14,6 +14,19 @@ import Testing
         func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {}
     }
 
+    /// Records of 2 x 2 ids, the number of the record four times.
+    private struct Tokens: SampleSource {
+        let name = "tokens"
+        let count = 4
+        let classes: [String]? = ["even", "odd"]
+        let fingerprint = Fingerprint(count: 4, classes: 2, hash: 7)
+        let tokens: TokenGrid? = TokenGrid(side: 2, Codebook(Floats([1, 2, 3, 4]), width: 1, metric: .cosine))
+        func label(_ index: Int) -> Int? { index % 2 }
+        func storedBytes(_ index: Int) -> Int? { 3 }
+        func readTokens(_ index: Int, into ids: Indices) throws(SampleError) { ids.fill(Int32(index)) }
+        func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {}
+    }
+
     private let set = Labels()
 
     @Test func `a draw takes as many of each class and keeps the order of the set`() throws {
@@ -47,6 +60,14 @@ import Testing
         let parts = try [0, 1].map { try set.drawing(.perClass(5), seed: $0, part: "") }
         #expect(parts[0].fingerprint != parts[1].fingerprint && parts[0].fingerprint != set.fingerprint)
         #expect(parts[0].fingerprint.count == 15 && parts[0].fingerprint.classes == 3)
+    }
+
+    /// Under label noise a token set was taken for one of pictures.
+    @Test func `a set under noisy labels holds what it held`() throws {
+        let noisy = try NoisyLabels(Tokens(), .symmetric(rate: 1), seed: 0)
+        let ids = Indices(zeros: 4)
+        try noisy.readTokens(3, into: ids)
+        #expect(noisy.tokens?.side == 2 && ids.array == [3, 3, 3, 3] && noisy.totalStoredBytes == 12)
     }
 
     @Test func `more than a class has is an error that names the class`() {

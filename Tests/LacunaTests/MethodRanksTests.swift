@@ -57,7 +57,14 @@ import Testing
         Method(verb: "finetune", recipe: "finetune-vit_micro-digits", changes: [guidance + "preset: fcn_resnet}"]),
     ]
 
-    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"), arguments: methods + guided)
+    /// Noise about half as long as what clipping leaves of the gradient.
+    static let noisy = [
+        Method(
+            verb: "pretrain", recipe: "simmim-vit_micro-digits",
+            changes: ["clip.norm=0.1", "grad_noise={eta: 1e-8, gamma: 0.55}"])
+    ]
+
+    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"), arguments: methods + guided + noisy)
     func `one, two and four ranks see the same losses within 1e-5 over 50 steps`(_ method: Method) throws {
         let bench = try Bench()
         var lines: [Int: [[String: Double]]] = [:]
@@ -84,7 +91,8 @@ import Testing
         }
     }
 
-    @Test(arguments: methods) func `a run that was killed goes on with the same bytes`(_ method: Method) throws {
+    @Test(arguments: methods + guided + noisy)
+    func `a run that was killed goes on with the same bytes`(_ method: Method) throws {
         let bench = try Bench()
         let whole = Program.shell(method.command(bench, run: "whole", updates: 15))
         #expect(whole.code == 0, "\(whole.output)")

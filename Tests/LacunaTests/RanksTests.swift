@@ -18,6 +18,14 @@ private let obstacle: Comment = "mpirun is not installed"
         let ranks = Program.shell(onRanks(3, bench.pretrain()))
         #expect(ranks.output.contains("batch.global 100 does not divide into 3 ranks"), "\(ranks.output)")
         #expect(ranks.code == 64)
+        let noise = Program.shell(onRanks(2, bench.pretrain("--set 'grad_noise.exclude=[no.such.name]'", run: "noise")))
+        #expect(noise.output.components(separatedBy: "found 'no.such.name'").count == 2, "\(noise.output)")
+        #expect(noise.code == 64)
+        let elr = "$LACUNA finetune Recipes/elr-fcn2x256-digits-sym40-150ep.yaml --threads 1 --run \(bench.folder)/elr "
+        let plus = "--set 'objective.elr.plus={mixup_alpha: 1, ema_alpha: 0.9}'"
+        let slice = Program.shell(onRanks(2, elr + plus))
+        #expect(slice.output.components(separatedBy: "mixup_slice: found none").count == 2, "\(slice.output)")
+        #expect(slice.code == 64)
     }
 
     @Test func `an error of rank 0 in work for all is mpirun's code`() throws {

@@ -44,14 +44,47 @@ import Recipes
             ["data.label_noise.kind=asymmetric", "data.label_noise.flips=[[1, 1]]"],
             "data.label_noise.flips: pairs of two different class numbers expected"
         ),
+        (
+            ["data.label_noise.asym_sequential=false"],
+            "data.label_noise.asym_sequential: classes come one after the other"
+        ),
+        (
+            ["data.label_noise={kind: asymmetric, blocks: 5, asym_sequential: false}"],
+            "data.label_noise.asym_sequential: classes come one after the other"
+        ),
         (["grad_noise.eta=0"], "grad_noise.eta: more than 0 expected"),
+        (["grad_noise.rho=1"], "grad_noise.rho: only noise of mode 'relative' has it"),
+        (["grad_noise={mode: relative, eta: 0.01}"], "grad_noise.eta: only noise of mode 'absolute' has it"),
+        (
+            [
+                "schedule.kind=constant", "schedule.milestones_epochs=null", "schedule.gamma=null",
+                "schedule.epochs=null", "schedule.updates=100", "grad_noise.start_step=100",
+            ],
+            "grad_noise.start_step: 100 is not before the end of the run, 100 updates"
+        ),
         (["grad_noise={start_step: 5, stop_step: 5}"], "grad_noise.stop_step: 5 is not after start_step 5"),
         (["model.start=normal"], "model: missing key 'deviation' of the start 'normal'"),
         (["model.deviation=0.1"], "model.deviation: the start 'uniform' has none"),
+        (["model.first_width=0"], "model.first_width: at least 1 expected"),
+        (["model.dropout=1"], "model.dropout: 0 to below 1 expected"),
     ])
     func `a contradiction is refused once`(changes: [String], message: String) {
         let found = errors(Self.elr, changes)
         #expect(found.count == 1 && found.first?.contains(message) == true, "\(found)")
+    }
+
+    @Test func `ELR refuses tokens that are mixed, and ELR+ ids`() {
+        let recipe = "Recipes/finetune-token_vit_micro-digits.yaml"
+        let elr = ["objective.elr={beta: 0.7, lambda: 3}"]
+        let mixed = errors(recipe, elr)
+        #expect(
+            mixed.count == 2 && mixed.contains { $0.contains("tokens.mix: a target is of one picture") }, "\(mixed)")
+        #expect(mixed.contains { $0.contains("tokens.adapt.mix: a target is of one picture") }, "\(mixed)")
+        let alone = elr + ["tokens.mix=null", "tokens.adapt.mix=null"]
+        #expect(errors(recipe, alone) == [])
+        let ids = errors(recipe, alone + [Self.plus])
+        #expect(ids.count == 1 && ids.first?.contains("model.input: ELR+ blends what the model sees") == true, "\(ids)")
+        #expect(errors("Recipes/seit-token_vit_micro-fashion_mnist-20ep.yaml", elr + [Self.plus]) == [])
     }
 
     @Test func `label noise belongs to recipes that learn from labels, gradient noise to any`() {
@@ -64,5 +97,10 @@ import Recipes
 
     @Test func `the published classes are flipped where the recipe names none`() {
         #expect(errors("Recipes/elr-resnet34-cifar10-sym60-120ep.yaml", ["data.label_noise.kind=asymmetric"]) == [])
+        // The classes of cifar10 are flipped one after the other unless the recipe says otherwise.
+        let changes = ["data.label_noise={kind: asymmetric, asym_sequential: false}"]
+        #expect(errors("Recipes/elr-resnet34-cifar10-sym60-120ep.yaml", changes) == [])
+        #expect(
+            errors("Recipes/elr-resnet34-cifar10-sym60-120ep.yaml", changes + ["data.train.kind=cifar100"]).count == 1)
     }
 }

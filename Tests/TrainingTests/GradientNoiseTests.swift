@@ -1,4 +1,6 @@
+import Autodiff
 import Kernels
+import Recipes
 import Testing
 import Training
 
@@ -78,5 +80,72 @@ struct GradientNoiseTests {
         let names = ["encoder.blocks.2", "decoder", "Head", "encoder.blocks.10"]
         let order = GradientNoise.order(of: names)
         #expect(order == ["Head": 0, "decoder": 1, "encoder.blocks.10": 2, "encoder.blocks.2": 3])
+    }
+}
+
+/// What the section `grad_noise` of a recipe makes of the rule.
+struct NoiseStageTests {
+    private static let recipe = "Recipes/noise-fcn6x50-digits-6000up.yaml"
+    private let store: ParameterStore
+
+    init() throws { store = try bench(Self.recipe, batch: 4).trainer.store }
+
+    private func stage(_ changes: [String], network: Int = 0) throws -> NoiseStage {
+        let recipe = try shippedRecipe(Self.recipe, changes)
+        return try #require(NoiseStage(recipe, store, network: network))
+    }
+
+    /// What gradients of zero become.
+    private func added(_ changes: [String], network: Int = 0, step: Int) throws -> [Float] {
+        var stage = try stage(changes, network: network)
+        let gradients = Floats(zeros: store.gradients.count)
+        stage.add(to: gradients, step: step, norm: 1, Clip(limit: nil), pool: WorkerPool(threads: 1))
+        return gradients.array
+    }
+
+    @Test func `names that are excluded get none, the others what they would have got`() throws {
+        let (all, some) = (try added([], step: 3), try added(["grad_noise.exclude=['**.bias']"], step: 3))
+        for slot in store.trainableSlots {
+            let isSpared = slot.parameter.name.hasSuffix(".bias")
+            #expect(all[slot.range].contains { $0 != 0 })
+            #expect(isSpared ? some[slot.range].allSatisfy { $0 == 0 } : some[slot.range] == all[slot.range])
+        }
+    }
+
+    @Test func `a pattern that fits no name is refused`() throws {
+        try stage(["grad_noise.exclude=['**.bias', layers.0.weight]"]).checkExclude()
+        let error = #expect(throws: SharedError.self) {
+            try stage(["grad_noise.exclude=['**.bias', no.such.name]"]).checkExclude()
+        }
+        #expect(error?.description.contains("grad_noise.exclude: found 'no.such.name'") == true)
+    }
+
+    @Test func `noise begins and ends where the recipe says, and falls from the first update on`() throws {
+        for step in 0..<5 {
+            let found = try added(["grad_noise.start_step=2", "grad_noise.stop_step=4"], step: step)
+            let all = try added([], step: step)
+            #expect((2..<4).contains(step) ? found == all : found.allSatisfy { $0 == 0 })
+        }
+    }
+
+    @Test func `the second network draws with the next seed`() throws {
+        let second = try added(["grad_noise.seed=7"], network: 1, step: 3)
+        #expect(try second == added(["grad_noise.seed=8"], step: 3))
+        #expect(try second != added(["grad_noise.seed=7"], step: 3))
+    }
+
+    @Test func `an update that is skipped draws none and counts for none`() throws {
+        func weights(skipping: Bool) throws -> [Float] {
+            let trainer = try bench(Self.recipe, batch: 4).trainer
+            if skipping {
+                let before = trainer.store.values.array
+                trainer.store.values.fill(.nan)
+                #expect(try trainer.step().isSkipped)
+                trainer.store.values.copy(from: before)
+            }
+            #expect(try !trainer.step().isSkipped)
+            return trainer.store.values.array
+        }
+        #expect(try weights(skipping: true) == weights(skipping: false))
     }
 }

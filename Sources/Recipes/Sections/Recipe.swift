@@ -85,6 +85,7 @@ public struct Recipe: RecipeSection {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.requirePositive(["threads": threads])
         guidance?.check(self, here)
+        gradNoise?.check(self, here)
         here.requireOne(of: ("tokens", tokens), or: ("images", pictures))
         here.require(
             images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],
@@ -115,6 +116,12 @@ public struct Recipe: RecipeSection {
                 reading: ["data.train.kind"],
                 "missing key 'flips' or 'blocks': which classes are taken for which is known for cifar10 and cifar100 only"
             )
+            // The noise of cifar100 is one of blocks unless there are flips.
+            let flips = noise.flips != nil || noise.blocks == nil && data.train.kind != "cifar100"
+            here.require(
+                noise.asymSequential || noise.kind == .asymmetric && flips, at: "data.label_noise.asym_sequential",
+                reading: ["data.label_noise", "data.train.kind"],
+                "classes come one after the other only where they are flipped, which this noise does not do")
         }
         here.require(
             evaluation == nil || data.evaluation != nil || data.validation != nil, at: "evaluation", reading: ["data"],
