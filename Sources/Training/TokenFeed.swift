@@ -1,7 +1,7 @@
-import Batches
-import Kernels
+package import Batches
+package import Kernels
 import Objectives
-import Recipes
+package import Recipes
 
 /// Grids of ids as stored, made into what a model sees in training: edited, embedded, changed in colour, cut, mixed,
 /// partly sent through TokenAdapt and turned into ids again, with the mask that goes with them. On the compute threads, since
@@ -9,7 +9,7 @@ import Recipes
 ///
 /// Where the reference draws for each rank, we draw for the update, and partners are neighbours, so that the number of ranks
 /// does not change the result; `tokens.partner: mirror` pairs as the reference does.
-final class TokenFeed: BatchFeed {
+package final class TokenFeed: BatchFeed {
     private let source: any BatchFeed
     private let steps: TokenSteps
     private let adaptation: FrozenTokenAdapt?
@@ -57,7 +57,17 @@ final class TokenFeed: BatchFeed {
         self.pool = pool
     }
 
-    func next() throws -> Batch {
+    /// With neither masks nor TokenAdapt.
+    package convenience init(
+        _ source: any BatchFeed, _ recipe: Recipe, _ grid: TokenGrid, samples: Int, channels: Int, classes: Int,
+        pool: WorkerPool
+    ) throws {
+        try self.init(
+            source, recipe, grid, samples: samples, channels: channels, classes: classes, hiding: nil,
+            adaptation: nil, pool: pool)
+    }
+
+    package func next() throws -> Batch {
         let stored = try source.next()
         batch.takeSamples(of: stored)
         steps.embed(stored, pool)
@@ -76,7 +86,7 @@ final class TokenFeed: BatchFeed {
         return batch
     }
 
-    func release(_ batch: Batch) {}
+    package func release(_ batch: Batch) {}
 
     private func adapt(_ half: TokenHalf, _ adaptation: FrozenTokenAdapt) {
         var random = steps.stream(.tokenAdapt, batch)

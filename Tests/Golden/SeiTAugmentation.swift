@@ -136,12 +136,9 @@ import Testing
         let noisy = try golden.cropped(side: side)
         let channels = try golden.maps("input/noise_channel"), elements = try golden.maps("input/noise_element")
         for sample in config.noise_rows {
-            for place in 0..<side * side {
-                for channel in 0..<D {
-                    let at = sample * count + place * D + channel
-                    noisy[at] += channels[sample * D + channel] + elements[at]
-                }
-            }
+            let map = sample * count..<(sample + 1) * count
+            var normals = (channels[sample * D..<(sample + 1) * D] + elements[map]).makeIterator()
+            TokenColor.addNoise(noisy[map], channels: D) { normals.next().map { Double($0) } ?? .nan }
         }
         expectOutputs(noisy.array, try golden.maps("output/noise_embedded"), "noise")
         try expectCodes(noisy, golden, "noise_codes")

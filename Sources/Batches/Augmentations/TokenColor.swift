@@ -25,16 +25,20 @@ public struct TokenColor: Sendable, Equatable {
     /// - Parameter map: (…, D).
     public static func addNoise(_ map: Floats, channels: Int, _ random: inout RandomStream) {
         var (four, used) = (SIMD4<Double>.zero, 4)
-        func normal() -> Float {
+        addNoise(map, channels: channels) {
             if used == 4 { (four, used) = (random.normals(), 0) }
             used += 1
-            return Float(deviation * four[used - 1])
+            return four[used - 1]
         }
+    }
+
+    /// - Parameter normal: asked for the value of each channel, then for that of each value.
+    @inline(__always) public static func addNoise(_ map: Floats, channels: Int, normal: () -> Double) {
         for channel in 0..<channels {
-            let common = normal()
+            let common = Float(deviation * normal())
             for place in stride(from: channel, to: map.count, by: channels) { map[place] += common }
         }
-        for place in 0..<map.count { map[place] += normal() }
+        for place in 0..<map.count { map[place] += Float(deviation * normal()) }
     }
 
     /// Mean and deviation (divisor: values − 1) of each channel of a map.

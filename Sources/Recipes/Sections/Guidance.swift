@@ -58,7 +58,7 @@ extension Recipe {
                 + ".",
             "taps_target":
                 "Names of taps of the network that learns, or reference (linear maps and convolutions), blocks, "
-                + "stages. Two lists of one length are paired in order, others spread evenly.",
+                + "stages. Two lists of one length are paired in order, others spread evenly; a name may come twice.",
             "taps_guide": "The same for the guide.",
             "form": "Rows that are compared: flatten: images with all their features; samples: positions of images; "
                 + "pooled: images with the mean over positions; tokenwise: each position for itself, distances added.",
