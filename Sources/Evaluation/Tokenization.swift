@@ -48,10 +48,10 @@ public struct Tokenization {
     ///   - takeover: of the parts of a start on another host that has been silent, `RunLock.silenceSeconds`.
     ///   - progress: told the samples of this rank that are done in this start, and those it has to do.
     ///   - shouldStop: asked after every batch; parts that are whole stay.
-    /// - Returns: the set, on rank 0; nil when stopped, and on the other ranks.
+    /// - Returns: whether the set is whole; false when stopped, on every rank.
     public func run(
         takeover: Bool = false, progress: (Int, Int) -> Void, shouldStop: () -> Bool, say: (String) -> Void
-    ) throws -> TokenSet? {
+    ) throws -> Bool {
         var lock: RunLock?
         defer { try? lock?.release() }
         try communicator.onRankZero {
@@ -80,14 +80,13 @@ public struct Tokenization {
             }
         }
         try communicator.maximum(stops)
-        if stops[0] > 0 { return nil }
-        var set: TokenSet?
+        if stops[0] > 0 { return false }
         try communicator.onRankZero {
-            set = try assemble()
+            try assemble()
             try lock?.release()
             try removePath(folder)
         }
-        return set
+        return true
     }
 
     /// A part of an earlier start; a damaged one is made again.
@@ -131,7 +130,7 @@ public struct Tokenization {
         }
     }
 
-    private func assemble() throws -> TokenSet {
+    private func assemble() throws {
         let width = tokenizer.width
         var counts = [Int](repeating: 0, count: tokenizer.codes.count / width)
         try forEachRecord { _, ids in for place in 0..<ids.count { counts[Int(ids[place])] += 1 } }
@@ -150,7 +149,6 @@ public struct Tokenization {
             form.set(index, renumbered, label: source.label(index))
         }
         try form.write(to: output)
-        return try TokenSet(output)
     }
 }
 

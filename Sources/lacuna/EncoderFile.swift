@@ -125,7 +125,7 @@ struct OpenedEncoder {
         return features
     }
 
-    func stopIfAsked() throws { if session.stop.isSet { throw ExitCode(75) } }
+    func stopIfAsked() throws { if session.stop.isSet { throw StoppedBySignal() } }
 
     /// `step 936`, `untrained`.
     var weights: String {

@@ -14,6 +14,7 @@ func code(of error: any Error) -> Int32 {
     case is RecipeError, is ModelError, is PlanError, is EvaluationError: return 64
     case is DataError, is SampleError, is MaskError: return 65
     case is FileError: return 74
+    case is StoppedBySignal: return 75
     case let error as CheckpointError:
         switch error.reason {
         case .unreadable, .unwritable, .corrupt: return 74
@@ -37,4 +38,11 @@ func code(of error: any Error) -> Int32 {
     case let error as SharedError: return error.own.map(code(of:)) ?? 0
     default: return 1
     }
+}
+
+/// A signal ended work that has no checkpoint of its own.
+struct StoppedBySignal: Error, CustomStringConvertible {
+    /// What is left of it, for people.
+    var hint: String?
+    var description: String { "stopped by a signal" + (hint.map { "; \($0)" } ?? "") }
 }

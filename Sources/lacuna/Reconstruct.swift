@@ -63,7 +63,7 @@ struct Reconstruct: ParsableCommand {
         let meter = ProgressMeter("measure", "images")
         let error = try reconstruction.maskedError(images: images) { done, total in
             meter.show(done, of: total)
-            if session.stop.isSet { throw ExitCode(75) }
+            if session.stop.isSet { throw StoppedBySignal() }
         }
         meter.finish()
         session.console.say(

@@ -91,16 +91,14 @@ struct Tokenize: ParsableCommand {
         }
         let whose = communicator.size > 1 ? " of rank 0, one of \(communicator.size)" : ""
         let meter = ProgressMeter("tokenize", "images" + whose)
-        let set = try Tokenization(tokenizer, source, to: output, codebookOf: reference, over: communicator).run(
+        let isWhole = try Tokenization(tokenizer, source, to: output, codebookOf: reference, over: communicator).run(
             takeover: takeover, progress: { done, total in if communicator.rank == 0 { meter.show(done, of: total) } },
             shouldStop: { session.stop.isSet }, say: { session.console.say($0) })
         meter.finish()
-        if session.stop.isSet && set == nil {
-            session.console.say("stopped by a signal; start again to go on: \(output).parts")
-            try communicator.finish()
-            throw ExitCode(75)
+        try communicator.together {
+            if !isWhole { throw StoppedBySignal(hint: "start again to go on: \(output).parts") }
         }
-        if let set { session.console.say(set.summary) }
+        try communicator.onRankZero { session.console.say(try TokenSet(output).summary) }
     }
 }
 

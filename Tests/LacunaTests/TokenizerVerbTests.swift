@@ -64,6 +64,28 @@ import Testing
         bench.expectSameBytes("parts", "whole", step: 30)
     }
 
+    @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"), arguments: [1, 2])
+    func `a token set that a signal stopped is gone on with, to the same bytes`(ranks: Int) throws {
+        let bench = try Bench()
+        #expect(Program.shell(tokenizer(bench, updates: 20, every: 20)).code == 0)
+        let pictures = ["kind=procedural", "count=40000", "size=8", "first=0", "seed=0", "path=null", "part=null"]
+        let options = "--batch 1" + pictures.reduce("") { $0 + " --set data.train." + $1 }
+        let start = (ranks == 1 ? "" : Program.mpirun(ranks) + " ") + tokenize(bench, "parts.safetensors", options)
+        let stopped = Program.shell(
+            """
+            env \(start) & job=$!; parts=\(bench.folder)/parts.safetensors.parts
+            for i in $(seq 1000); do [ -e $parts/part-1.safetensors ] && break; sleep 0.01; done
+            kill -USR1 \(ranks == 1 ? "$job" : "$(pgrep -P $job | tail -n 1)"); wait $job
+            """)
+        #expect(stopped.code == 75 && stopped.output.contains("start again to go on"), "\(stopped.output)")
+        #expect(!bench.exists("parts.safetensors"))
+        let resumed = Program.shell(start)
+        #expect(resumed.code == 0 && resumed.output.contains("of 79 parts are there"), "\(resumed.output)")
+        #expect(!bench.exists("parts.safetensors.parts"))
+        #expect(Program.shell(tokenize(bench, "whole.safetensors", options)).code == 0)
+        #expect(bench.bytes("parts.safetensors") == bench.bytes("whole.safetensors"))
+    }
+
     @Test func `pictures become a token set that can be checked, published and read again`() throws {
         let bench = try Bench()
         let trained = Program.shell(tokenizer(bench))
