@@ -66,10 +66,13 @@ public final class Graph {
         return DropoutSite(keys: keys, number: dropoutSites)
     }
 
-    /// Marks what `body` records for recomputation: its inner values are dropped after forward and computed again
-    /// just before their backward.
-    public func recompute<Result>(_ body: () -> Result) -> Result {
-        precondition(region == nil, "recomputed regions do not nest")
+    /// Whether a plan finds something that it can compute again as `PlanOptions.recomputesBlocks` says.
+    public var hasBlocks: Bool { regions > 0 }
+
+    /// Records a block of a network. A plan may drop its inner values after forward and compute them again, to the same
+    /// bits, just before their backward: the block has no running statistics.
+    public func block<Result>(_ body: () -> Result) -> Result {
+        precondition(region == nil, "blocks do not nest")
         region = regions
         regions += 1
         defer { region = nil }

@@ -23,6 +23,7 @@ struct Lifetimes {
     private let graph: Graph
     private let flow: GradientFlow
     private let extras: [Extra]
+    private let options: PlanOptions
     private(set) var calls: [Call] = []
     private(set) var arena = Arena()
     private(set) var forwardCalls = 0
@@ -32,9 +33,10 @@ struct Lifetimes {
     private var savedBlocks: [Int?]
     private var gradientBlocks: [Int?]
 
-    init(_ graph: Graph, flow: GradientFlow, loss: Int?, wanted: [Int], recomputesCheap: Bool) {
+    init(_ graph: Graph, flow: GradientFlow, loss: Int?, wanted: [Int], options: PlanOptions) {
         self.graph = graph
         self.flow = flow
+        self.options = options
         extras = graph.nodes.map { node in
             node.operation.extra(for: node.inputs.map { graph.values[$0].shape })
         }
@@ -44,7 +46,7 @@ struct Lifetimes {
         recordForward()
         let keptValues = valueBlocks
         if let loss {
-            drop(wanted: Set(wanted), recomputesCheap: recomputesCheap)
+            drop(wanted: Set(wanted))
             recordBackward(from: loss)
             arena.extend(keptValues[loss] ?? 0, to: calls.count)
         }
@@ -52,6 +54,9 @@ struct Lifetimes {
         valueBlocks = keptValues
         arena.place()
     }
+
+    /// The block that is computed again as a whole and that a node lies in.
+    private func region(of node: Graph.Node) -> Int? { options.recomputesBlocks ? node.region : nil }
 
     private func count(_ value: Int) -> Int { graph.values[value].shape.count }
 
@@ -85,19 +90,19 @@ struct Lifetimes {
     }
 
     /// Forgets the blocks of values that backward computes again.
-    private mutating func drop(wanted: Set<Int>, recomputesCheap: Bool) {
+    private mutating func drop(wanted: Set<Int>) {
         var leavesRegion = wanted
         for (index, node) in graph.nodes.enumerated() where flow.runs[index] {
             for input in node.inputs {
                 guard let producer = graph.values[input].producer else { continue }
-                if graph.nodes[producer].region != node.region { leavesRegion.insert(input) }
+                if region(of: graph.nodes[producer]) != region(of: node) { leavesRegion.insert(input) }
             }
         }
         for (index, node) in graph.nodes.enumerated() where flow.runs[index] {
-            if node.region != nil {
+            if region(of: node) != nil {
                 savedBlocks[index] = nil
                 if !leavesRegion.contains(node.output) { valueBlocks[node.output] = nil }
-            } else if recomputesCheap, node.operation.isCheap, keepsItsInputs(node), !wanted.contains(node.output) {
+            } else if options.recomputesCheap, node.operation.isCheap, keepsItsInputs(node), !wanted.contains(node.output) {
                 valueBlocks[node.output] = nil
             }
         }
@@ -162,7 +167,7 @@ struct Lifetimes {
 
     /// Computes a dropped node again, with its whole region if it lies in one.
     private mutating func replay(_ index: Int) {
-        guard let region = graph.nodes[index].region else {
+        guard let region = region(of: graph.nodes[index]) else {
             for input in graph.nodes[index].inputs { restore(input) }
             return recordForward(index, .replay)
         }

@@ -42,7 +42,7 @@ public final class Plan {
         let isFrozen = { (name: String) in store.slot(name)?.isTrainable != true }
         let flow = GradientFlow(graph, loss: loss?.id, wanted: wanted.map(\.id), isFrozen: isFrozen)
         let lifetimes = Lifetimes(
-            graph, flow: flow, loss: loss?.id, wanted: wanted.map(\.id), recomputesCheap: options.recomputesCheap)
+            graph, flow: flow, loss: loss?.id, wanted: wanted.map(\.id), options: options)
         let arena =
             options.arena.flatMap { $0.count >= lifetimes.arena.floats ? $0 : nil }
             ?? Floats(zeros: lifetimes.arena.floats)
@@ -164,6 +164,8 @@ public final class Plan {
 public struct PlanOptions: Sendable {
     /// Outputs of cheap operations are computed again in backward instead of being kept.
     public var recomputesCheap = true
+    /// Of the blocks of a graph only what leaves them is kept; backward computes the rest again, block by block.
+    public var recomputesBlocks = false
     /// A bucket is sent as soon as it is ready; 25 MB is about as fast as one message and leaves room to overlap.
     public var bucketBytes = 25 << 20
     public var measuresTime = false

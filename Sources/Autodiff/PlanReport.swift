@@ -27,8 +27,8 @@ public struct PlanReport: Sendable {
     public let gradientBytes: Int
     /// Sizes of the ranges that go over the network, in the order in which they become ready.
     public let bucketBytes: [Int]
-    /// Forward calls that backward runs again.
-    public let recomputedOperations: Int
+    /// Forward calls that backward runs again, and their multiply-adds times two, which `flops` leaves out.
+    public let recomputedOperations, recomputedFlops: Int
 }
 
 extension PlanReport {
@@ -42,7 +42,7 @@ extension PlanReport {
         let flow = GradientFlow(graph, loss: loss?.id, wanted: wanted.map(\.id), isFrozen: isFrozen)
         let layout = ParameterLayout(graph, flow: flow)
         let lifetimes = Lifetimes(
-            graph, flow: flow, loss: loss?.id, wanted: wanted.map(\.id), recomputesCheap: options.recomputesCheap)
+            graph, flow: flow, loss: loss?.id, wanted: wanted.map(\.id), options: options)
         self.init(
             graph, flow: flow, lifetimes: lifetimes, layout: layout, buckets: layout.buckets(bytes: options.bucketBytes)
         )
@@ -59,13 +59,15 @@ extension PlanReport {
                     shape: graph.values[node.output].shape, flops: flops.forward, backwardFlops: flops.backward,
                     parameters: node.operation.parameters.reduce(0) { $0 + $1.shape.count }))
         }
+        let replays = lifetimes.calls.filter { $0.kind == .replay }
         self.init(
             rows: rows, parameterCount: layout.parameterCount,
             flops: rows.reduce(0) { $0 + $1.flops + $1.backwardFlops },
             arenaBytes: lifetimes.arena.floats * bytes, unsharedBytes: lifetimes.arena.unsharedFloats * bytes,
             parameterBytes: layout.valueCount * bytes, gradientBytes: layout.gradientCount * bytes,
             bucketBytes: buckets.map { $0.count * bytes },
-            recomputedOperations: lifetimes.calls.filter { $0.kind == .replay }.count)
+            recomputedOperations: replays.count,
+            recomputedFlops: replays.reduce(0) { $0 + flow.flops(of: graph.nodes[$1.node], in: graph).forward })
     }
 }
 

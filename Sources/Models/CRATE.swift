@@ -90,7 +90,8 @@ extension [CRATELayer] {
     func outputs(_ tokens: Tensor) -> [CRATELayerValues] {
         var values: [CRATELayerValues] = []
         for (index, layer) in enumerated() {
-            values.append(layer(values.last?.output ?? tokens))
+            let input = values.last?.output ?? tokens
+            values.append(input.graph.block { layer(input) })
             values[index].output.tap(.block, "blocks.\(index)")
         }
         return values

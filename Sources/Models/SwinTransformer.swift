@@ -82,7 +82,7 @@ public struct SwinTransformer: MaskedEncoder {
         let tokens = x
         let outputs = stages.enumerated().map { index, stage in
             let blocks = stage.blocks.enumerated().map { number, block in
-                let output = block(x)
+                let output = x.graph.block { block(x) }
                 x = output.tokens.tap(.block, "layers.\(index).blocks.\(number)")
                 return output
             }

@@ -57,7 +57,7 @@ public struct TokenDecoder {
     ///   - mask: of `TokenFate`s, (B, …).
     public func callAsFunction(_ latent: Tensor, mask: Tensor) -> Tensor {
         var x = positions(HiddenTokens(.putBack)(embedding(latent), mask: mask))
-        for block in blocks { x = block(x) }
+        for block in blocks { x = x.graph.block { block(x) } }
         // The class token predicts nothing; leaving it out before the head gives the same scores.
         return head(TokenRange(places)(norm(x)))
     }

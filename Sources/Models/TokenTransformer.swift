@@ -52,7 +52,7 @@ public struct TokenTransformer: Encoder {
     private func run(_ tokens: Tensor) -> [Tensor] {
         var x = tokens
         return blocks.enumerated().map { index, block in
-            x = block(x).tap(.block, "blocks.\(index)")
+            x = x.graph.block { block(x) }.tap(.block, "blocks.\(index)")
             return x
         }
     }

@@ -74,7 +74,7 @@ public struct VisionTransformer: MaskedEncoder {
         let bias = sharedBias?(in: images.graph)
         var outputs: [Tensor] = []
         for (index, block) in blocks.enumerated() {
-            x = block(x, sharedBias: bias).tap(.block, "blocks.\(index)")
+            x = x.graph.block { block(x, sharedBias: bias) }.tap(.block, "blocks.\(index)")
             outputs.append(x)
         }
         return Encoding(patches: patches, tokens: tokens, sharedBias: bias, blocks: outputs, output: norm?(x) ?? x)

@@ -36,7 +36,7 @@ public struct Catalog: Sendable {
         var kinds = Catalogue.sources
         for method in objectives { kinds.objectives[method.kind] = entry(method) }
         for model in models { kinds.models[model.kind] = entry(model) }
-        kinds.rules.append(checkGuidance)
+        kinds.rules += [checkGuidance, checkRecompute]
         return kinds
     }
 
@@ -104,5 +104,17 @@ public struct Catalog: Sendable {
             let place = error.place.hasPrefix("guidance.") ? error.place : "guidance.guide_arch"
             here.require(false, at: place, "\(error.expected) expected, found \(error.found); \(error.hint)")
         } catch { here.require(false, at: "guidance", "\(error)") }
+    }
+
+    /// Only some networks have blocks that may run twice; what else is wrong with a recipe is said elsewhere.
+    @Sendable private func checkRecompute(_ recipe: Recipe, _ here: Here) {
+        let graph = Graph()
+        guard recipe.recompute == true,
+            let objective = try? objective(recipe, graph.scope, InputSpec(recipe, classes: 10))
+        else { return }
+        _ = objective.loss(objective.inputs(graph, batch: 2))
+        here.require(
+            graph.hasBlocks, at: "recompute", reading: ["model.kind"],
+            "'\(recipe.model.kind)' has no blocks that can be computed twice; transformers and CRATE have")
     }
 }

@@ -18,7 +18,7 @@ public struct Change: Sendable, Equatable, CustomStringConvertible {
 
 extension Recipe {
     /// Keys that change what is written about a run or how fast it goes, never its numbers.
-    public static let safeKeys: Set = ["about", "reference", "log", "checkpoint", "threads", "loader", "limits"]
+    public static let safeKeys: Set = ["about", "reference", "log", "checkpoint", "threads", "recompute", "loader", "limits"]
 
     /// What differs from the recipe a run was started with, in the order of the keys.
     public func changes(from other: Recipe) -> [Change] {

@@ -20,6 +20,8 @@ public struct PlanSummary {
     public let samples: Int
     /// Of one micro-batch on one rank.
     public let report: PlanReport
+    /// Of the values, by computing blocks again; nil where all are kept.
+    public let savedBytes: Int?
     public let length: Length?
     /// What pictures take as tokens, where the recipe trains a tokenizer; and bytes of one in the data now, where they are there.
     public let tokens: TokenStorage?
@@ -58,13 +60,19 @@ public struct PlanSummary {
         } catch { problem = "\(error)" }
         let experiment = try Experiment(recipe, samples: samples, classes: classes, training: 0)
         length?.updates *= experiment.networks
-        report = try PlanReport(
-            experiment.graph, minimising: experiment.minimised,
-            keeping: [experiment.loss.sum, experiment.loss.weight]
-                + (experiment.guided?.links.map(\.distance) ?? []))
+        func report(recomputes: Bool) throws -> PlanReport {
+            var options = PlanOptions()
+            options.recomputesBlocks = recomputes
+            return try PlanReport(
+                experiment.graph, minimising: experiment.minimised,
+                keeping: [experiment.loss.sum, experiment.loss.weight]
+                    + (experiment.guided?.links.map(\.distance) ?? []), options: options)
+        }
+        self.report = try report(recomputes: recipe.recompute ?? false)
+        savedBytes = recipe.recompute == true ? try report(recomputes: false).arenaBytes - self.report.arenaBytes : nil
         guidance = try experiment.guided.map { try GuidanceSummary($0) }
         networks = experiment.networks
-        stateBytes = networks * recipe.updateRule.stateNames.count * report.gradientBytes
+        stateBytes = networks * recipe.updateRule.stateNames.count * self.report.gradientBytes
         targets = experiment.objective.earlyLearning.flatMap { settings in
             length.map { length in
                 let isSharded = settings.isSharded(samples: length.images, classes: classes)
@@ -74,7 +82,7 @@ public struct PlanSummary {
             }
         }
         evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
-        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * report.parameterBytes
+        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * self.report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
         loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
@@ -126,7 +134,7 @@ public struct PlanSummary {
     ///   - share: of that rate which whole steps reach.
     public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
         let guided = (guidance?.guide.flops ?? 0) + (guidance?.comparisonFlops ?? 0)
-        return Double((flops - guided) * recipe.batch.accumulation) / (rate * Double(threads) * share)
+        return Double((flops + report.recomputedFlops - guided) * recipe.batch.accumulation) / (rate * Double(threads) * share)
     }
 
     /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.

@@ -56,6 +56,7 @@ public final class Trainer {
         var options = options
         let sums = RankSums(communicator)
         options.sumOverRanks = { sums.add($0) }
+        options.recomputesBlocks = recipe.recompute ?? false
         rankSums = sums
         rule = recipe.updateRule
         let here = TrainedNetwork.Surroundings(

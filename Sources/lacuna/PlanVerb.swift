@@ -135,6 +135,11 @@ private struct Cost {
             "  values and scratch",
             "\(sizeText(report.arenaBytes)), \(sizeText(report.unsharedBytes)) if nothing shared memory; "
                 + "\(report.recomputedOperations) operations computed again in backward")
+        if let saved = summary.savedBytes {
+            let share = 100 * Double(report.recomputedFlops) / Double(report.flops)
+            table.add(
+                "  saved by computing again", "\(sizeText(saved)), for \(fixed(share, digits: 0)) % more operations")
+        }
         if summary.evaluationBytes > 0 { table.add("  evaluation", sizeText(summary.evaluationBytes)) }
         if let guidance = summary.guidance {
             table.add("  guide", "\(sizeText(guidance.bytes)), until its last update")
@@ -175,8 +180,8 @@ private struct Cost {
         text += "\(fixed(PlanSummary.usualShare * 100, digits: 0)) % of it.\n"
         if summary.memoryBytes > memory.available {
             text += "warning: a rank needs \(sizeText(summary.memoryBytes)), this machine has "
-            text += "\(sizeText(memory.available)) to give. Use more ranks on more machines, or a larger "
-            text += "batch.accumulation.\n"
+            text += "\(sizeText(memory.available)) to give. Use more ranks on more machines, a larger "
+            text += "batch.accumulation, or 'recompute: true' where the network has it.\n"
         }
         return text
     }
@@ -198,6 +203,7 @@ private struct Cost {
             "evaluation_bytes": .integer(summary.evaluationBytes), "unshared_bytes": .integer(report.unsharedBytes),
             "loader_bytes": .integer(summary.loaderBytes),
             "recomputed_operations": .integer(report.recomputedOperations),
+            "recomputed_flops": .integer(report.recomputedFlops),
             "bucket_bytes": .array(report.bucketBytes.map(JSON.integer)),
             "exchanged_bytes": .integer(summary.exchangedBytes), "checkpoint_bytes": .integer(summary.checkpointBytes),
             "product_flops_per_second": .number(rate.flopsPerSecond.rounded()),

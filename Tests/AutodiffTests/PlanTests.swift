@@ -10,7 +10,7 @@ private struct Tower {
     let loss: Tensor
     let inner: Tensor
 
-    init(depth: Int, width: Int, recomputes: Bool, sharesWeights: Bool = false) {
+    init(depth: Int, width: Int, sharesWeights: Bool = false) {
         input = graph.input("x", [width])
         var x = input
         var inner = x
@@ -22,13 +22,17 @@ private struct Tower {
                 inner = x.apply(first).apply(Square())
                 return x.apply(Plus(), inner.apply(second))
             }
-            x = recomputes ? graph.recompute { body(x) } : body(x)
+            x = graph.block { body(x) }
         }
         self.inner = inner
         loss = x.apply(Square()).apply(Total())
     }
 
-    func gradients(options: PlanOptions, pool: WorkerPool) throws -> (ParameterStore, Plan) {
+    func gradients(
+        recomputes: Bool = false, options: PlanOptions = PlanOptions(), pool: WorkerPool
+    ) throws -> (ParameterStore, Plan) {
+        var options = options
+        options.recomputesBlocks = recomputes
         let store = ParameterStore(graph, minimising: loss, seed: 7, pool: pool)
         let plan = try Plan(graph, minimising: loss, store: store, pool: pool, options: options)
         plan.set(input, Floats((0..<input.shape.count).map { Float($0) * 0.1 - 0.3 }))
@@ -42,8 +46,8 @@ private struct Tower {
     let pool = WorkerPool(threads: 1)
 
     @Test(arguments: [false, true]) func `gradients agree with finite differences`(recomputes: Bool) throws {
-        let tower = Tower(depth: 3, width: 5, recomputes: recomputes)
-        let (store, plan) = try tower.gradients(options: PlanOptions(), pool: pool)
+        let tower = Tower(depth: 3, width: 5)
+        let (store, plan) = try tower.gradients(recomputes: recomputes, pool: pool)
         for name in store.names {
             let (values, gradient) = (try #require(store.value(name)), try #require(store.gradient(name)).array)
             for index in 0..<values.count {
@@ -63,10 +67,10 @@ private struct Tower {
     @Test func `recomputing and sharing memory change no bit of a gradient`() throws {
         var plain = PlanOptions()
         plain.recomputesCheap = false
-        let expected = try Tower(depth: 4, width: 9, recomputes: false).gradients(options: plain, pool: pool).0
+        let expected = try Tower(depth: 4, width: 9).gradients(options: plain, pool: pool).0
         for recomputes in [false, true] {
-            let tower = Tower(depth: 4, width: 9, recomputes: recomputes)
-            let (store, plan) = try tower.gradients(options: PlanOptions(), pool: pool)
+            let tower = Tower(depth: 4, width: 9)
+            let (store, plan) = try tower.gradients(recomputes: recomputes, pool: pool)
             #expect(store.gradients.array == expected.gradients.array)
             #expect(plan.report.recomputedOperations > 0)
             #expect(plan.report.arenaBytes < plan.report.unsharedBytes)
@@ -74,8 +78,8 @@ private struct Tower {
     }
 
     @Test func `a shared parameter gets the sum of its uses`() throws {
-        let shared = Tower(depth: 2, width: 4, recomputes: false, sharesWeights: true)
-        let (store, plan) = try shared.gradients(options: PlanOptions(), pool: pool)
+        let shared = Tower(depth: 2, width: 4, sharesWeights: true)
+        let (store, plan) = try shared.gradients(pool: pool)
         let once = store.gradients.array
         plan.forward()
         plan.backward(adding: true)
@@ -85,7 +89,7 @@ private struct Tower {
     }
 
     @Test func `parameters lie in the order in which backward finishes them`() throws {
-        let tower = Tower(depth: 3, width: 4, recomputes: false)
+        let tower = Tower(depth: 3, width: 4)
         var options = PlanOptions()
         options.bucketBytes = 1
         let (store, plan) = try tower.gradients(options: options, pool: pool)
@@ -112,7 +116,7 @@ private struct Tower {
     }
 
     @Test func `a frozen parameter costs no gradient and keeps its value`() throws {
-        let tower = Tower(depth: 2, width: 4, recomputes: false)
+        let tower = Tower(depth: 2, width: 4)
         let store = ParameterStore(
             tower.graph, minimising: tower.loss, seed: 7, pool: pool, isFrozen: { $0.hasPrefix("blocks.0") })
         let plan = try Plan(tower.graph, minimising: tower.loss, store: store, pool: pool)
@@ -125,8 +129,8 @@ private struct Tower {
     }
 
     @Test func `a step allocates nothing`() throws {
-        let tower = Tower(depth: 3, width: 64, recomputes: true)
-        let (_, plan) = try tower.gradients(options: PlanOptions(), pool: pool)
+        let tower = Tower(depth: 3, width: 64)
+        let (_, plan) = try tower.gradients(recomputes: true, pool: pool)
         let image = Floats(zeros: 64)
         let before = allocations_of_this_thread()
         plan.set(tower.input, image)

@@ -35,6 +35,45 @@ import Training
         }
     }
 
+    private static let swin =
+        "model={kind: swin, preset: null, init_values: null, relative_positions: null, "
+        + "shared_relative_positions: null, width: 16, depths: [1, 2], heads: [1, 2], patch: 4, window: 4, drop_path: 0.1, "
+        + "absolute_positions: false}"
+
+    /// Drop path, dropout and a guide's taps among them.
+    @Test(arguments: [
+        (micro, ["model.drop_path=0.1"]),
+        ("Recipes/simmim-vit_micro-procedural.yaml", [swin, "objective.mask_patch=8"]),
+        ("Recipes/crate_mae-micro-procedural.yaml", []),
+        ("Recipes/crate_mae-micro-by_vit-procedural.yaml", ["guidance.cka_batch=8"]),
+        ("Recipes/mtm-token_vit_micro-digits.yaml", []),
+        ("Recipes/finetune-token_vit_micro-digits.yaml", []),
+    ])
+    func `computing blocks again takes less memory and changes no bit of the weights`(
+        path: String, overrides: [String]
+    ) throws {
+        let kept = try bench(path, batch: 8, overrides)
+        let computedAgain = try bench(path, batch: 8, overrides + ["recompute=true"])
+        for _ in 0..<3 {
+            try kept.step()
+            try computedAgain.step()
+        }
+        #expect(try kept.result().loss == computedAgain.result().loss)
+        #expect(kept.trainer.store.values.array == computedAgain.trainer.store.values.array)
+        let (all, few) = (kept.trainer.plan.report, computedAgain.trainer.plan.report)
+        print("\(path): \(all.arenaBytes) bytes of values, \(few.arenaBytes) when computed again")
+        #expect(few.arenaBytes < all.arenaBytes)
+        // Blocks hold most of the work; nothing is computed more than twice.
+        #expect(Double(few.recomputedFlops) > 0.15 * Double(all.flops) && 3 * few.recomputedFlops <= all.flops)
+        #expect(all.recomputedFlops == 0)
+    }
+
+    @Test func `a network whose blocks cannot run twice is refused`() {
+        #expect(throws: RecipeError.self) {
+            try shippedRecipe("Recipes/spark-small16-procedural.yaml", ["recompute=true"])
+        }
+    }
+
     @Test func `micro-batches are added without allocating`() throws {
         let recipe = try shippedRecipe(Self.micro, ["batch.global=8", "batch.accumulation=2"])
         let bench = try StepBench(recipe, communicator: SingleProcess(), pool: WorkerPool(threads: 1))

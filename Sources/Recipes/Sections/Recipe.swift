@@ -29,6 +29,7 @@ public struct Recipe: RecipeSection {
     public let checkpoint: Checkpoint?
     public let log: Log
     public let threads: Int?
+    public let recompute: Bool?
     public let loader: Loader
     public let limits: Limits?
     /// The recipe as it was read, with parents, overrides and defaults in place.
@@ -36,7 +37,8 @@ public struct Recipe: RecipeSection {
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, about, reference, seed, data, tokens, objective, model, batch, optimizer, schedule, clip
-        case gradNoise, average, evaluation, onlineProbe, guidance, checkpoint, log, threads, loader, limits
+        case gradNoise, average, evaluation, onlineProbe, guidance, checkpoint, log, threads, recompute, loader,
+            limits
         case pictures = "images"
     }
 
@@ -72,6 +74,9 @@ public struct Recipe: RecipeSection {
         "checkpoint": "When the state of the run is saved; absent: never.",
         "log": "When a line is written.",
         "threads": "Compute threads of a rank; absent: as many as the launcher left to it.",
+        "recompute":
+            "Whether backward computes the inner values of each transformer block again in place of keeping them: less memory, "
+            + "more time, the same weights; absent: no.",
         "loader": "Reading and augmenting ahead of the step.",
         "limits": "Faults a run survives; absent: the first one ends it.",
     ]
