@@ -102,7 +102,9 @@ struct Lifetimes {
             if region(of: node) != nil {
                 savedBlocks[index] = nil
                 if !leavesRegion.contains(node.output) { valueBlocks[node.output] = nil }
-            } else if options.recomputesCheap, node.operation.isCheap, keepsItsInputs(node), !wanted.contains(node.output) {
+            } else if options.recomputesCheap, node.operation.isCheap, keepsItsInputs(node),
+                !wanted.contains(node.output)
+            {
                 valueBlocks[node.output] = nil
             }
         }

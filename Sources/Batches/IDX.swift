@@ -91,7 +91,4 @@ public struct IDX: SampleSource {
 
 extension IDX {
     public static let digitNames = (0..<10).map(String.init)
-    public static let fashionNames = [
-        "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-    ]
 }

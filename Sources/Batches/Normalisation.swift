@@ -38,5 +38,4 @@ public struct Normalisation: Sendable {
     public static let imageNet = Normalisation(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
     public static let cifar10 = Normalisation(mean: [0.4914, 0.4822, 0.4465], deviation: [0.2023, 0.1994, 0.2010])
     public static let cifar100 = Normalisation(mean: [0.5071, 0.4867, 0.4408], deviation: [0.2675, 0.2565, 0.2761])
-    public static let clothing1M = Normalisation(mean: [0.6959, 0.6537, 0.6371], deviation: [0.3113, 0.3192, 0.3214])
 }

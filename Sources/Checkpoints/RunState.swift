@@ -51,8 +51,6 @@ public struct RunState: Codable, Equatable, Sendable {
         return XXHash64.hash(text)
     }
 
-    public var recipeHash: UInt64 { Self.hash(of: recipe) }
-
     /// The keys in which the recipe of a resumed run differs, sorted.
     public func changes(to now: [String: String]) -> [RecipeChange] {
         Set(recipe.keys).union(now.keys).sorted().compactMap { key in

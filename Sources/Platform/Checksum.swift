@@ -3,14 +3,12 @@ public struct Checksum: Sendable {
     private let table: [UInt32]
 
     /// - Parameter polynomial: reversed bits of the generator.
-    public init(polynomial: UInt32) {
+    private init(polynomial: UInt32) {
         table = (0..<256).map { byte in
             (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ polynomial : value >> 1 }
         }
     }
 
-    /// CRC-32 of PNG and zip.
-    public static let crc32 = Checksum(polynomial: 0xEDB8_8320)
     /// CRC-32C (Castagnoli) of record files.
     public static let crc32c = Checksum(polynomial: 0x82F6_3B78)
 

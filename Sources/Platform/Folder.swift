@@ -97,12 +97,3 @@ public func removePath(_ path: String) throws(FileError) {
         guard unlink(path) == 0 || errno == ENOENT else { throw FileError(path: path, action: "remove", code: errno) }
     }
 }
-
-/// Cuts a file down to its first `bytes`; one that is shorter already stays as it is and is named in the error.
-public func cutFile(_ path: String, to bytes: Int) throws(FileError) {
-    guard let status = FileStatus(path) else { throw FileError(path: path, action: "cut", code: ENOENT) }
-    guard status.bytes >= bytes else {
-        throw FileError(path: path, action: "cut \(status.bytes) bytes to \(bytes)", code: EINVAL)
-    }
-    guard truncate(path, bytes) == 0 else { throw FileError(path: path, action: "cut", code: errno) }
-}

@@ -18,7 +18,9 @@ public struct Change: Sendable, Equatable, CustomStringConvertible {
 
 extension Recipe {
     /// Keys that change what is written about a run or how fast it goes, never its numbers.
-    public static let safeKeys: Set = ["about", "reference", "log", "checkpoint", "threads", "recompute", "loader", "limits"]
+    public static let safeKeys: Set = [
+        "about", "reference", "log", "checkpoint", "threads", "recompute", "loader", "limits",
+    ]
 
     /// What differs from the recipe a run was started with, in the order of the keys.
     public func changes(from other: Recipe) -> [Change] {
@@ -38,22 +40,7 @@ extension Recipe {
     /// Every key with its value, free of spelling, as a checkpoint keeps it.
     public var keys: [String: String] { Dictionary(leaves.map { ($0.path, $0.value) }) { first, _ in first } }
 
-    /// A number for the keys that decide the weights: equal on every machine and for every spelling of the values.
-    public var stateFingerprint: UInt64 { fingerprint { !Self.isSafe($0) } }
-
-    /// A number for the whole resolved recipe.
-    public var fingerprint: UInt64 { fingerprint { _ in true } }
-
     private static func isSafe(_ path: String) -> Bool { safeKeys.contains(String(path.prefix { $0 != "." })) }
-
-    /// FNV-1a over `path=value` lines in alphabetical order.
-    private func fingerprint(of isWanted: (String) -> Bool) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for line in leaves.filter({ isWanted($0.path) }).map({ "\($0.path)=\($0.value)\n" }).sorted() {
-            for byte in line.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        }
-        return hash
-    }
 
     private struct Leaf {
         let path: String

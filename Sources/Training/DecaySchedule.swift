@@ -13,20 +13,3 @@ public enum DecaySchedule: Sendable, Equatable {
         }
     }
 }
-
-/// How a recipe's rates grow with the global batch (samples of one update over all ranks).
-public enum BatchScaling: Sendable, Equatable {
-    case none
-    /// batch / per
-    case linear(per: Int)
-    /// sqrt(batch / per): SeiT++ finetuning, sqrt(G)/8 with per = 64.
-    case squareRoot(per: Int)
-
-    public func factor(batch: Int) -> Double {
-        switch self {
-        case .none: 1
-        case .linear(let per): Double(batch) / Double(per)
-        case .squareRoot(let per): (Double(batch) / Double(per)).squareRoot()
-        }
-    }
-}

@@ -134,7 +134,8 @@ public struct PlanSummary {
     ///   - share: of that rate which whole steps reach.
     public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
         let guided = (guidance?.guide.flops ?? 0) + (guidance?.comparisonFlops ?? 0)
-        return Double((flops + report.recomputedFlops - guided) * recipe.batch.accumulation) / (rate * Double(threads) * share)
+        return Double((flops + report.recomputedFlops - guided) * recipe.batch.accumulation)
+            / (rate * Double(threads) * share)
     }
 
     /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.

@@ -58,7 +58,7 @@ public final class TrainingRun {
         fingerprint = DataFingerprint(source.fingerprint)
         try communicator.agree(
             on: [
-                "program": options.program, "recipe": String(recipe.fingerprint, radix: 16),
+                "program": options.program, "recipe": String(RunState.hash(of: recipe.keys), radix: 16),
                 "data": source.fingerprint.description,
             ])
         sampler = try recipe.sampler(of: source)

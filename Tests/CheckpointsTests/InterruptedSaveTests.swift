@@ -96,13 +96,4 @@ import Testing
         #expect(outcome.isSaved && !outcome.failures.isEmpty)
         #expect(try CheckpointStore(path).newestValid()?.step == 2)
     }
-
-    @Test func `metrics are cut back to the bytes of the checkpoint and never grown`() throws {
-        let folder = try TemporaryFolder()
-        let path = folder.path(of: "metrics.jsonl")
-        try write(Array("{\"step\":1}\n{\"step\":2}\n{\"st".utf8), to: path)
-        try cutFile(path, to: 11)
-        #expect(try contents(path) == Array("{\"step\":1}\n".utf8))
-        #expect(throws: FileError.self) { try cutFile(path, to: 12) }
-    }
 }

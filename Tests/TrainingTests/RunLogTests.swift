@@ -132,10 +132,9 @@ struct RunLogTests {
 struct EventFileTests {
     private func bytes(_ path: String) -> [UInt8] { [UInt8](FileManager.default.contents(atPath: path) ?? Data()) }
 
-    @Test func `checksums give the published check values`() {
+    @Test func `the checksum gives the published check value`() {
         let digits = Array("123456789".utf8)
         #expect(Checksum.crc32c.value(of: digits) == 0xE306_9283)
-        #expect(Checksum.crc32.value(of: digits) == 0xCBF4_3926)
     }
 
     @Test func `a scalar record has the bytes that TensorBoard writes`() throws {

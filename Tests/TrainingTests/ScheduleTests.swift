@@ -65,12 +65,6 @@ struct ScheduleTests {
         #expect(abs(schedule.value(at: 39, clock: clock) - 0.2) < 1e-15)
     }
 
-    @Test func `rates grow with the batch by the recipe's law`() {
-        #expect(BatchScaling.linear(per: 512).factor(batch: 2048) == 4)
-        #expect(BatchScaling.squareRoot(per: 64).factor(batch: 1024) == 4)
-        #expect(BatchScaling.none.factor(batch: 2048) == 1)
-    }
-
     @Test(arguments: [
         ([3, 4, 6, 3], 6), ([3, 4, 23, 3], 12), ([3, 8, 36, 3], 13), ([3, 24, 36, 3], 17),
     ])
