@@ -26,13 +26,15 @@ public struct TokenizerStack {
         norm = LayerNorm(scope["norm"], sizes.width, epsilon: Self.epsilon)
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor { norm(layers.reduce(x) { $1($0) }) }
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        norm(layers.reduce(x) { x, layer in x.graph.block { layer(x) } })
+    }
 
     /// What each layer gives; the last one is normed.
     func outputs(_ x: Tensor) -> [Tensor] {
         var (x, outputs) = (x, [Tensor]())
         for layer in layers {
-            x = layer(x)
+            x = x.graph.block { layer(x) }
             outputs.append(x)
         }
         return outputs.dropLast() + [norm(x)]

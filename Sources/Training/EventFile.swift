@@ -67,7 +67,9 @@ public final class EventFile {
 
     /// The checksum of a checksum would be weak, so record files rotate it and add a constant.
     static func masked(_ bytes: [UInt8]) -> UInt32 {
-        let value = Checksum.crc32c.value(of: bytes)
+        var checksum = CyclicChecksum(.crc32c)
+        checksum.add(bytes)
+        let value = checksum.value
         return (value >> 15 | value << 17) &+ 0xA282_EAD8
     }
 }

@@ -60,7 +60,7 @@ public struct PlanSummary {
         } catch { problem = "\(error)" }
         let experiment = try Experiment(recipe, samples: samples, classes: classes, training: 0)
         length?.updates *= experiment.networks
-        func report(recomputes: Bool) throws -> PlanReport {
+        func planned(recomputes: Bool) throws -> PlanReport {
             var options = PlanOptions()
             options.recomputesBlocks = recomputes
             return try PlanReport(
@@ -68,11 +68,12 @@ public struct PlanSummary {
                 keeping: [experiment.loss.sum, experiment.loss.weight]
                     + (experiment.guided?.links.map(\.distance) ?? []), options: options)
         }
-        self.report = try report(recomputes: recipe.recompute ?? false)
-        savedBytes = recipe.recompute == true ? try report(recomputes: false).arenaBytes - self.report.arenaBytes : nil
+        let report = try planned(recomputes: recipe.recompute ?? false)
+        self.report = report
+        savedBytes = recipe.recompute == true ? try planned(recomputes: false).arenaBytes - report.arenaBytes : nil
         guidance = try experiment.guided.map { try GuidanceSummary($0) }
         networks = experiment.networks
-        stateBytes = networks * recipe.updateRule.stateNames.count * self.report.gradientBytes
+        stateBytes = networks * recipe.updateRule.stateNames.count * report.gradientBytes
         targets = experiment.objective.earlyLearning.flatMap { settings in
             length.map { length in
                 let isSharded = settings.isSharded(samples: length.images, classes: classes)
@@ -82,7 +83,7 @@ public struct PlanSummary {
             }
         }
         evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
-        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * self.report.parameterBytes
+        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
         loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)

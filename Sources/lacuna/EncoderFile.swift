@@ -117,15 +117,13 @@ struct OpenedEncoder {
         defer { meter.finish() }
         let features = try extractor.features(of: source, cache: cache, over: session.communicator) { done, total in
             if session.communicator.rank == 0 { meter.show(done, of: total) }
-            try stopIfAsked()
+            try session.stopIfAsked()
         }
         if let features, features.count < source.count {
             console.warn("\(source.name): \(source.count - features.count) samples cannot be read and are left out")
         }
         return features
     }
-
-    func stopIfAsked() throws { if session.stop.isSet { throw StoppedBySignal() } }
 
     /// `step 936`, `untrained`.
     var weights: String {

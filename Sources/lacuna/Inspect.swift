@@ -79,7 +79,7 @@ struct Inspect: ParsableCommand {
         }
         var found = try boxes.inspection(images: images, over: communicator) { task, done, total in
             if session.console.isHeard { task.show(done, of: total) }
-            if session.stop.isSet { throw StoppedBySignal() }
+            try session.stopIfAsked()
         }
         guard communicator.rank == 0 else { return }
         let folder = output ?? LayerInspection.folder(of: place.run ?? ".")

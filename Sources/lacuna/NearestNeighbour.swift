@@ -69,7 +69,7 @@ struct NearestNeighbour: ParsableCommand {
             found.append(
                 try neighbours.score(train: trainFeatures, rows: rows, test: testFeatures, norm: norm) { done, total in
                     meter.show(done, of: total)
-                    try encoder.stopIfAsked()
+                    try encoder.session.stopIfAsked()
                 })
             meter.finish()
             samples = rows.count

@@ -66,7 +66,7 @@ struct Probe: ParsableCommand {
             let meter = ProgressMeter("seed \(seed)", kind == .logistic ? "passes" : "updates")
             let outcome = try probe.run(seed: seed, on: encoder.train, amount: fewShot.amount) { done, total in
                 meter.show(done, of: total)
-                try encoder.stopIfAsked()
+                try encoder.session.stopIfAsked()
             }
             meter.finish()
             outcomes.append(outcome)

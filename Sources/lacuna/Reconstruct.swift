@@ -63,7 +63,7 @@ struct Reconstruct: ParsableCommand {
         let meter = ProgressMeter("measure", "images")
         let error = try reconstruction.maskedError(images: images) { done, total in
             meter.show(done, of: total)
-            if session.stop.isSet { throw StoppedBySignal() }
+            try session.stopIfAsked()
         }
         meter.finish()
         session.console.say(

@@ -38,6 +38,9 @@ struct Session {
 
     init(threads: Int?) throws { try self.init(threads: threads, on: Self.join()) }
 
+    /// Ends work that has no checkpoint of its own.
+    func stopIfAsked() throws { if stop.isSet { throw StoppedBySignal() } }
+
     private static func ranksOnTheseProcessors(_ communicator: any Communicator, _ processors: Processors) -> Int {
         let all = ProcessInfo.processInfo.activeProcessorCount
         return processors.allowed < all ? 1 : communicator.localSize

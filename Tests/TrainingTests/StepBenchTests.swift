@@ -48,6 +48,7 @@ import Training
         ("Recipes/crate_mae-micro-by_vit-procedural.yaml", ["guidance.cka_batch=8"]),
         ("Recipes/mtm-token_vit_micro-digits.yaml", []),
         ("Recipes/finetune-token_vit_micro-digits.yaml", []),
+        ("Recipes/tokenizer-vq_vit_micro-digits.yaml", []),
     ])
     func `computing blocks again takes less memory and changes no bit of the weights`(
         path: String, overrides: [String]

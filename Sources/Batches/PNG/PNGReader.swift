@@ -1,4 +1,5 @@
 import Kernels
+import Platform
 
 /// The header chunk of a PNG file and what follows from it.
 struct PNGHeader {
@@ -66,7 +67,7 @@ struct PNGFile {
             guard file.count - position - 12 >= count else { throw PNGFault(reason: "ends early") }
             let kind = String(decoding: file[position + 4..<position + 8].array, as: UTF8.self)
             let content = file[position + 8..<position + 8 + count]
-            var checksum = CyclicChecksum()
+            var checksum = CyclicChecksum(.crc32)
             checksum.add(file[position + 4..<position + 8 + count])
             guard checksum.value == file.bigEndian(at: position + 8 + count) else {
                 throw PNGFault(reason: "has a damaged chunk '\(kind)'")

@@ -1,4 +1,5 @@
 import Kernels
+import Platform
 
 extension Image {
     /// The picture as a PNG file: 8-bit RGB.
@@ -39,8 +40,8 @@ private func bigEndian(_ value: Int) -> [UInt8] {
 }
 
 private func append(_ kind: String, _ content: [UInt8], to file: inout [UInt8]) {
-    var checksum = CyclicChecksum()
-    checksum.add(kind.utf8)
+    var checksum = CyclicChecksum(.crc32)
+    checksum.add(Array(kind.utf8))
     checksum.add(content)
     file += bigEndian(content.count) + Array(kind.utf8) + content + bigEndian(Int(checksum.value))
 }
