@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "Platform", dependencies: ["Kernels"], swiftSettings: language),
         // Layer 2
         .target(name: "Autodiff", dependencies: ["Kernels"], swiftSettings: safe),
-        .target(name: "Batches", dependencies: ["Kernels", "Platform", "CImage"], swiftSettings: safe),
+        .target(name: "Batches", dependencies: ["Kernels", "Platform", "CImage", "Recipes"], swiftSettings: safe),
         .target(name: "Cluster", dependencies: ["Kernels", "Platform", "COpenMPI"], swiftSettings: safe),
         .target(name: "Checkpoints", dependencies: ["Kernels", "Platform"], swiftSettings: safe),
         // Layers 3 to 5
@@ -45,27 +45,29 @@ let package = Package(
         .target(
             name: "Objectives", dependencies: ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
             swiftSettings: safe),
+        .target(name: "Optimizers", dependencies: ["Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         // Layer 6
         .target(
             name: "Training",
             dependencies: [
-                "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes", "Kernels",
+                "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints",
+                "Recipes", "Kernels",
                 "Platform", logging,
             ],
             swiftSettings: safe),
         .target(
             name: "Evaluation",
             dependencies: [
-                "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints",
-                "Recipes", "Kernels",
-                "Platform",
+                "Training", "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster",
+                "Checkpoints", "Recipes", "Kernels", "Platform",
             ],
             swiftSettings: safe),
         // Layer 7
         .executableTarget(
             name: "lacuna",
             dependencies: [
-                "Training", "Evaluation", "Objectives", "Models", "Autodiff", "Batches", "Cluster", "Checkpoints",
+                "Training", "Evaluation", "Optimizers", "Objectives", "Models", "Autodiff", "Batches", "Cluster",
+                "Checkpoints",
                 "Recipes", "Kernels", "Platform", arguments, logging,
             ],
             swiftSettings: safe),
@@ -86,27 +88,29 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Objectives", "Models", "Layers", "Autodiff", "Cluster", "Batches", "Checkpoints",
-                "Recipes",
-                "Kernels", "Platform", "AllocationCounter",
+                "Training", "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Cluster", "Batches",
+                "Checkpoints", "Recipes", "Kernels", "Platform", "AllocationCounter",
             ]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: [
-                "Evaluation", "Training", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes",
+                "Evaluation", "Training", "Optimizers", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints",
+                "Recipes",
                 "Kernels", "Platform",
             ]),
         .testTarget(
             name: "LacunaTests",
             dependencies: [
-                "lacuna", "Training", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes",
+                "lacuna", "Training", "Optimizers", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints",
+                "Recipes",
                 "Kernels",
             ]),
         .testTarget(name: "Structure"),
         .testTarget(
             name: "Golden",
             dependencies: [
-                "Evaluation", "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints",
+                "Evaluation", "Training", "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Batches",
+                "Checkpoints",
                 "Recipes", "Kernels", "Platform",
             ],
             exclude: ["Fixtures"]),

@@ -33,7 +33,7 @@ public final class Graph {
     private var region: Int?
     private var regions = 0
     private var place = ""
-    private var watcher: ((Tap) -> Void)?
+    private var watcher: ((IntermediateFeature) -> Void)?
 
     public init() {}
 
@@ -100,14 +100,14 @@ public final class Graph {
         }
         nodes.append(
             Node(operation: operation, inputs: inputs.map(\.id), output: output.id, name: name, region: region))
-        if let kind = operation.tapKind { output.tap(kind, name) }
+        if let kind = operation.featureKind { output.feature(kind, name) }
         return output
     }
 
     /// Calls `see` with every tap that `body` records, as soon as it stands: what `see` records then lies right behind
     /// it, so that its part of backward lies right before that of the tap.
     public func watching<Result, Failure>(
-        _ see: @escaping (Tap) -> Void, _ body: () throws(Failure) -> Result
+        _ see: @escaping (IntermediateFeature) -> Void, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
         precondition(watcher == nil, "one watcher at a time")
         watcher = see
@@ -115,7 +115,7 @@ public final class Graph {
         return try body()
     }
 
-    func show(_ tap: Tap) { watcher?(tap) }
+    func show(_ tap: IntermediateFeature) { watcher?(tap) }
 
     func declare(_ parameter: Parameter) -> Parameter {
         if let earlier = declared[parameter.name] {

@@ -1,7 +1,7 @@
 import Glibc
 import Kernels
 
-/// The law of a parameter's start values. Draws are keyed by (seed, parameter name), so they depend neither on the
+/// How a parameter's values begin. Draws are keyed by (seed, parameter name), so they depend neither on the
 /// order of declaration nor on the number of ranks or threads.
 public indirect enum Initializer: Sendable, Equatable {
     case zeros

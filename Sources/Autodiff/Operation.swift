@@ -15,7 +15,7 @@ public protocol Operation: Sendable {
     /// True when no gradient goes back from the output, such as from the number of the nearest code. Backward is not called.
     var stopsGradient: Bool { get }
     /// What a network shows of itself by the output of this operation; nil: nothing.
-    var tapKind: Tap.Kind? { get }
+    var featureKind: IntermediateFeature.Kind? { get }
     /// The input whose gradient is the output gradient itself, as on a residual stream. Backward leaves it alone.
     var passesGradientTo: Int? { get }
     func outputShape(of inputs: [Shape]) throws(ShapeError) -> Shape
@@ -32,7 +32,7 @@ extension Operation {
     public var indices: [IndexInput] { [] }
     public var isCheap: Bool { false }
     public var stopsGradient: Bool { false }
-    public var tapKind: Tap.Kind? { nil }
+    public var featureKind: IntermediateFeature.Kind? { nil }
     public var passesGradientTo: Int? { nil }
     public func extra(for inputs: [Shape]) -> Extra { Extra() }
     public func flops(for inputs: [Shape]) -> Int { 0 }

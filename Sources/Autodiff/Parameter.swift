@@ -12,7 +12,7 @@ public struct Parameter: Sendable, Equatable {
 /// An array of the state dict that no gradient reaches.
 public struct RegisteredBuffer: Sendable {
     public enum Content: Sendable {
-        /// A constant table, rebuilt by the model: written to checkpoints, never read back.
+        /// A constant table, computed again by the model: written to checkpoints, never read back.
         case integers([Int])
         /// The same, of real numbers.
         case constants([Float])

@@ -26,6 +26,6 @@ public struct Workspace {
     public let usesBatchStatistics: Bool
     /// Values are left out at random.
     public let dropsOut: Bool
-    /// Adds the floats over all ranks; given by the trainer, so that layers know no cluster.
+    /// Adds the floats over all ranks; given by the trainer, so that layers do not depend on Cluster.
     public let sumOverRanks: @Sendable (Floats) -> Void
 }

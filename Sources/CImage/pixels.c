@@ -5,7 +5,7 @@
 void ci_orient(const uint8_t *from, uint8_t *to, size_t height, size_t width, int orientation) {
     int transposes = orientation >= 5;
     size_t out_height = transposes ? width : height, out_width = transposes ? height : width;
-    // EXIF names the sides of the upright picture where the stored row 0 and column 0 belong; from the right and from
+    // EXIF names the sides of the upright image where the stored row 0 and column 0 belong; from the right and from
     // below they run backwards.
     int against_rows = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     int against_columns = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;

@@ -6,7 +6,7 @@ public enum CheckpointPart: String, Sendable, CaseIterable {
     case model
     /// `optim/exp_avg/<parameter>` and the like, never cut by ranks.
     case optimizer
-    /// `ema/<name>`: averaged weights.
+    /// `ema/<name>`: EMA weights.
     case average = "ema"
     /// What an objective keeps between steps: `elr/target`.
     case objective

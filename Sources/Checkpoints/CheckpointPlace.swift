@@ -36,7 +36,7 @@ public struct CheckpointPlace: Sendable, Equatable {
         }
     }
 
-    /// The newest sound checkpoint, or the one that the path names. Damaged ones that are passed over are reported.
+    /// The newest valid checkpoint, or the one that the path names. Damaged ones that are skipped are reported.
     public func newestSound(rejected: (CheckpointError) -> Void = { _ in }) throws(CheckpointError) -> Checkpoint {
         for (left, folder) in folders.enumerated().reversed() {
             do throws(CheckpointError) {

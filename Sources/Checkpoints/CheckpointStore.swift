@@ -66,7 +66,7 @@ public struct CheckpointStore: Sendable {
     public func folders() throws(CheckpointError) -> [String] { try candidates().map { folder.path(of: $0.name) } }
 
     /// The checkpoint of the highest step whose every byte is as it was written; nil in a folder without any.
-    /// Damaged ones are passed over and reported in `rejected`; that all are damaged is an error, so that no run starts
+    /// Damaged ones are skipped and reported in `rejected`; that all are damaged is an error, so that no run starts
     /// again from nothing unasked.
     public func newestValid(rejected: (Rejected) -> Void = { _ in }) throws(CheckpointError) -> Checkpoint? {
         let candidates = try candidates()
@@ -153,7 +153,7 @@ public struct CheckpointStore: Sendable {
         return found.map { ($0.step, $0.name) }
     }
 
-    /// Only steps up to the one just saved are counted: a higher number is a damaged one that was passed over.
+    /// Only steps up to the one just saved are counted: a higher number is a damaged one that was skipped.
     private func removeExpired(after saved: Int, but best: Int?) -> [Int] {
         let steps = ((try? steps()) ?? []).filter { $0 <= saved }
         return steps.dropLast(keepLast).filter { step in

@@ -6,7 +6,7 @@ public import Kernels
 public struct GridRows {
     /// (B, n, C); (n, C) where images show different numbers of cells.
     public let rows: Tensor
-    /// Positions along a side of the whole map.
+    /// Positions along a side of the dense feature map.
     public let side: Int
     public let cells: ActiveCells
 
@@ -19,7 +19,7 @@ public struct GridRows {
     var tile: Int { side / cells.grid }
 
     /// Shows the rows to whoever watches the recording.
-    public func tap(_ kind: Tap.Kind, _ name: String) -> GridRows { map { $0.tap(kind, name) } }
+    public func feature(_ kind: IntermediateFeature.Kind, _ name: String) -> GridRows { map { $0.feature(kind, name) } }
 
     /// The same positions with other vectors.
     public func map(_ layer: (Tensor) -> Tensor) -> GridRows {
@@ -122,10 +122,10 @@ public final class ActiveCells {
         }
     }
 
-    /// For each position of whole maps: the row that stands there, or none.
+    /// For each position of dense feature maps: the row that stands there, or none.
     func places(side: Int) -> WindowSource { table(.places(side: side)) { .places(tile: side / grid) } }
 
-    /// For each row: the positions of a window around it in the whole maps.
+    /// For each row: the positions of a window around it in the dense feature maps.
     func around(_ window: Window, side: Int) -> WindowSource {
         precondition(window.stride == 1 && window.divides(side), "\(window) does not keep a side of \(side)")
         return table(.around(window, side: side)) { .around(.init(tile: side / grid, taps: window.reads)) }
@@ -157,7 +157,7 @@ public final class ActiveCells {
         switch kind {
         case .reach(let reach): return reach.table(over: cells)
         case .image(let windows): return windows.table(over: cells)
-        case .places, .around: preconditionFailure("a whole map needs no filling")
+        case .places, .around: preconditionFailure("a dense feature map needs no filling")
         }
     }
 }

@@ -60,7 +60,7 @@ struct BatchNormOperation: Operation {
     let clamp: Clamp
     let hasResidual, hasKeep: Bool
     private var channels: Int { parameters[0].shape.count }
-    var tapKind: Tap.Kind? { .norm }
+    var featureKind: IntermediateFeature.Kind? { .norm }
     private var cuts: Bool { clamp.low > -.infinity }
 
     var keeps: Kept {

@@ -11,11 +11,11 @@ public struct Convolution {
 
     public init(
         _ scope: Scope, _ inputs: Int, _ outputs: Int, _ window: Window, groups: Int = 1, bias: Bool = false,
-        start: Initializer, biasStart: Initializer = .zeros
+        start: Initializer, biasInit: Initializer = .zeros
     ) {
         precondition(inputs % groups == 0 && outputs % groups == 0, "\(groups) groups of equal size")
         weight = scope.parameter("weight", [outputs, inputs / groups, window.kernel, window.kernel], start)
-        self.bias = bias ? scope.parameter("bias", [outputs], biasStart) : nil
+        self.bias = bias ? scope.parameter("bias", [outputs], biasInit) : nil
         self.window = window
         self.groups = groups
     }
@@ -44,11 +44,11 @@ public struct Convolution {
         return x.cells.graph.apply(operation, to: [x.rows] + products.tensors(reads, readers))
     }
 
-    /// The same over whole maps from active rows: one learned vector stands at every hidden position.
+    /// The same over dense feature maps from active rows: one learned vector stands at every hidden position.
     /// - Parameter token: as many values as x has channels.
     public func callAsFunction(_ x: GridRows, filling token: Parameter) -> GridRows {
         precondition(groups == 1, "groups of a filled map")
-        return FilledConvolution.apply(x, weight: weight, bias: bias, window: window, filling: token)
+        return DensifiedConvolution.apply(x, weight: weight, bias: bias, window: window, filling: token)
     }
 
     /// The first convolution of a network, over images (B, H, W, C), H = W: hidden cells count as 0. Images get no
@@ -67,17 +67,17 @@ public struct Convolution {
     }
 }
 
-/// The inverse of a strided convolution in extents: weight [in, out, k, k], bias [out], over whole maps.
+/// The inverse of a strided convolution in extents: weight [in, out, k, k], bias [out], over dense feature maps.
 public struct TransposedConvolution {
     private let weight, bias: Parameter
     private let window: Window
 
     public init(
         _ scope: Scope, _ inputs: Int, _ outputs: Int, _ window: Window, start: Initializer,
-        biasStart: Initializer = .zeros
+        biasInit: Initializer = .zeros
     ) {
         weight = scope.parameter("weight", [inputs, outputs, window.kernel, window.kernel], start)
-        bias = scope.parameter("bias", [outputs], biasStart)
+        bias = scope.parameter("bias", [outputs], biasInit)
         self.window = window
     }
 

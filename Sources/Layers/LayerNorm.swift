@@ -24,7 +24,7 @@ public struct LayerNorm: Operation {
 
     public var parameters: [Parameter] { [weight, bias] }
     public var keeps: Kept { .inputs }
-    public var tapKind: Tap.Kind? { .norm }
+    public var featureKind: IntermediateFeature.Kind? { .norm }
     public var isCheap: Bool { true }
 
     public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {

@@ -39,7 +39,7 @@ public struct Linear: Operation {
         }
     }
     public var keeps: Kept { .inputs }
-    public var tapKind: Tap.Kind? { .layer }
+    public var featureKind: IntermediateFeature.Kind? { .layer }
 
     public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
         guard shapes[0].channels == inputs else {

@@ -11,10 +11,10 @@ public struct PatchDeconvolution: Operation {
 
     /// Declares `weight` and `bias` in `scope`.
     public init(
-        _ scope: Scope, _ inputs: Int, channels: Int, patch: Int, start: Initializer, biasStart: Initializer
+        _ scope: Scope, _ inputs: Int, channels: Int, patch: Int, start: Initializer, biasInit: Initializer
     ) {
         weight = scope.parameter("weight", [inputs, channels, patch, patch], start)
-        bias = scope.parameter("bias", [channels], biasStart)
+        bias = scope.parameter("bias", [channels], biasInit)
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor { x.apply(self) }

@@ -8,12 +8,12 @@ public struct PatchEmbedding {
     private let projection: Linear
 
     public init(
-        _ scope: Scope, channels: Int, patch: Int, width: Int, start: Initializer, biasStart: Initializer = .zeros
+        _ scope: Scope, channels: Int, patch: Int, width: Int, start: Initializer, biasInit: Initializer = .zeros
     ) {
         patchify = Patchify(patch: patch)
         projection = Linear(
             weight: scope["proj"].parameter("weight", [width, channels, patch, patch], start),
-            bias: .full(scope["proj"].parameter("bias", [width], biasStart)))
+            bias: .full(scope["proj"].parameter("bias", [width], biasInit)))
     }
 
     public func callAsFunction(_ images: Tensor) -> Tensor { projection(patchify(images)) }

@@ -2,7 +2,7 @@ public import Autodiff
 public import Kernels
 
 /// The pixels of an image as one vector, row by row: (B, H, W, C) to (B, 1, H·W·C), or the mean over the channels,
-/// (B, 1, H·W), as for grey pictures whose channels repeat. Keeps nothing.
+/// (B, 1, H·W), as for grey images whose channels repeat. Keeps nothing.
 public struct PixelVector: Operation {
     private let isGrey: Bool
 

@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// Predicted patches as pixels, for pictures: (B, N, s·s·C) in the order (i, j, c) to the order (c, i, j).
+/// Predicted patches as pixels, for images: (B, N, s·s·C) in the order (i, j, c) to the order (c, i, j).
 /// With a second input, the true patches, each predicted patch is first given their mean and deviation back: the
 /// inverse of `NormalizedPatches`. No gradient.
 public struct RestoredPixels: Operation {
@@ -41,5 +41,5 @@ public struct RestoredPixels: Operation {
         }
     }
 
-    public func backward(_ at: Workspace) { preconditionFailure("pictures are looked at, not trained") }
+    public func backward(_ at: Workspace) { preconditionFailure("images are looked at, not trained") }
 }

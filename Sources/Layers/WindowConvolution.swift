@@ -50,7 +50,7 @@ struct WindowConvolution: Operation {
 
     var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
     var keeps: Kept { .inputs }
-    var tapKind: Tap.Kind? { .layer }
+    var featureKind: IntermediateFeature.Kind? { .layer }
 
     func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
         guard shapes[0].channels == inputs else {

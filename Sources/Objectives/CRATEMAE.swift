@@ -117,7 +117,7 @@ public struct CRATEMAE: Objective {
 }
 
 extension CRATEMAE {
-    /// Rules with the picture and the model.
+    /// Rules with the image and the model.
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let all = here.recipe
         all.require(

@@ -115,6 +115,6 @@ public struct Classification: Objective {
         settings.elr?.check(recipe, here)
     }
 
-    public var layers: LayerScale? { encoder.layers }
+    public var layers: LayerDecay? { encoder.layers }
     public var decay: DecayRule { encoder.decay(for: .classification) }
 }

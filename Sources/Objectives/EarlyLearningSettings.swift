@@ -3,7 +3,7 @@ import Models
 public import Recipes
 
 /// Early-learning regularisation of a classifier under noisy labels; with `plus` ELR+: two networks that give each other
-/// targets by averages of their weights, on mixed pictures. Source: arXiv 2007.00151, code shengliu66/ELR.
+/// targets by averages of their weights, on mixed images. Source: arXiv 2007.00151, code shengliu66/ELR.
 public struct EarlyLearningSettings: RecipeSection, Equatable {
     /// Where the targets of the samples lie.
     public enum Store: String, CaseIterable, Decodable, Sendable {
@@ -29,7 +29,7 @@ public struct EarlyLearningSettings: RecipeSection, Equatable {
         "lambda": "Weight of the penalty; the sensitive one: 1 to 10.",
         "store":
             "Targets on every rank (replicated) or cut over the ranks (sharded); auto: replicated up to 512 MiB a rank.",
-        "plus": "ELR+: two networks, averaged weights, mixup; absent: one network.",
+        "plus": "ELR+: two networks, EMA weights, mixup; absent: one network.",
     ]
 
     public func check(_ here: Here) {
@@ -62,7 +62,7 @@ public struct EarlyLearningSettings: RecipeSection, Equatable {
         public static let defaults = ["coef_step": "0", "reweight_labels": "false"]
         public static let meanings = [
             "mixup_alpha": "alpha of mixup's Beta(alpha, alpha).",
-            "ema_alpha": "Share of the averaged weights that stays at an update, 0 to below 1.",
+            "ema_alpha": "Share of the EMA weights that stays at an update, 0 to below 1.",
             "ema_step":
                 "Updates of a network over which that share grows; absent: it is min(1 - 1/(s + 1), ema_alpha) at update s.",
             "coef_step": "Updates of a network over which the penalty grows; 0: none.",
@@ -94,7 +94,7 @@ extension EarlyLearningSettings {
         ] {
             all.require(
                 mix == nil, at: key, reading: ["objective.elr"],
-                "a target is of one picture; ELR+ mixes by itself (objective.elr.plus.mixup_alpha)")
+                "a target is of one image; ELR+ mixes by itself (objective.elr.plus.mixup_alpha)")
         }
         guard let plus else { return }
         let model = try? recipe.model.decode(TokenTransformerSection.self).encoder as? TokenTransformer.Settings
@@ -122,7 +122,7 @@ extension EarlyLearningSettings {
 public struct EarlyLearningTensors {
     /// The targets of the samples before this step, (B, classes).
     public let rows: Tensor
-    /// ELR+: the targets of mixed pictures, (B, classes), and the factor on the penalty, (1).
+    /// ELR+: the targets of mixed images, (B, classes), and the factor on the penalty, (1).
     public let mixed: (targets: Tensor, factor: Tensor)?
 
     public init(rows: Tensor, mixed: (targets: Tensor, factor: Tensor)? = nil) {

@@ -88,7 +88,7 @@ public struct MaskedTokens: Objective {
         let encoder = try model.encoder(scope, image: input.image, for: .pretraining)
         guard let tokens = encoder as? TokenTransformer, let codes = tokens.embedding else {
             throw ModelError(
-                "model.kind", found: "an encoder of pictures", expected: TokenTransformerSection.kind,
+                "model.kind", found: "an encoder of images", expected: TokenTransformerSection.kind,
                 hint: "masked token modelling reads ids")
         }
         decoder = TokenDecoder(scope, settings.decoder, tokens.grid, codes: codes)

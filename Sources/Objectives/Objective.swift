@@ -22,14 +22,14 @@ public protocol Objective: SendableMetatype {
     /// What stands before a parameter's name inside the encoder.
     static var encoderPrefix: String { get }
     /// The layer of each parameter, for layer-wise rates; nil where the method has none.
-    var layers: LayerScale? { get }
+    var layers: LayerDecay? { get }
     /// Which parameters decay.
     var decay: DecayRule { get }
-    /// What part of a picture is hidden; nil where nothing is.
+    /// What part of an image is hidden; nil where nothing is.
     var hiding: CellHiding? { get }
     /// What part of a grid of tokens is hidden; nil where nothing is.
     var tokenHiding: TokenHiding? { get }
-    /// The pixels predicted for a batch, for pictures; nil where the method predicts none.
+    /// The pixels predicted for a batch, for images; nil where the method predicts none.
     func reconstruction(_ batch: BatchTensors) -> PixelRows?
     /// The class scores of images before softmax, (B, K); nil where the method gives none.
     func logits(_ images: Tensor) -> Tensor?
@@ -40,7 +40,7 @@ public protocol Objective: SendableMetatype {
 extension Objective {
     public static var phase: Recipe.Kind { .pretrain }
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {}
-    public var layers: LayerScale? { nil }
+    public var layers: LayerDecay? { nil }
     public var hiding: CellHiding? { nil }
     public var tokenHiding: TokenHiding? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
@@ -48,7 +48,7 @@ extension Objective {
     public var earlyLearning: EarlyLearningSettings? { nil }
 }
 
-/// A random choice of square cells that is drawn anew for each picture.
+/// A random choice of square cells that is drawn anew for each image.
 public struct CellHiding: Sendable, Equatable {
     /// Side of a cell, pixels.
     public let cellSide: Int
@@ -81,7 +81,7 @@ public struct CellHiding: Sendable, Equatable {
         }
     }
 
-    /// Elements of one picture's mask.
+    /// Elements of one image's mask.
     public func count(imageSide: Int) -> Int { (imageSide / patchSide) * (imageSide / patchSide) }
 }
 

@@ -125,7 +125,7 @@ extension SimMIM.Settings {
 }
 
 extension SimMIM {
-    /// Rules with the picture and the model.
+    /// Rules with the image and the model.
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let size = recipe.images.size
         let all = here.recipe
@@ -142,6 +142,6 @@ extension SimMIM {
         all.require(
             cells() == 0 || (cells() * settings.maskRatio).rounded(.up) < cells(), at: "objective.mask_ratio",
             reading: ["objective.mask_patch", "images.size"],
-            "\(settings.maskRatio) hides all \(Int(cells())) cells of the picture")
+            "\(settings.maskRatio) hides all \(Int(cells())) cells of the image")
     }
 }

@@ -72,14 +72,14 @@ public struct SparK: Objective {
 
     public var encoder: any Encoder { convnet }
 
-    /// The decoder's inputs, the smallest first, and its picture (B, H·W, C) in units of each cell's deviation.
+    /// The decoder's inputs, the smallest first, and its image (B, H·W, C) in units of each cell's deviation.
     /// - Parameter cells: those that the batch's mask shows.
-    public func predict(_ images: Tensor, _ cells: ActiveCells) -> (maps: [GridRows], picture: Tensor) {
+    public func predict(_ images: Tensor, _ cells: ActiveCells) -> (maps: [GridRows], image: Tensor) {
         let maps = densify(convnet.maps(images, cells: cells))
-        return (maps, decoder(maps).picture.rows)
+        return (maps, decoder(maps).image.rows)
     }
 
-    /// The visible cells of a batch whose pictures all show as many as the ratio leaves.
+    /// The visible cells of a batch whose images all show as many as the ratio leaves.
     private func cells(_ batch: BatchTensors) -> (mask: Tensor, cells: ActiveCells) {
         guard let mask = batch.mask else { preconditionFailure("SparK takes a mask with every batch") }
         let count = mask.shape[1] * mask.shape[2]
@@ -88,12 +88,12 @@ public struct SparK: Objective {
 
     public func loss(_ batch: BatchTensors) -> Loss {
         let (mask, cells) = cells(batch)
-        return loss(of: predict(batch.images, cells).picture, batch.images, mask: mask)
+        return loss(of: predict(batch.images, cells).image, batch.images, mask: mask)
     }
 
-    /// - Parameter picture: what `predict` gave for these images.
-    public func loss(of picture: Tensor, _ images: Tensor, mask: Tensor) -> Loss {
-        Loss(sum: NormalisedCellLoss()(picture, images, mask: mask), weight: HiddenCellCount()(mask))
+    /// - Parameter image: what `predict` gave for these images.
+    public func loss(of image: Tensor, _ images: Tensor, mask: Tensor) -> Loss {
+        Loss(sum: NormalisedCellLoss()(image, images, mask: mask), weight: HiddenCellCount()(mask))
     }
 
     public var hiding: CellHiding? {
@@ -103,8 +103,8 @@ public struct SparK: Objective {
 
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? {
         let side = convnet.grid.stride
-        let picture = predict(batch.images, cells(batch).cells).picture
-        return PixelRows(rows: DenormalisedCells(cell: side)(picture, batch.images), side: side)
+        let image = predict(batch.images, cells(batch).cells).image
+        return PixelRows(rows: DenormalisedCells(cell: side)(image, batch.images), side: side)
     }
 
     /// Keywords hold inside the encoder and outside of it.

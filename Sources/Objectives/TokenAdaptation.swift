@@ -4,9 +4,9 @@ import Layers
 public import Models
 public import Recipes
 
-/// Learns TokenAdapt: the tokens of a picture, turned into features, moved and turned back, are to be the tokens of the
-/// moved picture; mean cross entropy over all places. A tokenizer that stands still gives both. Its inputs are code vectors,
-/// the movements in the place of a mask, and the ids of the moved picture in the place of targets.
+/// Learns TokenAdapt: the tokens of an image, turned into features, moved and turned back, are to be the tokens of the
+/// moved image; mean cross entropy over all places. A tokenizer that stands still gives both. Its inputs are code vectors,
+/// the movements in the place of a mask, and the ids of the moved image in the place of targets.
 /// Source: arXiv 2312.10105, which tells the idea; the settings are ours.
 public struct TokenAdaptation: Objective {
     public static let kind = "token_adapt"
@@ -16,7 +16,7 @@ public struct TokenAdaptation: Objective {
         public let tokenizer, tokens: String
         /// K and D of the token set.
         public let codes, codeWidth: Int
-        /// Pixels along the side of a token, and tokens along the side of a moved picture.
+        /// Pixels along the side of a token, and tokens along the side of a moved image.
         public let patch, size: Int
         public let minimumArea, identity: Double
 
@@ -26,8 +26,8 @@ public struct TokenAdaptation: Objective {
             "codes": "Codes of the set's codebook.",
             "code_width": "Numbers of a code vector.",
             "patch": "Side of a token, pixels.",
-            "size": "Side of the model's grid, tokens: what is left of a picture after the crop.",
-            "minimum_area": "Smallest share of a picture's area that is cut out, above 0 to 1.",
+            "size": "Side of the model's grid, tokens: what is left of an image after the crop.",
+            "minimum_area": "Smallest share of an image's area that is cut out, above 0 to 1.",
             "identity": "Probability that nothing moves and the middle is cut out, 0 to 1; drawn for each update.",
         ]
 
@@ -75,11 +75,11 @@ public struct TokenAdaptation: Objective {
             targets: graph.input("ids", [batch, size, size, 1]))
     }
 
-    /// The scores of all codes at the places of the moved pictures, (B, m·m, K).
+    /// The scores of all codes at the places of the moved images, (B, m·m, K).
     public func predict(_ batch: BatchTensors) -> Tensor {
         guard let geometry = batch.mask else { preconditionFailure("TokenAdapt takes movements with every batch") }
         let side = TokenAdapt.patch * settings.size
-        return network.scores(WarpedMaps(side: side)(network.features(batch.images), geometry))
+        return network.scores(AffineGridSample(side: side)(network.features(batch.images), geometry))
     }
 
     public func loss(_ batch: BatchTensors) -> Loss {
@@ -94,7 +94,7 @@ public struct TokenAdaptation: Objective {
 }
 
 extension TokenAdaptation {
-    /// Rules with the picture.
+    /// Rules with the image.
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let side = recipe.images.size
         here.recipe.require(

@@ -4,7 +4,7 @@ import Layers
 public import Models
 public import Recipes
 
-/// Learns to write pictures as grids of ids: encoder, quantiser and decoder, trained to give the pixels back. The loss is the mean
+/// Learns to write images as grids of ids: encoder, quantiser and decoder, trained to give the pixels back. The loss is the mean
 /// square of the error, a share of its mean size, and the commitment of vectors to their codes; pixels are 0...1.
 /// Source: arXiv 2110.04627 without its perceptual and adversarial terms.
 public struct VQTokenizer: Objective {

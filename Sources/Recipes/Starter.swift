@@ -1,11 +1,11 @@
 extension Recipe {
-    /// What `lacuna recipe new` writes: a small complete recipe on the built-in pictures, to be changed.
+    /// What `lacuna recipe new` writes: a small complete recipe on the built-in images, to be changed.
     public static let starter = """
         # lacuna pretrain my.yaml
         # Every key is explained by `lacuna recipe schema`; a section that is left out switches its feature off.
         schema: 1
         kind: pretrain
-        about: SimMIM on the built-in pictures.
+        about: SimMIM on the built-in images.
         reference: none yet
         seed: 0  # every random draw is a function of it
 

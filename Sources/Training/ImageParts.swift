@@ -6,7 +6,7 @@ public import Recipes
 // What the `images` section of a recipe stands for in the module that makes batches.
 
 extension Recipe {
-    /// Crop, flip, policy or colour jitter, normalisation, erasing and mixing: everything that training does to a picture.
+    /// Crop, flip, policy or colour jitter, normalisation, erasing and mixing: everything that training does to an image.
     public var trainingTransform: ImageTransform {
         var steps: [any Augmentation] = crop
         if let flip = images.flip { steps.append(HorizontalFlip(probability: flip)) }
@@ -16,7 +16,7 @@ extension Recipe {
             steps, normalisation, erasing: images.erase?.randomErasing, mixing: images.mix?.mixing)
     }
 
-    /// Nothing drawn: the picture that evaluations see.
+    /// Nothing drawn: the image that evaluations see.
     public var evaluationTransform: ImageTransform {
         let size = images.size
         guard let evaluation = images.evaluation else {
@@ -31,7 +31,7 @@ extension Recipe {
         return ImageTransform([Resizing(.shortEdge(edge), filter), CentreCrop(size: size)], normalisation)
     }
 
-    /// All that `evaluationTransform` depends on, as text: part of the key of what is computed from such pictures and kept.
+    /// All that `evaluationTransform` depends on, as text: part of the key of what is computed from such images and kept.
     public var evaluationCut: String {
         let cut =
             images.evaluation.map { evaluation in
@@ -65,7 +65,7 @@ extension Recipe {
         Normalisation(mean: images.normalize.mean, deviation: images.normalize.std)
     }
 
-    /// Micro-batches and pictures for an objective of this recipe.
+    /// Micro-batches and images for an objective of this recipe.
     /// - Parameter classes: of the targets; 0 for a method that learns from no labels.
     public func loaderSettings(
         _ transform: ImageTransform, hiding: CellHiding?, classes: Int = 0

@@ -1,5 +1,6 @@
 public import Batches
 import Kernels
+public import Optimizers
 import Platform
 public import Recipes
 
@@ -90,11 +91,11 @@ extension Recipe {
 
     /// The learning rate over the run. Lengths are turned into updates, so the clock's epoch is one update, except for
     /// curves that count whole epochs.
-    public func rates(perEpoch: Int) -> (schedule: Training.Schedule, clock: EpochClock, base: Double) {
+    public func rates(perEpoch: Int) -> (schedule: Optimizers.Schedule, clock: EpochClock, base: Double) {
         let factor = schedule.rateFactor(global: batch.global)
         let warmup = Double(schedule.warmupUpdates ?? (schedule.warmupEpochs ?? 0) * perEpoch)
         let (total, start) = (totalUpdates(perEpoch: perEpoch), schedule.warmupRate ?? 0)
-        func curve(_ shape: SimMIMCurve.Shape) -> Training.Schedule {
+        func curve(_ shape: SimMIMCurve.Shape) -> Optimizers.Schedule {
             .simMIM(SimMIMCurve(shape, warmupStart: start * factor, warmupEpochs: warmup, epochs: total))
         }
         let clock = EpochClock(microBatches: batch.accumulation, accumulation: batch.accumulation)

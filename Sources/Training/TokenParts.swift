@@ -61,7 +61,7 @@ extension Recipe {
     }
 
     /// A made grid for timing without data: as large as the published one is to its crop, 32 to 28, with a drawn codebook.
-    var madeGrid: TokenGrid? {
+    var syntheticGrid: TokenGrid? {
         tokens.map { tokens in
             let rows = Floats(zeros: tokens.codes * tokens.width)
             var random = RandomStream(seed: seed, purpose: .procedural)
@@ -71,9 +71,9 @@ extension Recipe {
         }
     }
 
-    /// What a timed step reads of made batches; without TokenAdapt, whose weights need not be there.
+    /// What a timed step reads of synthetic batches; without TokenAdapt, whose weights need not be there.
     func timedFeed(_ made: any BatchFeed, _ experiment: Experiment, pool: WorkerPool) throws -> any BatchFeed {
-        guard let grid = madeGrid else { return made }
+        guard let grid = syntheticGrid else { return made }
         let images = experiment.batch.images.shape
         return try TokenFeed(
             made, self, grid, samples: images[0], channels: images[3],

@@ -8,7 +8,7 @@ import Training
 
 /// What a trained TokenAdapt is worth, told at the end of its run and kept as a protocol card.
 enum AdaptAgreement {
-    /// Pictures that it is asked about.
+    /// Images that it is asked about.
     private static let images = 1000
 
     /// Says nothing for other methods.
@@ -22,11 +22,11 @@ enum AdaptAgreement {
         }
         meter.finish()
         session.console.say(
-            "agreement with the ids of \(found.images) moved pictures of \(source.name), % of places; beside it that of the "
+            "agreement with the ids of \(found.images) moved images of \(source.name), % of places; beside it that of the "
                 + "same movement of the code vectors, and the mean cosine between the codes found and the right ones")
         var table = Table(numbers: [1, 2, 3])
         table.add("", "TokenAdapt", "direct", "cosine")
-        var scores: [String: ProtocolCard.Score] = [:]
+        var scores: [String: EvaluationCard.Score] = [:]
         for row in found.rows {
             let (adapted, direct) = (100 * row.adapted, 100 * row.direct)
             table.add(row.name, fixed(adapted, digits: 1), fixed(direct, digits: 1), fixed(row.cosine, digits: 3))
@@ -35,13 +35,13 @@ enum AdaptAgreement {
             scores["\(row.name) cosine"] = .init([row.cosine])
         }
         writeOutput(table.text)
-        try ProtocolCard(
+        try EvaluationCard(
             protocol: "token_adapt", checkpoint: run, step: checkpoint.step,
             data: .init(
                 train: learned.name, evaluation: source.name, trainSamples: learned.count,
                 evaluationSamples: found.images),
             settings: ["recipe": .object(recipe.keys.mapValues(JSON.string))], seeds: [Int(clamping: recipe.seed)],
             scores: scores
-        ).write(to: ProtocolCard.folder(of: run), as: "token_adapt")
+        ).write(to: EvaluationCard.folder(of: run), as: "token_adapt")
     }
 }

@@ -3,7 +3,7 @@ import ArgumentParser
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure training steps and operations on made data, and the making of samples.",
+        abstract: "Measure training steps and operations on synthetic data, and the making of samples.",
         discussion: """
             Examples:
               lacuna bench

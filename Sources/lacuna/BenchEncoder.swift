@@ -8,7 +8,7 @@ import Training
 struct BenchEncoder: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encoder",
-        abstract: "Forward and backward of a convnet's encoder: whole maps against visible cells only, in turns.",
+        abstract: "Forward and backward of a convnet's encoder: dense feature maps against visible cells only, in turns.",
         discussion: """
             Examples:
               lacuna bench encoder --batch 2 --steps 1 --ratios 0.6
@@ -18,7 +18,7 @@ struct BenchEncoder: ParsableCommand {
     @Option(help: "resnet18 to resnet200, small16, or convnext-tiny to convnext-large.")
     var model = "resnet50"
 
-    @Option(help: "Side of the pictures.")
+    @Option(help: "Side of the images.")
     var size = 224
 
     @Option(help: "Images of a pass.")
@@ -69,14 +69,14 @@ struct BenchEncoder: ParsableCommand {
         let whole = results[0]
         for result in results {
             table.add(
-                result.ratio.map { fixed($0, digits: 2) } ?? "whole maps", fixed(result.seconds * 1000, digits: 1),
+                result.ratio.map { fixed($0, digits: 2) } ?? "dense feature maps", fixed(result.seconds * 1000, digits: 1),
                 fixed(result.seconds * 1000 / Double(batch), digits: 1),
                 fixed(whole.seconds / result.seconds, digits: 2),
                 sizeText(result.arenaBytes), fixed(Double(result.arenaBytes) / Double(whole.arenaBytes), digits: 2),
                 fixed(Double(result.flops) / result.seconds / 1e9, digits: 1))
         }
         var kinds = Table(numbers: [1, 2, 3])
-        kinds.add("kind, whole maps", "share %", "GFLOP/s", "% of peak")
+        kinds.add("kind, dense feature maps", "share %", "GFLOP/s", "% of peak")
         let total = whole.kinds.reduce(0) { $0 + $1.seconds }
         for (kind, seconds, flops) in whole.kinds {
             kinds.add(

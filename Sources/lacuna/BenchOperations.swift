@@ -68,7 +68,7 @@ private struct OperationReport {
     let shares: OperationShares
     let peak, single: ProductRate
     let result: StepBench.Result
-    /// Seconds of a step that `plan` foretells for a guide; nil without one.
+    /// Seconds of a step that `plan` predicts for a guide; nil without one.
     let plannedGuide: Double?
 
     var text: String {
@@ -102,7 +102,7 @@ private struct OperationReport {
         guard let plannedGuide else { return "" }
         let (found, planned) = (guideTime, plannedGuide * 1000)
         return "The guide and the comparisons with it take \(fixed(found, digits: 2)) ms of it; "
-            + "plan foretells \(fixed(planned, digits: 2)) ms (\(fixed((planned / found - 1) * 100, digits: 0)) %).\n"
+            + "plan predicts \(fixed(planned, digits: 2)) ms (\(fixed((planned / found - 1) * 100, digits: 0)) %).\n"
     }
 
     private var products: String {

@@ -6,7 +6,7 @@ import Platform
 import Recipes
 import Training
 
-extension ForeignLibrary: ExpressibleByArgument {}
+extension ThirdPartyLibrary: ExpressibleByArgument {}
 
 extension CheckpointVerb {
     struct Export: ParsableCommand {
@@ -15,7 +15,7 @@ extension CheckpointVerb {
             discussion: """
                 A classifier is written with its head, a pretraining model for timm as a backbone (num_classes 0) and \
                 for SimMIM and SparK whole. config.json beside the file tells how the model is built; the header holds \
-                the same, the step, and what the model gives for a picture drawn by a formula, to compare with. timm \
+                the same, the step, and what the model gives for an image drawn by a formula, to compare with. timm \
                 loads a folder whose file is named model.safetensors:
                   timm.create_model("local-dir:exported", pretrained=True)
 
@@ -23,16 +23,16 @@ extension CheckpointVerb {
                   --output exported/model.safetensors
                 """)
 
-        @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
+        @Argument(help: "A run folder, whose newest valid checkpoint is taken, or the folder of one step.")
         var path: String
 
         @Option(name: .customLong("for"), help: "Whose names: timm, simmim or spark.")
-        var library: ForeignLibrary
+        var library: ThirdPartyLibrary
 
         @Option(help: "The file; its folder is made where it is missing.")
         var output: String
 
-        @Flag(help: "Take the averaged weights.")
+        @Flag(help: "Take the EMA weights.")
         var average = false
 
         func run() throws {

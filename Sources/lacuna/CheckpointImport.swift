@@ -36,14 +36,14 @@ extension CheckpointVerb {
 
         @Option(
             name: .customLong("from"), help: "Whose names the file has, timm, simmim or spark (default: as they look).")
-        var library: ForeignLibrary?
+        var library: ThirdPartyLibrary?
 
         @Flag(help: "Write the checkpoint also if parts of the encoder keep their start values.")
         var allowPartial = false
 
         func run() throws {
             let written = try RecipeFile.load(recipe, overrides: overrides)
-            let weights = try ForeignWeights(Safetensors(file), from: library)
+            let weights = try ThirdPartyWeights(Safetensors(file), from: library)
             let store = CheckpointStore(output + "/checkpoints")
             guard try store.steps().isEmpty else {
                 throw CheckpointError(
@@ -74,7 +74,7 @@ extension CheckpointVerb {
         }
 
         /// The weights of a CRATE-MAE do not say which λ they were trained with: the better of the published ones.
-        private func triedLambda(_ written: Recipe, _ weights: ForeignWeights, _ session: Session) throws -> Recipe {
+        private func triedLambda(_ written: Recipe, _ weights: ThirdPartyWeights, _ session: Session) throws -> Recipe {
             let key = "model.lambda"
             guard written.model.kind == "crate_mae", written.kind == .pretrain,
                 !overrides.contains(where: { $0.hasPrefix(key + "=") })
@@ -95,7 +95,7 @@ extension CheckpointVerb {
             }
         }
 
-        private static func text(_ model: ImportedModel, _ weights: ForeignWeights) -> String {
+        private static func text(_ model: ImportedModel, _ weights: ThirdPartyWeights) -> String {
             let report = model.report
             var table = Table(numbers: [1])
             func add(_ kind: String, _ names: [String], _ note: String) {

@@ -21,7 +21,7 @@ struct DataVerb: ParsableCommand {
 
     struct Index: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Build the index of a folder of pictures.",
+            abstract: "Build the index of a folder of images.",
             discussion: """
                 Folders inside are the classes; without them it is a set without labels. Every file is read once, for \
                 its size, extents and checksum, unless --no-contents is given.
@@ -29,7 +29,7 @@ struct DataVerb: ParsableCommand {
                 Example: lacuna data index Datasets/mine/train
                 """)
 
-        @Argument(help: "The folder with one folder of pictures for each class.")
+        @Argument(help: "The folder with one folder of images for each class.")
         var folder: String
 
         @Option(help: "The index (default: FOLDER.index).")
@@ -58,7 +58,7 @@ struct DataVerb: ParsableCommand {
             list(index.bad.map { "\($0.path): \($0.fault.reason)" }, as: "bad")
             guard index.count > 0 else {
                 throw DataError(
-                    root, found: "no picture that can be read", expected: "class folders with JPEG or PNG files")
+                    root, found: "no image that can be read", expected: "class folders with JPEG or PNG files")
             }
             try index.write(to: path)
             writeOutput("written: \(path)\n")
@@ -137,7 +137,7 @@ struct DataVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Draw the first samples of a run as the model sees them.",
             discussion: """
-                For each sample: the picture, what the augmentations make of it, and that with its hidden parts grey.
+                For each sample: the image, what the augmentations make of it, and that with its hidden parts grey.
 
                 Example: lacuna data preview Recipes/simmim-vit_micro-digits.yaml --count 12
                 """)
@@ -147,7 +147,7 @@ struct DataVerb: ParsableCommand {
         @Option(help: "Samples.")
         var count = 12
 
-        @Option(help: "The picture, a PNG file.")
+        @Option(help: "The image, a PNG file.")
         var output = "preview.png"
 
         func validate() throws { try requirePositive(count, "--count") }
@@ -174,7 +174,7 @@ struct DataVerb: ParsableCommand {
 
         @OptionGroup var file: RecipeFile
 
-        @Option(help: "Read at most so many pictures, chosen at random.")
+        @Option(help: "Read at most so many images, chosen at random.")
         var images = 10_000
 
         @Option(help: "Threads that read.")
@@ -189,17 +189,17 @@ struct DataVerb: ParsableCommand {
             let recipe = try file.load()
             let source = try recipe.source(recipe.data.train)
             let choice = Choice(of: images, from: source, seed: recipe.seed)
-            let meter = ProgressMeter("stats", "pictures")
+            let meter = ProgressMeter("stats", "images")
             let result = source.statistics(of: choice.samples, threads: threads) { meter.show($0, of: $1) }
             meter.finish()
             writeOutput("\(source.name): \(source.fingerprint)\n")
             writeOutput(classTable(source.classes ?? [], source.classCounts))
             list(result.bad.map { "\($0)" }, as: "bad")
             guard let heights = result.heights, let widths = result.widths else {
-                throw DataError(source.name, found: "no picture that can be read", expected: "at least one")
+                throw DataError(source.name, found: "no image that can be read", expected: "at least one")
             }
             var table = Table()
-            table.add("pictures read", "\(result.pictures)" + (result.bad.isEmpty ? "" : ", \(result.bad.count) bad"))
+            table.add("images read", "\(result.images)" + (result.bad.isEmpty ? "" : ", \(result.bad.count) bad"))
             table.add("height", text(heights))
             table.add("width", text(widths))
             table.add("mean", text(result.mean))

@@ -10,16 +10,16 @@ import Training
 
 /// The arguments that name an encoder and what is read of it.
 struct EncoderFile: ParsableArguments {
-    @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
+    @Argument(help: "A run folder, whose newest valid checkpoint is taken, or the folder of one step.")
     var checkpoint: String
 
-    @Flag(help: "Fresh weights of the same recipe instead of the saved ones: what the architecture gives for nothing.")
+    @Flag(help: "Fresh weights of the same recipe instead of the saved ones: what the architecture gives without training.")
     var untrained = false
 
     @Option(help: "With --untrained: the seed of the weights (default: the recipe's).")
     var weightsSeed: UInt64?
 
-    @Flag(help: "Take the averaged weights.")
+    @Flag(help: "Take the EMA weights.")
     var average = false
 
     @Option(help: "The last block that is read, from 1 (default: after pretraining the one at 2/3 of the depth).")
@@ -134,8 +134,8 @@ struct OpenedEncoder {
     /// Writes the card of a score into the run folder.
     /// - Parameter variant: what sets it apart from the same protocol's other scores of this step.
     func write(
-        _ kind: String, _ settings: [String: JSON], seeds: [Int], _ scores: [String: ProtocolCard.Score],
-        sets: ProtocolCard.SampleSets, variant: [String]
+        _ kind: String, _ settings: [String: JSON], seeds: [Int], _ scores: [String: EvaluationCard.Score],
+        sets: EvaluationCard.SampleSets, variant: [String]
     ) throws {
         guard let run = place.run else {
             session.console.warn("no card: \(file.checkpoint) lies in no run folder")
@@ -147,18 +147,18 @@ struct OpenedEncoder {
             "crop": .string("short edge to \(images.size) px, centre \(images.size) px, no augmentation"),
             "weights": .string(weights), "weights_checksum": .string(String(extractor.weightsHash, radix: 16)),
         ]
-        let card = ProtocolCard(
+        let card = EvaluationCard(
             protocol: kind, checkpoint: saved?.path ?? "untrained \(file.checkpoint)", step: saved?.step, data: sets,
             settings: settings.merging(common) { own, _ in own }, seeds: seeds, scores: scores)
         let layer = file.layer.map { ["layer-\($0)"] } ?? []
         let state = [file.untrained ? "untrained" : saved.map { "step-\($0.step)" } ?? ""]
         let parts = [kind] + state + (file.average ? ["average"] : []) + layer + variant
-        let path = try card.write(to: ProtocolCard.folder(of: run), as: parts.joined(separator: "-"))
+        let path = try card.write(to: EvaluationCard.folder(of: run), as: parts.joined(separator: "-"))
         session.console.say("card: \(path)")
     }
 }
 
 /// `84.21 ± 0.12`, without the deviation where there is one value.
-func scoreText(_ score: ProtocolCard.Score) -> String {
+func scoreText(_ score: EvaluationCard.Score) -> String {
     fixed(score.mean, digits: 2) + (score.sd.map { " ± " + fixed($0, digits: 2) } ?? "")
 }

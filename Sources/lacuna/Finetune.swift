@@ -19,7 +19,7 @@ struct Finetune: ParsableCommand {
               lacuna finetune Recipes/finetune-vit_micro-digits.yaml --run runs/first \\
                 --resume
 
-            --from takes a run folder (its newest sound checkpoint), the folder of one step, or a safetensors file \
+            --from takes a run folder (its newest valid checkpoint), the folder of one step, or a safetensors file \
             with the reference's names. What was taken, what starts anew and what was left is listed first. The run \
             ends with the test scores of the last weights, of the averaged ones and of the best step.
 
@@ -31,7 +31,7 @@ struct Finetune: ParsableCommand {
     @Option(help: "Where the encoder's weights come from; without it they start anew.")
     var from: String?
 
-    @Flag(help: "Take the averaged weights of --from.")
+    @Flag(help: "Take the EMA weights of --from.")
     var average = false
 
     @Flag(help: "Start the head anew although --from has one.")
@@ -67,7 +67,7 @@ struct Finetune: ParsableCommand {
             start.allowsPartial = allowPartial
             return start
         }
-        let card = ProtocolCard.folder(of: options.folder) + "/finetune.json"
+        let card = EvaluationCard.folder(of: options.folder) + "/finetune.json"
         options.testsAtEnd = try communicator.broadcast(FileStatus(card) == nil ? "test" : "") == "test"
     }
 
@@ -78,7 +78,7 @@ struct Finetune: ParsableCommand {
         }
         let best = training.results.first { $0.kind == .best }
         let headline = training.sets.validation == nil ? last : best ?? last
-        var scores: [String: ProtocolCard.Score] = [
+        var scores: [String: EvaluationCard.Score] = [
             "top1": .init([headline.scores.top1]), "top5": .init([headline.scores.top5]),
             "loss": .init([headline.scores.loss]),
         ]
@@ -93,11 +93,11 @@ struct Finetune: ParsableCommand {
             settings["chosen_on"] = .string((training.sets.validation ?? test).name)
         }
         let train = training.sets.train
-        try ProtocolCard(
+        try EvaluationCard(
             protocol: "finetune", checkpoint: run, step: headline.step,
             data: .init(
                 train: train.name, evaluation: test.name, trainSamples: train.count, evaluationSamples: test.count),
             settings: settings, seeds: [Int(clamping: recipe.seed)], scores: scores
-        ).write(to: ProtocolCard.folder(of: run), as: "finetune")
+        ).write(to: EvaluationCard.folder(of: run), as: "finetune")
     }
 }

@@ -17,13 +17,13 @@ struct Inspect: ParsableCommand {
             weights and for those they were trained from. Samples come from data.evaluation of the recipe in the \
             checkpoint, or from data.train if it has none. Under mpirun each rank measures a part.
 
-            The same object, a table and two pictures go to a folder, where 'lacuna report' finds them: what the class \
+            The same object, a table and two images go to a folder, where 'lacuna report' finds them: what the class \
             token attends to in each head, and the first principal components of the tokens.
 
             Example: lacuna inspect runs/crate_mae-micro-procedural --images 200
             """)
 
-    @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
+    @Argument(help: "A run folder, whose newest valid checkpoint is taken, or the folder of one step.")
     var checkpoint: String
 
     @Option(help: "Measure over at most so many images, chosen at random.")
@@ -32,14 +32,14 @@ struct Inspect: ParsableCommand {
     @Option(help: "The folder of the results (default: layers in the run folder).")
     var output: String?
 
-    @Option(help: "Samples in a picture.")
+    @Option(help: "Samples in an image.")
     var count = 8
 
     @Option(
-        help: "The layer that pictures show, from 1 (default: the last but one for attention, the last for tokens).")
+        help: "The layer that images show, from 1 (default: the last but one for attention, the last for tokens).")
     var layer: Int?
 
-    @Flag(help: "Take the averaged weights.")
+    @Flag(help: "Take the EMA weights.")
     var average = false
 
     @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.evaluation.path=elsewhere.")
@@ -98,14 +98,14 @@ struct Inspect: ParsableCommand {
 
 /// The encoder of a checkpoint, and the one it was trained from.
 private struct OpenedBoxes {
-    let trained, start: WhiteBox
+    let trained, start: CRATEAnalysis
     private let checkpoint: Checkpoint
     private let data: String
 
     init(_ recipe: Recipe, _ checkpoint: Checkpoint, averaged: Bool, pool: WorkerPool) throws {
         let source = try recipe.evaluationSource()
-        trained = try WhiteBox(recipe, source, weights: checkpoint, averaged: averaged, pool: pool)
-        start = try WhiteBox(recipe, source, weights: nil, pool: pool)
+        trained = try CRATEAnalysis(recipe, source, weights: checkpoint, averaged: averaged, pool: pool)
+        start = try CRATEAnalysis(recipe, source, weights: nil, pool: pool)
         (self.checkpoint, data) = (checkpoint, source.name)
     }
 
@@ -114,7 +114,7 @@ private struct OpenedBoxes {
         images: Int, over communicator: any Communicator,
         _ progress: (ProgressMeter, _ done: Int, _ total: Int) throws -> Void
     ) throws -> LayerInspection {
-        func measure(_ task: String, _ box: WhiteBox) throws -> LayerMeasurements {
+        func measure(_ task: String, _ box: CRATEAnalysis) throws -> LayerMeasurements {
             let meter = ProgressMeter(task, "images", isBesideResult: true)
             return try box.measurements(images: images, over: communicator) { try progress(meter, $0, $1) }
         }

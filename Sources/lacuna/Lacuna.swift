@@ -8,7 +8,7 @@ struct Lacuna: ParsableCommand {
         commandName: "lacuna",
         abstract: "Masked self-supervised pretraining on CPUs, alone or over MPI.",
         discussion: """
-            A first run, on pictures that need no download:
+            A first run, on images that need no download:
               lacuna pretrain Recipes/simmim-vit_micro-procedural.yaml
 
             Exit codes: 0 done, 1 internal, 64 usage or recipe, 65 data, 74 input or output, 75 stopped and resumable, \

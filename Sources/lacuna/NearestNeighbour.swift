@@ -74,10 +74,10 @@ struct NearestNeighbour: ParsableCommand {
             meter.finish()
             samples = rows.count
         }
-        var scores: [String: ProtocolCard.Score] = [:]
+        var scores: [String: EvaluationCard.Score] = [:]
         for (index, first) in found[0].enumerated() {
-            let top1 = ProtocolCard.Score(found.map { $0[index].top1 })
-            let top5 = ProtocolCard.Score(found.map { $0[index].top5 })
+            let top1 = EvaluationCard.Score(found.map { $0[index].top1 })
+            let top5 = EvaluationCard.Score(found.map { $0[index].top5 })
             scores["top1 k=\(first.k)"] = top1
             scores["top5 k=\(first.k)"] = top5
             console.say("k \(first.k): top1 \(scoreText(top1)) %, top5 \(scoreText(top5)) %")

@@ -123,7 +123,7 @@ private struct Cost {
             sizeText(summary.parameterBytes) + (summary.networks > 1 ? ", \(summary.networks) networks" : ""))
         table.add("  gradients", sizeText(report.gradientBytes))
         table.add("  state of the rule", sizeText(summary.stateBytes))
-        if summary.averageBytes > 0 { table.add("  averaged weights", sizeText(summary.averageBytes)) }
+        if summary.averageBytes > 0 { table.add("  EMA weights", sizeText(summary.averageBytes)) }
         if let targets = summary.targets {
             table.add(
                 "  targets of samples", "\(sizeText(targets.bytes)), \(targets.areSharded ? "sharded" : "replicated")")

@@ -18,7 +18,7 @@ struct Pretrain: ParsableCommand {
                 --run runs/first --resume
 
             SIGUSR1, SIGTERM or Ctrl-C saves and ends with code 75; a second Ctrl-C ends at once. --resume goes on \
-            from the newest sound checkpoint, bit for bit.
+            from the newest valid checkpoint, bit for bit.
 
             Under mpirun a signal to any rank stops all of them so. mpirun itself hands on SIGUSR1 only; after SIGTERM \
             or Ctrl-C it gives the ranks one second, in which a small model is saved, and returns 1.
@@ -35,11 +35,11 @@ struct Pretrain: ParsableCommand {
         }
     }
 
-    /// A picture of what was learned, and a look into the layers; a run without them is a whole run all the same.
+    /// An image of what was learned, and a look into the layers; a run without them is a whole run all the same.
     private func drawEnd(of run: String, _ session: Session) {
         do { try Reconstruct.drawEnd(of: run, pool: session.pool) } catch is EvaluationError {
             // The method predicts no pixels.
-        } catch { session.console.warn("no picture of reconstructions: \(error)") }
+        } catch { session.console.warn("no image of reconstructions: \(error)") }
         do { try Inspect.lookAtEnd(of: run, pool: session.pool) } catch is EvaluationError {
             // The encoder has no subspaces.
         } catch { session.console.warn("no look into the layers: \(error)") }

@@ -3,6 +3,7 @@ import Checkpoints
 import Cluster
 import Evaluation
 import Kernels
+import Optimizers
 import Platform
 import Training
 
@@ -17,7 +18,7 @@ struct Probe: ParsableCommand {
 
             Protocols: mae (batch norm without parameters, LARS, 90 epochs) and dinov2 (SGD; class token and mean of \
             the last block or of the last four), whose lengths shrink with the set, and logistic (softmax regression \
-            to its minimum). Both papers crop and mirror at random where this takes the middle of each picture.
+            to its minimum). Both papers crop and mirror at random where this takes the middle of each image.
 
             Examples:
               lacuna probe runs/simmim-vit_micro-digits
@@ -76,7 +77,7 @@ struct Probe: ParsableCommand {
                     + "validation \(fixed(outcome.validation, digits: 2)) %")
         }
         let scores = [
-            "top1": ProtocolCard.Score(outcomes.map(\.top1)), "top5": ProtocolCard.Score(outcomes.map(\.top5)),
+            "top1": EvaluationCard.Score(outcomes.map(\.top1)), "top5": EvaluationCard.Score(outcomes.map(\.top5)),
         ]
         for (name, score) in scores.sorted(by: { $0.key < $1.key }) {
             console.say("\(name) \(scoreText(score)) % over \(seeds.list.count) seeds")

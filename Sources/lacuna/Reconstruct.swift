@@ -12,26 +12,26 @@ struct Reconstruct: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Draw what a trained model makes of hidden parts, and measure how far off it is.",
         discussion: """
-            For each sample: the picture, what the model is shown, and its prediction pasted into the hidden part. The \
+            For each sample: the image, what the model is shown, and its prediction pasted into the hidden part. The \
             masked L1 is the mean error of normalised pixels over all hidden ones. Samples come from data.evaluation \
             of the recipe in the checkpoint, or from data.train if it has none.
 
             Example: lacuna reconstruct runs/simmim-vit_micro-digits --count 8
             """)
 
-    @Argument(help: "A run folder, whose newest sound checkpoint is taken, or the folder of one step.")
+    @Argument(help: "A run folder, whose newest valid checkpoint is taken, or the folder of one step.")
     var checkpoint: String
 
-    @Option(help: "Samples in the picture.")
+    @Option(help: "Samples in the image.")
     var count = 8
 
-    @Option(help: "The picture, a PNG file (default: images/step-NUMBER.png in the run folder).")
+    @Option(help: "The image, a PNG file (default: images/step-NUMBER.png in the run folder).")
     var output: String?
 
     @Option(help: "Measure over at most so many images, chosen at random.")
     var images = 1_000
 
-    @Flag(help: "Take the averaged weights.")
+    @Flag(help: "Take the EMA weights.")
     var average = false
 
     @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.evaluation.path=elsewhere.")
@@ -55,7 +55,7 @@ struct Reconstruct: ParsableCommand {
         let reconstruction = try Reconstruction(
             recipe, source, weights: sound, averaged: average, pool: session.pool)
         let output = try output ?? Self.defaultOutput(place.run, step: sound.step)
-        let grid = try reconstruction.pictures(count)
+        let grid = try reconstruction.images(count)
         try OutputFile.write(grid.sheet.png(), to: output)
         session.console.say(
             "\(output): \(min(count, source.count)) samples of \(source.name), each "
@@ -72,7 +72,7 @@ struct Reconstruct: ParsableCommand {
         try session.communicator.finish()
     }
 
-    /// The picture of a run that has just ended, in its folder.
+    /// The image of a run that has just ended, in its folder.
     static func drawEnd(of run: String, pool: WorkerPool) throws {
         let sound = try CheckpointPlace(run).newestSound()
         let recipe = try Recipe.load(from: sound)
@@ -80,7 +80,7 @@ struct Reconstruct: ParsableCommand {
         let reconstruction = try Reconstruction(
             recipe, recipe.evaluationSource(), batch: count, weights: sound, pool: pool)
         try OutputFile.write(
-            reconstruction.pictures(count).sheet.png(), to: defaultOutput(run, step: sound.step))
+            reconstruction.images(count).sheet.png(), to: defaultOutput(run, step: sound.step))
     }
 
     private static func defaultOutput(_ run: String?, step: Int) throws -> String {

@@ -10,10 +10,10 @@ import Training
 
 struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a set of pictures as a token set.",
+        abstract: "Write a set of images as a token set.",
         discussion: """
-            Pictures are cut as in evaluation, nothing is drawn. Ids are numbered by falling frequency, and codes that \
-            no picture uses are left out; --codebook keeps the numbers of another set, so that both mean the same. The \
+            Images are cut as in evaluation, nothing is drawn. Ids are numbered by falling frequency, and codes that \
+            no image uses are left out; --codebook keeps the numbers of another set, so that both mean the same. The \
             file holds ids as packed bits, labels, class names, codebook and a checksum for each record; 'lacuna \
             tokens' shows, checks and converts it.
 
@@ -31,7 +31,7 @@ struct Tokenize: ParsableCommand {
             """)
 
     @Argument(
-        help: "A run folder of 'lacuna tokenizer', whose newest sound checkpoint is taken, or the folder of one step.")
+        help: "A run folder of 'lacuna tokenizer', whose newest valid checkpoint is taken, or the folder of one step.")
     var checkpoint: String
 
     @Option(help: "The token set, a safetensors file.")
@@ -43,13 +43,13 @@ struct Tokenize: ParsableCommand {
     @Option(help: "A token set of the same tokenizer whose codebook and numbers are kept.")
     var codebook: String?
 
-    @Flag(help: "Take the averaged weights.")
+    @Flag(help: "Take the EMA weights.")
     var average = false
 
     @Flag(help: "Go on from the parts of an owner on another host that has been silent for 10 minutes.")
     var takeover = false
 
-    @Option(help: "Pictures computed at once by a rank.")
+    @Option(help: "Images computed at once by a rank.")
     var batch = 64
 
     @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.train.path=elsewhere.")
@@ -61,7 +61,7 @@ struct Tokenize: ParsableCommand {
     func validate() throws {
         try requirePositive(batch, "--batch")
         if batch > Tokenization.partSamples {
-            throw ValidationError("--batch \(batch): at most \(Tokenization.partSamples), the pictures of a part")
+            throw ValidationError("--batch \(batch): at most \(Tokenization.partSamples), the images of a part")
         }
         try requirePositive(threads ?? 1, "--threads")
         if !output.hasSuffix(".safetensors") {

@@ -11,7 +11,7 @@ import Training
 struct TokenizerVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokenizer",
-        abstract: "Train a tokenizer, which writes pictures as grids of ids.",
+        abstract: "Train a tokenizer, which writes images as grids of ids.",
         discussion: """
             Examples:
               lacuna tokenizer Recipes/tokenizer-vq_vit_micro-digits.yaml
@@ -21,7 +21,7 @@ struct TokenizerVerb: ParsableCommand {
                 --run runs/tokenizer --resume
 
             Every log line tells the error of the pixels (psnr, decibels), how many codes are in use and their \
-            perplexity. The run ends with both on data.evaluation, and a picture of originals beside what came back \
+            perplexity. The run ends with both on data.evaluation, and an image of originals beside what came back \
             from their ids. 'lacuna tokenize' makes token sets with it.
 
             A signal stops it and --resume goes on, as in pretrain: bit for bit, codebook included.
@@ -40,14 +40,14 @@ struct TokenizerVerb: ParsableCommand {
         }
     }
 
-    /// A picture and a card of what was learned.
+    /// An image and a card of what was learned.
     private func score(_ recipe: Recipe, _ run: String, train: (name: String, count: Int), _ session: Session) throws {
         let sound = try CheckpointPlace(run).newestSound()
         let tokenizer = try TrainedTokenizer(recipe, weights: sound, drawsPixels: true, pool: session.pool)
         let source = try recipe.evaluationSource()
-        let picture = run + "/images/step-\(sound.step).png"
+        let image = run + "/images/step-\(sound.step).png"
         try Folder(run + "/images").create()
-        try OutputFile.write(tokenizer.pictures(of: source, count: 16).sheet.png(), to: picture)
+        try OutputFile.write(tokenizer.images(of: source, count: 16).sheet.png(), to: image)
         let meter = ProgressMeter("measure", "images")
         let scores = try tokenizer.scores(on: source, images: 10_000) { meter.show($0, of: $1) }
         meter.finish()
@@ -56,8 +56,8 @@ struct TokenizerVerb: ParsableCommand {
             "\(source.name): PSNR \(fixed(scores.psnr, digits: 2)) dB, mean error \(fixed(scores.absoluteError, digits: 4)), "
                 + "\(scores.use.used) of \(codes) codes used, perplexity \(fixed(scores.use.perplexity, digits: 1)) "
                 + "(\(scores.images) images)")
-        session.console.say("\(picture): originals beside what came back from their ids")
-        try ProtocolCard(
+        session.console.say("\(image): originals beside what came back from their ids")
+        try EvaluationCard(
             protocol: "tokenizer", checkpoint: sound.path, step: sound.step,
             data: .init(
                 train: train.name, evaluation: source.name, trainSamples: train.count, evaluationSamples: scores.images),
@@ -67,6 +67,6 @@ struct TokenizerVerb: ParsableCommand {
                 "psnr": .init([scores.psnr]), "absolute_error": .init([scores.absoluteError]),
                 "used_codes": .init([Double(scores.use.used)]), "perplexity": .init([scores.use.perplexity]),
             ]
-        ).write(to: ProtocolCard.folder(of: run))
+        ).write(to: EvaluationCard.folder(of: run))
     }
 }

@@ -15,7 +15,7 @@ import Testing
         (3_000, 6, Box(top: 1_496, left: 0, height: 8, width: 6)),
         (6, 3_000, Box(top: 0, left: 1_496, height: 6, width: 8)),
     ])
-    func `a picture of extreme aspect falls back to its middle`(_ height: Int, _ width: Int, _ box: Box) {
+    func `an image of extreme aspect falls back to its middle`(_ height: Int, _ width: Int, _ box: Box) {
         let crop = RandomResizedCrop(size: 16, area: 0.9...1, .bicubic)
         var image = ramp(height: height, width: width)
         var random = key.stream(.crop)
@@ -24,7 +24,7 @@ import Testing
         #expect(image.height == 16 && image.width == 16)
     }
 
-    @Test func `crop boxes lie inside the picture with the asked area and aspect`() {
+    @Test func `crop boxes lie inside the image with the asked area and aspect`() {
         let crop = RandomResizedCrop(size: 8, area: 0.2...0.6, .bilinear)
         for sample in 0..<500 {
             var random = SampleKey(seed: 1, epoch: 0, sample: UInt64(sample)).stream(.crop)
@@ -45,7 +45,7 @@ import Testing
         #expect(image.bytes.array == before)
     }
 
-    @Test func `half of the pictures are mirrored`() {
+    @Test func `half of the images are mirrored`() {
         var mirrored = 0
         for sample in 0..<1_000 {
             var image = ramp(height: 1, width: 2)
@@ -78,7 +78,7 @@ import Testing
         #expect(image.bytes.array == other.bytes.array)
     }
 
-    @Test func `a centre crop surrounds a small picture with zeros`() {
+    @Test func `a centre crop surrounds a small image with zeros`() {
         var image = Image(height: 1, width: 2, bytes: Bytes([1, 1, 1, 2, 2, 2]))
         var random = key.stream(.crop)
         CentreCrop(size: 5).apply(&image, &random)
@@ -93,7 +93,7 @@ import Testing
         #expect(CentreCrop(size: 10).offset(45) == 18)
     }
 
-    @Test func `a padded crop moves the picture by at most the padding`() {
+    @Test func `a padded crop moves the image by at most the padding`() {
         var results: Set<[UInt8]> = []
         for sample in 0..<2_000 {
             var image = Image(height: 4, width: 4, bytes: Bytes((1...48).map { UInt8($0) }))

@@ -4,7 +4,7 @@ import Glibc
 import Kernels
 import Testing
 
-@Suite(.serialized) struct `bad picture files` {
+@Suite(.serialized) struct `bad image files` {
     @Test(arguments: [0, 1]) func `a file cut at any of 100 points is refused`(_ progressive: Int32) {
         let file = JPEGFile(JPEGFile.pattern(height: 90, width: 120), height: 90, width: 120) {
             $0.progressive = progressive
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1], [0, 1])
-    func `random damage ends in a picture of the header's size or in an error`(
+    func `random damage ends in an image of the header's size or in an error`(
         _ progressive: Int32, _ arithmetic: Int32
     ) throws {
         let file = JPEGFile(JPEGFile.pattern(height: 33, width: 47), height: 33, width: 47) {

@@ -67,7 +67,7 @@ import Testing
     @Test(
         arguments: zip(
             1...8, ["abcdef", "cbafed", "fedcba", "defabc", "adbecf", "daebfc", "fcebda", "cfbead"]))
-    func `each orientation turns a 2 × 3 picture upright`(_ orientation: Int, _ upright: String) {
+    func `each orientation turns a 2 × 3 image upright`(_ orientation: Int, _ upright: String) {
         var image = Image(height: 2, width: 3, bytes: Bytes("abcdef".utf8.flatMap { [$0, $0, $0] }))
         image.orient(orientation)
         #expect(image.height == (orientation < 5 ? 2 : 3))

@@ -92,7 +92,7 @@ import Testing
         removeDeepFile("a/" + deep, "1.jpg")
     }
 
-    @Test func `what is no picture is bad with its reason, and nothing waits`() throws {
+    @Test func `what is no image is bad with its reason, and nothing waits`() throws {
         folder.write("a/good.jpg", jpeg)
         folder.write("a/zero.jpg", [])
         folder.makeFolder("a/folder.jpg")
@@ -120,7 +120,7 @@ import Testing
         #expect(manifest.summary.contains { $0.contains("12 bad files") })
     }
 
-    @Test func `a PNG file is a picture unless its name says JPEG`() throws {
+    @Test func `a PNG file is an image unless its name says JPEG`() throws {
         // One grey pixel: signature, header, one row, end.
         let png: [UInt8] = [
             0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 0x0D, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0,
@@ -154,7 +154,7 @@ import Testing
         #expect(names(source.manifest) == [Array("1.jpg".utf8), Array("2.jpg".utf8)])
     }
 
-    @Test func `no picture, an empty class and too many bad files are errors`() throws {
+    @Test func `no image, an empty class and too many bad files are errors`() throws {
         #expect(throws: DataError.self) { try open() }
         folder.write("a/1.jpg", jpeg)
         folder.makeFolder("b")

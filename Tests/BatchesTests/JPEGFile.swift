@@ -24,7 +24,7 @@ struct JPEGFile {
         return rgb
     }
 
-    /// A smooth picture with some detail, so that codes of many lengths occur.
+    /// A smooth image with some detail, so that codes of many lengths occur.
     static func pattern(height: Int, width: Int, channels: Int = 3) -> [UInt8] {
         (0..<height * width * channels).map { index in
             let (y, x, c) = (index / channels / width, index / channels % width, index % channels)

@@ -3,7 +3,7 @@ import Kernels
 import Testing
 
 @Suite struct `cell masks` {
-    @Test func `exactly the asked number of cells is hidden in each picture`() throws {
+    @Test func `exactly the asked number of cells is hidden in each image`() throws {
         let mask = try CellMask(imageSize: 192, cellSize: 32, patchSize: 4, ratio: 0.6)
         let floats = Floats(zeros: mask.side * mask.side)
         for sample in 0..<50 {

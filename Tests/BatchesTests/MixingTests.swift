@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: Mixing.Mode.allCases, [(2, 1), (4, 1), (1, 4), (2, 2), (8, 1)])
-    func `ranks, micro-batches and threads mix the same pictures`(_ mode: Mixing.Mode, _ cut: (Int, Int)) throws {
+    func `ranks, micro-batches and threads mix the same images`(_ mode: Mixing.Mode, _ cut: (Int, Int)) throws {
         let mixing = Mixing(mixup: 0.8, cutmix: 1, mode: mode)
         let whole = try batches(mixing)
         let parts = try batches(mixing, ranks: cut.0, accumulation: cut.1, threads: 2)
@@ -57,11 +57,11 @@ import Testing
         }
     }
 
-    @Test func `one draw is for the update, the picture or the pair`() throws {
+    @Test func `one draw is for the update, the image or the pair`() throws {
         func shares(_ mode: Mixing.Mode) throws -> [[Float]] {
             try batches(Mixing(mixup: 1, cutmix: 0, mode: mode), updates: 0..<1)[0].targets.chunks(of: 10)
         }
-        // The pictures of a pair take the same or exchanged shares unless each has its own.
+        // The images of a pair take the same or exchanged shares unless each has its own.
         let batch = Set(try shares(.batch).flatMap { $0 }.filter { $0 > 0 && $0 < 1 })
         #expect(batch.count == 2)
         let pairs = try shares(.pair)
@@ -70,20 +70,20 @@ import Testing
         #expect(Set(try shares(.elem).compactMap { $0.max() }).count > 10)
     }
 
-    /// SparK puts a copy of the first picture in front of an odd batch and reverses that.
+    /// SparK puts a copy of the first image in front of an odd batch and reverses that.
     @Test(arguments: [1, 3, 5, 9]) func `an odd batch mixes as with a copy of its first in front`(_ count: Int) {
         let extended = [0] + Array(0..<count)
         let partners = (1...count).map { extended[extended.count - 1 - $0] }
         #expect(Mixing.Partner.mirror.indices(count) == partners)
-        let pictures = Floats((0..<count * 3).map { Float($0) }), before = pictures.array
+        let images = Floats((0..<count * 3).map { Float($0) }), before = images.array
         let targets = Floats(zeros: count)
         Mixing.mix(
-            Mixing.Rows(values: pictures, count: 3, width: 1), Mixing.Rows(values: targets, count: 1, width: 1),
+            Mixing.Rows(values: images, count: 3, width: 1), Mixing.Rows(values: targets, count: 1, width: 1),
             Array(repeating: .blend(kept: 0.75), count: count), partners, scratch: Floats(zeros: 3))
         for sample in 0..<count {
             for value in 0..<3 {
                 let mixed = 0.75 * before[sample * 3 + value] + 0.25 * before[partners[sample] * 3 + value]
-                #expect(pictures[sample * 3 + value] == mixed)
+                #expect(images[sample * 3 + value] == mixed)
             }
         }
     }

@@ -26,22 +26,22 @@ import Testing
         return image.bytes.array
     }
 
-    @Test(arguments: steps.indices) func `a step draws from its key alone and changes many pictures`(_ number: Int) {
+    @Test(arguments: steps.indices) func `a step draws from its key alone and changes many images`(_ number: Int) {
         let step = Self.steps[number], plain = ramp(height: 24, width: 30).bytes.array
-        let pictures = (0..<60).map { changed(step, sample: $0) }
-        #expect(pictures == (0..<60).map { changed(step, sample: $0) })
-        #expect(pictures.count { $0 != plain } > 20)
-        #expect(Set(pictures).count > 20)
+        let images = (0..<60).map { changed(step, sample: $0) }
+        #expect(images == (0..<60).map { changed(step, sample: $0) })
+        #expect(images.count { $0 != plain } > 20)
+        #expect(Set(images).count > 20)
     }
 
-    @Test(arguments: steps.indices) func `a picture of one pixel survives every step`(_ number: Int) {
+    @Test(arguments: steps.indices) func `an image of one pixel survives every step`(_ number: Int) {
         for sample in 0..<60 {
             #expect(changed(Self.steps[number], sample: UInt64(sample), height: 1, width: 1).count == 3)
         }
     }
 
-    /// Two operations, each left out half of the time; of the others AutoContrast hardly changes this picture.
-    @Test func `RandAugment leaves about a quarter of the pictures alone`() {
+    /// Two operations, each left out half of the time; of the others AutoContrast hardly changes this image.
+    @Test func `RandAugment leaves about a quarter of the images alone`() {
         let plain = ramp(height: 24, width: 30).bytes.array
         let same = (0..<400).count { changed(Self.randAugment, sample: UInt64($0)) == plain }
         #expect((70...150).contains(same))
@@ -56,7 +56,7 @@ import Testing
         #expect(image.bytes.array == (row + row).flatMap { [$0, $0, $0] })
     }
 
-    @Test func `a crop leaves a picture alone that is too small`() {
+    @Test func `a crop leaves an image alone that is too small`() {
         var image = ramp(height: 3, width: 9)
         var random = RandomStream(seed: 1, purpose: .crop)
         RandomCrop(size: 8, padding: 2).apply(&image, &random)
@@ -85,7 +85,7 @@ import Testing
         return pixels.array
     }
 
-    @Test func `a quarter of the pictures has a box of allowed area`() {
+    @Test func `a quarter of the images has a box of allowed area`() {
         var touched = 0
         for sample in 0..<800 {
             let count = erased(.timm(probability: 0.25, fill: .zero), sample: UInt64(sample)).count { $0 == 0 } / 3

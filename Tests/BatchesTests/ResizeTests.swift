@@ -26,9 +26,9 @@ import Testing
         #expect(wide.array == plain.array)
     }
 
-    /// An axis written out from the formula: the sum of the weights is one, so a flat picture stays flat.
+    /// An axis written out from the formula: the sum of the weights is one, so a flat image stays flat.
     @Test(arguments: [1, 2, 100, 255] as [UInt8], [Interpolation.nearest, .bilinear, .bicubic])
-    func `a flat picture stays flat`(_ level: UInt8, _ interpolation: Interpolation) {
+    func `a flat image stays flat`(_ level: UInt8, _ interpolation: Interpolation) {
         var image = Image(height: 40, width: 30, bytes: Bytes([UInt8](repeating: level, count: 3600)))
         image.resize(height: 17, width: 53, interpolation)
         #expect(image.height == 17 && image.width == 53)
@@ -41,7 +41,7 @@ import Testing
         #expect(image.bytes.array == [12, 20, 32])
     }
 
-    @Test func `the same size is the same picture`() {
+    @Test func `the same size is the same image`() {
         var image = noise(height: 12, width: 9)
         let before = image.bytes.array
         image.resize(height: 12, width: 9, .bicubic)

@@ -3,7 +3,7 @@ import Kernels
 import Platform
 import Testing
 
-private func picture(_ source: any SampleSource, _ index: Int) throws -> [UInt8] {
+private func image(_ source: any SampleSource, _ index: Int) throws -> [UInt8] {
     var image = Image()
     var memory = ReadMemory()
     try source.read(index, into: &image, using: &memory)
@@ -26,12 +26,12 @@ private func big(_ words: UInt32...) -> [UInt8] {
         folder.write("labels", labels)
     }
 
-    @Test func `pictures are grey and labels belong to them`() throws {
+    @Test func `images are grey and labels belong to them`() throws {
         write(images: big(0x803, 2, 1, 2) + [1, 2, 3, 4], labels: big(0x801, 2) + [2, 0])
         let set = try open()
         #expect(set.count == 2)
-        #expect(try picture(set, 0) == [1, 1, 1, 2, 2, 2])
-        #expect(try picture(set, 1) == [3, 3, 3, 4, 4, 4])
+        #expect(try image(set, 0) == [1, 1, 1, 2, 2, 2])
+        #expect(try image(set, 1) == [3, 3, 3, 4, 4, 4])
         #expect([set.label(0), set.label(1)] == [2, 0])
     }
 
@@ -42,7 +42,7 @@ private func big(_ words: UInt32...) -> [UInt8] {
         (big(0x802, 2, 1, 2) + [1, 2, 3, 4], big(0x801, 2) + [2, 0], "magic number 0x802"),
         (big(0x803, 2, 1, 2) + [1, 2, 3, 4], big(0x801, 3) + [2, 0, 1], "3 labels"),
         (big(0x803, 2, 1, 2) + [1, 2, 3, 4], big(0x801, 2) + [2, 3], "label 3 at sample 1"),
-        (big(0x803, 0, 1, 2), big(0x801, 0), "no pictures"),
+        (big(0x803, 0, 1, 2), big(0x801, 0), "no images"),
         ([0x1F, 0x8B] + big(0, 0, 0, 0), big(0x801, 0), "prepare"),
         (big(0x803, 0xFFFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFFF) + [1], big(0x801, 0), "1 bytes after the header"),
     ])
@@ -89,8 +89,8 @@ private func big(_ words: UInt32...) -> [UInt8] {
         let set = try CIFAR(.hundred, folder: folder.path, split: .test)
         #expect(set.count == 2)
         #expect([set.label(0), set.label(1)] == [7, 99])
-        #expect(try picture(set, 0).prefix(4) == [10, 20, 30, 10])
-        #expect(try picture(set, 1).suffix(3) == [1, 2, 3])
+        #expect(try image(set, 0).prefix(4) == [10, 20, 30, 10])
+        #expect(try image(set, 1).suffix(3) == [1, 2, 3])
     }
 
     @Test func `five files make one training set`() throws {
@@ -101,7 +101,7 @@ private func big(_ words: UInt32...) -> [UInt8] {
         folder.write("batches.meta.txt", Array((0..<10).map { "name\($0)\n" }.joined().utf8))
         let set = try CIFAR(.ten, folder: folder.path, split: .train)
         #expect((0..<5).map { set.label($0) } == [1, 2, 3, 4, 5])
-        #expect(try picture(set, 4).first == 5)
+        #expect(try image(set, 4).first == 5)
     }
 
     @Test func `a file cut short, a label out of range and a missing file are refused`() {
@@ -123,7 +123,7 @@ private func big(_ words: UInt32...) -> [UInt8] {
         #expect(train.fingerprint != test.fingerprint)
         #expect(Set((0..<397).compactMap { test.label($0) }) == Set(0..<10))
         // Grey values 0 to 16 become 0 to 255.
-        let values = try (0..<50).flatMap { try picture(train, $0) }
+        let values = try (0..<50).flatMap { try image(train, $0) }
         #expect(values.min() == 0 && values.max() == 255)
     }
 
@@ -138,19 +138,19 @@ private func big(_ words: UInt32...) -> [UInt8] {
 }
 
 @Suite struct ProceduralTests {
-    @Test func `a picture depends on its number alone`() throws {
+    @Test func `an image depends on its number alone`() throws {
         let set = try Procedural(seed: 1, count: 40, size: 16)
         let shifted = try Procedural(seed: 1, count: 20, size: 16, first: 20)
-        #expect(try picture(set, 27) == picture(shifted, 7))
+        #expect(try image(set, 27) == image(shifted, 7))
         #expect(set.label(27) == shifted.label(7))
-        #expect(try picture(set, 27) != picture(Procedural(seed: 2, count: 40, size: 16), 27))
+        #expect(try image(set, 27) != image(Procedural(seed: 2, count: 40, size: 16), 27))
     }
 
-    @Test func `pictures of one class differ and are no plain colour`() throws {
+    @Test func `images of one class differ and are no plain colour`() throws {
         let set = try Procedural(seed: 5, count: 200, size: 24)
-        let pictures = try (0..<200).map { try picture(set, $0) }
-        #expect(Set(pictures).count == 200)
-        for picture in pictures { #expect(Set(picture).count > 8) }
+        let images = try (0..<200).map { try image(set, $0) }
+        #expect(Set(images).count == 200)
+        for image in images { #expect(Set(image).count > 8) }
         #expect((0..<10).compactMap { set.label($0) } == Array(0..<10))
     }
 
@@ -158,7 +158,7 @@ private func big(_ words: UInt32...) -> [UInt8] {
     /// that was obtained on this set.
     @Test func `the drawing stays what it is`() throws {
         let set = try Procedural(seed: 7, count: 10, size: 8)
-        let hashes = try (0..<10).map { XXHash64.hash(try picture(set, $0)) }
+        let hashes = try (0..<10).map { XXHash64.hash(try image(set, $0)) }
         #expect(XXHash64.hash(words: hashes) == 3_176_402_926_602_868_837)
     }
 

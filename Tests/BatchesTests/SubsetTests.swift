@@ -62,7 +62,7 @@ import Testing
         #expect(parts[0].fingerprint.count == 15 && parts[0].fingerprint.classes == 3)
     }
 
-    /// Under label noise a token set was taken for one of pictures.
+    /// Under label noise a token set was taken for one of images.
     @Test func `a set under noisy labels holds what it held`() throws {
         let noisy = try NoisyLabels(Tokens(), .symmetric(rate: 1), seed: 0)
         let ids = Indices(zeros: 4)

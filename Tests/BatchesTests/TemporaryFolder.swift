@@ -66,7 +66,7 @@ enum Checkout {
     static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
         .joined(separator: "/")
 
-    /// A picture of 7 × 9 pixels or another of the JPEG fixtures.
+    /// An image of 7 × 9 pixels or another of the JPEG fixtures.
     static func jpeg(_ name: String = "tiny_7x9.jpg") throws -> [UInt8] {
         try MappedFile("\(root)/Tests/Golden/Fixtures/augmentation/jpeg/\(name)").bytes.array
     }

@@ -110,7 +110,7 @@ import Testing
         #expect(try SampleRun.isWhole(#require(try store.newestValid())))
     }
 
-    @Test func `a manifest that points to nothing is passed over and named`() throws {
+    @Test func `a manifest that points to nothing is skipped and named`() throws {
         let folder = try TemporaryFolder()
         let store = CheckpointStore(folder.path)
         for step in [1, 2] { #expect(store.save(SampleRun.content(step: step)).isSaved) }

@@ -64,7 +64,7 @@ import Testing
         #expect(try store.newestValid()?.step == 2)
     }
 
-    @Test func `a file in the place of a folder, and a folder in the place of a file, are passed over`() throws {
+    @Test func `a file in the place of a folder, and a folder in the place of a file, are skipped`() throws {
         let folder = try TemporaryFolder()
         let store = try Self.store(folder)
         let model = folder.path(of: Self.damaged + "/model.safetensors")

@@ -34,13 +34,13 @@ extension ClusterProbe {
     /// The last rank is asked to stop in step 2, rank 0 meets a NaN in step 1.
     static func tally(_ group: any Communicator) throws {
         let request = StopRequest.handlingSignals()
-        let tally = StepTally(group)
+        let tally = StepStatistics(group)
         for step in 0..<5 {
             if step == 2 && group.rank == group.size - 1 { raise(SIGUSR1) }
             let loss = step == 1 && group.rank == 0 ? Double.nan : 2
             let total = try tally.add(loss: loss, weight: 1, isFinite: true, mustStop: request.isSet)
             print(
-                "rank \(group.rank) step \(step): \(total.loss) \(total.weight) \(total.ranksWithoutNumber) stop \(total.mustStop)"
+                "rank \(group.rank) step \(step): \(total.loss) \(total.weight) \(total.ranksWithNonFiniteLoss) stop \(total.mustStop)"
             )
             if total.mustStop { break }
         }
@@ -50,7 +50,7 @@ extension ClusterProbe {
     static func preempt(_ group: any Communicator) throws {
         let request = StopRequest.handlingSignals()
         let watchdog = Watchdog(group, stop: request)
-        let tally = StepTally(group)
+        let tally = StepStatistics(group)
         var mustStop = false
         for step in 0..<3000 {
             if step == 5 && group.rank == 0 { writeError("running") }

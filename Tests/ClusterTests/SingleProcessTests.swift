@@ -28,10 +28,10 @@ import Testing
     }
 
     @Test func `a loss that is not finite is counted and left out of the sum`() throws {
-        let total = try StepTally(SingleProcess()).add(loss: .nan, weight: 4, isFinite: true, mustStop: true)
+        let total = try StepStatistics(SingleProcess()).add(loss: .nan, weight: 4, isFinite: true, mustStop: true)
         #expect(total.loss == 0)
         #expect(total.weight == 0)
-        #expect(total.ranksWithoutNumber == 1)
+        #expect(total.ranksWithNonFiniteLoss == 1)
         #expect(total.mustStop)
     }
 

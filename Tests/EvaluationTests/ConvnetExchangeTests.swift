@@ -8,7 +8,7 @@ import Testing
 
 /// Convnets to timm and keyu-tian/SparK and back: running statistics, counters, and buffers that hold nothing.
 @Suite struct ConvnetExchangeTests {
-    /// A shipped recipe on four drawn pictures of 64 pixels, two updates long.
+    /// A shipped recipe on four drawn images of 64 pixels, two updates long.
     private func recipe(_ name: String, _ changes: [String]) throws -> Recipe {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -23,7 +23,7 @@ import Testing
     }
 
     private func exported(
-        _ recipe: Recipe, for library: ForeignLibrary, in folder: Scratch
+        _ recipe: Recipe, for library: ThirdPartyLibrary, in folder: Scratch
     ) throws -> (saved: Safetensors, file: Safetensors) {
         let run = "\(folder.path)/run"
         try train(recipe, in: run)
@@ -46,7 +46,7 @@ import Testing
         #expect(count.kind == .i64 && count.shape.isEmpty && count.integers == [2])
         #expect(
             file.contains("bn1.running_var") && !file.names.contains { $0.contains("dense") || $0.contains("mask") })
-        let back = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        let back = try ImportedModel(ThirdPartyWeights(file), into: recipe, pool: pool)
         #expect(back.faults == [] && !back.parity.differs && back.parity != .none)
         #expect(!back.report.missing.contains { $0.hasPrefix("sparse_encoder.") })
     }
@@ -57,7 +57,7 @@ import Testing
         #expect(Set(file.names) == Set(saved.names + ["imn_m", "imn_s", "norm_black"]))
         #expect(try file.tensor("norm_black").shape == [1, 3, 64, 64])
         #expect(try file.tensor("imn_s").floats == [0, 0, 0])
-        let back = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        let back = try ImportedModel(ThirdPartyWeights(file), into: recipe, pool: pool)
         #expect(back.faults == [] && back.report.missing == [] && back.report.unexpected == [])
         guard case .compared(.features, let largest, _) = back.parity else {
             Issue.record("\(back.parity)")
@@ -80,7 +80,7 @@ import Testing
             "stem.1.bias", "stages.1.downsample.1.weight", "stages.2.blocks.8.conv_dw.weight",
             "stages.3.blocks.0.mlp.fc2.bias", "stages.0.blocks.2.gamma", "head.norm.weight", "head.fc.bias",
         ] { #expect(file.contains(name), "\(name)") }
-        let back = try ImportedModel(ForeignWeights(file), into: classifier, pool: pool)
+        let back = try ImportedModel(ThirdPartyWeights(file), into: classifier, pool: pool)
         #expect(back.faults == [] && back.report.missing == [] && !back.parity.differs && back.parity != .none)
         let encoder = try recipe(
             "spark-small16-procedural", ["model={kind: convnext, preset: tiny}", "data.evaluation=null"])

@@ -12,7 +12,7 @@ import Testing
 
     /// A run of four updates, exported.
     private func exported(
-        _ library: ForeignLibrary, in folder: Scratch, _ changes: [String] = []
+        _ library: ThirdPartyLibrary, in folder: Scratch, _ changes: [String] = []
     ) throws -> (recipe: Recipe, checkpoint: Checkpoint, file: Safetensors) {
         let recipe = try smallRecipe(["schedule.epochs=1", "schedule.warmup_epochs=0"] + changes)
         let run = "\(folder.path)/run-\(changes.count)"
@@ -22,7 +22,7 @@ import Testing
     }
 
     private func exported(
-        _ checkpoint: Checkpoint, _ recipe: Recipe, _ library: ForeignLibrary = .timm, in folder: Scratch
+        _ checkpoint: Checkpoint, _ recipe: Recipe, _ library: ThirdPartyLibrary = .timm, in folder: Scratch
     ) throws -> Safetensors {
         let model = try ExportedModel(
             checkpoint, recipe, for: library, averaged: false, program: Self.library, pool: pool)
@@ -31,13 +31,13 @@ import Testing
         return try Safetensors(path)
     }
 
-    @Test func `the picture of a parity vector is the formula's`() {
-        let picture = ParityVector.picture(side: 20, channels: 3)
-        func value(_ c: Int, _ y: Int, _ x: Int) -> Float { picture[(y * 20 + x) * 3 + c] }
+    @Test func `the image of a parity vector is the formula's`() {
+        let image = ParityVector.image(side: 20, channels: 3)
+        func value(_ c: Int, _ y: Int, _ x: Int) -> Float { image[(y * 20 + x) * 3 + c] }
         #expect(value(0, 0, 0) == -2 && value(1, 0, 0) == -91.0 / 64)
         // 74 + 17·19 + 29·18 + 19·18 = 1261 = 4·256 + 237
         #expect(value(2, 19, 18) == 109.0 / 64)
-        #expect(picture.count == 1200)
+        #expect(image.count == 1200)
     }
 
     @Test func `a SimMIM export has the model's own names and comes back whole`() throws {
@@ -47,7 +47,7 @@ import Testing
         #expect(file.names == saved.names)
         #expect(try file.tensor("encoder.rel_pos_bias.relative_position_index").kind == .i64)
         #expect(file.metadata["architecture"] == "VisionTransformerForSimMIM" && file.metadata["step"] == "4")
-        let imported = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        let imported = try ImportedModel(ThirdPartyWeights(file), into: recipe, pool: pool)
         #expect(imported.faults == [] && imported.report.missing == [] && imported.report.unexpected == [])
         guard case .compared(.features, let largest, let scale) = imported.parity else {
             Issue.record("\(imported.parity)")
@@ -90,7 +90,7 @@ import Testing
         #expect(view?["input_size"]?.integers == [3, 16, 16] && view?["crop_pct"]?.number == 0.9)
         #expect(view?["crop_mode"]?.string == "center" && view?["interpolation"]?.string == "bicubic")
         #expect(file.metadata["config"].map { try? JSON($0) } == config)
-        let imported = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        let imported = try ImportedModel(ThirdPartyWeights(file), into: recipe, pool: pool)
         #expect(imported.report.missing == ["encoder.mask_token", "decoder.0.weight", "decoder.0.bias"])
         #expect(imported.faults == [] && !imported.parity.differs)
     }
@@ -104,7 +104,7 @@ import Testing
         #expect(file.metadata["architecture"] == "vit_tiny_patch16_224")
         #expect(try file.tensor("blocks.0.attn.qkv.bias").shape == [96])
         #expect(file.contains("blocks.1.ls2.gamma") && !file.contains("blocks.1.gamma_2"))
-        let imported = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        let imported = try ImportedModel(ThirdPartyWeights(file), into: recipe, pool: pool)
         #expect(imported.faults == [] && !imported.parity.differs && imported.parity != .none)
     }
 
@@ -112,7 +112,7 @@ import Testing
         let folder = try Scratch()
         let (_, _, file) = try exported(.timm, in: folder)
         func imported(_ change: String) throws -> ImportedModel {
-            try ImportedModel(ForeignWeights(file), into: smallRecipe([change]), pool: pool)
+            try ImportedModel(ThirdPartyWeights(file), into: smallRecipe([change]), pool: pool)
         }
         let short = try imported("model.depth=1")
         #expect(short.faults.count == 15 && short.faults.allSatisfy { $0.hasPrefix("encoder.blocks.1.") })
@@ -122,7 +122,7 @@ import Testing
         let narrow = try imported("model.width=16")
         #expect(narrow.suspects == "model.width")
         let plain = try ImportedModel(
-            ForeignWeights(file),
+            ThirdPartyWeights(file),
             into: smallRecipe([
                 "model.key_bias=true", "model.absolute_positions=true", "model.shared_relative_positions=false",
             ]), pool: pool)
@@ -136,7 +136,7 @@ import Testing
         let (recipe, _, fresh) = try exported(.timm, in: folder, unbiased)
         let trained = try exported(strengthened(fresh, recipe, in: folder), recipe, in: folder)
         let wrong = try ImportedModel(
-            ForeignWeights(trained), into: smallRecipe(unbiased + ["model.heads=1"]), pool: pool)
+            ThirdPartyWeights(trained), into: smallRecipe(unbiased + ["model.heads=1"]), pool: pool)
         #expect(wrong.faults == [] && wrong.parity.differs, "\(wrong.parity)")
     }
 
@@ -148,7 +148,7 @@ import Testing
         }
         let path = folder.path + "/strong.safetensors"
         try Safetensors.write(tensors, to: path)
-        let model = try ImportedModel(ForeignWeights(Safetensors(path)), into: recipe, pool: pool)
+        let model = try ImportedModel(ThirdPartyWeights(Safetensors(path)), into: recipe, pool: pool)
         #expect(model.parity == .none)
         _ = CheckpointStore(folder.path + "/strong/checkpoints").save(model.content(program: Self.library))
         return try CheckpointPlace(folder.path + "/strong").newestSound()
@@ -168,7 +168,7 @@ import Testing
 
     @Test func `what another library cannot build is refused`() throws {
         for (change, library) in [
-            ("model.key_bias=true", ForeignLibrary.timm), ("model.key_bias=true", .simmim),
+            ("model.key_bias=true", ThirdPartyLibrary.timm), ("model.key_bias=true", .simmim),
             ("model.mean_pooling=true", .timm),
         ] {
             #expect(throws: EvaluationError.self) { try exported(library, in: Scratch(), [change]) }
@@ -185,10 +185,10 @@ import Testing
         #expect(file.metadata["architecture"] == "swin_tiny_patch4_window7_224")
         #expect(file.contains("layers.1.downsample.reduction.weight"))
         #expect(!file.names.contains { $0.hasPrefix("layers.0.downsample") || $0.hasSuffix("attn_mask") })
-        let imported = try ImportedModel(ForeignWeights(file), into: recipe, pool: pool)
+        let imported = try ImportedModel(ThirdPartyWeights(file), into: recipe, pool: pool)
         #expect(imported.faults == [] && !imported.parity.differs && imported.parity != .none)
         let larger = try smallRecipe(swin + ["model.window=4", "images.size=32"])
-        let resampled = try ImportedModel(ForeignWeights(file), into: larger, pool: pool)
+        let resampled = try ImportedModel(ThirdPartyWeights(file), into: larger, pool: pool)
         #expect(resampled.faults == [])
         guard case .incomparable(let reason) = resampled.parity else {
             Issue.record("\(resampled.parity)")
@@ -198,11 +198,11 @@ import Testing
     }
 
     @Test func `timm's Swin merges patches one stage later`() throws {
-        func weights(_ names: [String]) throws -> ForeignWeights {
+        func weights(_ names: [String]) throws -> ThirdPartyWeights {
             let folder = try Scratch()
             let path = folder.path + "/swin.safetensors"
             try Safetensors.write(names.map { StoredTensor($0, [1], Floats([1])) }, to: path)
-            return try ForeignWeights(Safetensors(path))
+            return try ThirdPartyWeights(Safetensors(path))
         }
         let (reduction, blocks) = ("downsample.reduction.weight", "blocks.0.norm1.weight")
         let timm = try weights(

@@ -25,7 +25,7 @@ import Training
     }
 
     /// Eleven samples in batches of four, the last of three.
-    @Test func `a row is the mean over the patches of its picture`() throws {
+    @Test func `a row is the mean over the patches of its image`() throws {
         let recipe = try smallRecipe()
         let found = try features(recipe, FeatureSpec(layer: 2, layers: 2, pool: .both))
         #expect(found.pieces.map(\.name) == ["blocks.0 class token", "output class token", "output mean"])

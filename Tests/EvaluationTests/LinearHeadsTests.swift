@@ -1,6 +1,7 @@
 import Evaluation
 import Foundation
 import Kernels
+import Optimizers
 import Testing
 import Training
 
@@ -59,7 +60,7 @@ import Training
     @Test func `a long narrow valley is walked to its end`() {
         // f(x) = Σ c_i (x_i - i)², curvatures 1 to 1e6.
         let curvatures = [1.0, 1e2, 1e4, 1e6]
-        var search = LimitedMemoryBFGS(from: [9, 9, 9, 9])
+        var search = LBFGS(from: [9, 9, 9, 9])
         var asked = 0
         while !search.isDone, asked < 200 {
             let point = search.point

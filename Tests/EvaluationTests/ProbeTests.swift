@@ -4,7 +4,7 @@ import Foundation
 import Kernels
 import Testing
 
-/// Labels without pictures.
+/// Labels without images.
 struct LabelledSet: SampleSource {
     let labels: [Int]
     let name = "made"

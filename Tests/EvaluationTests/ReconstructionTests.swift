@@ -47,7 +47,7 @@ import Training
         let recipe = try smallRecipe()
         let grid = try Reconstruction(
             recipe, recipe.evaluationSource(), weights: nil, pool: pool
-        ).pictures(3)
+        ).images(3)
         let sheet = grid.sheet.bytes
         var (visible, hidden, rebuilt) = (0, 0, 0)
         for sample in 0..<3 {
@@ -67,7 +67,7 @@ import Training
         }
         // A prediction may be that grey too, here and there.
         #expect(rebuilt > hidden * 9 / 10)
-        // 10 of 16 cells are hidden in each picture; a visible pixel may be that grey by chance.
+        // 10 of 16 cells are hidden in each image; a visible pixel may be that grey by chance.
         #expect(abs(hidden - 3 * grid.side * grid.side * 10 / 16) < visible / 20)
     }
 

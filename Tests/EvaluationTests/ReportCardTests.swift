@@ -4,8 +4,8 @@ import Foundation
 import Testing
 
 @Suite struct ReportCardTests {
-    private func card(_ name: String = "knn", step: Int? = 40, _ values: [Double] = [80, 82, 84]) -> ProtocolCard {
-        ProtocolCard(
+    private func card(_ name: String = "knn", step: Int? = 40, _ values: [Double] = [80, 82, 84]) -> EvaluationCard {
+        EvaluationCard(
             protocol: name, checkpoint: "run/checkpoints/step-00000040", step: step,
             data: .init(train: "digits train", evaluation: "digits test", trainSamples: 1400, evaluationSamples: 397),
             settings: [
@@ -15,19 +15,19 @@ import Testing
     }
 
     @Test func `mean and sample standard deviation come from the values`() {
-        let score = ProtocolCard.Score([80, 82, 84])
+        let score = EvaluationCard.Score([80, 82, 84])
         #expect(score.mean == 82 && score.sd == 2)
-        #expect(ProtocolCard.Score([7]).sd == nil)
+        #expect(EvaluationCard.Score([7]).sd == nil)
     }
 
     @Test func `a card is read back as it was written, and a later one takes its place`() throws {
         let scratch = try Scratch()
-        let folder = ProtocolCard.folder(of: scratch.path + "/run")
+        let folder = EvaluationCard.folder(of: scratch.path + "/run")
         let path = try card("knn", [1]).write(to: folder)
         #expect(path == folder + "/knn-step-40.json")
         try card().write(to: folder)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["knn-step-40.json"])
-        #expect(try ProtocolCard.read(path) == card())
+        #expect(try EvaluationCard.read(path) == card())
         let text = try String(contentsOfFile: path, encoding: .utf8)
         #expect(text.contains(#""protocol" : "knn""#) && text.contains(#""evaluation_samples" : 397"#))
     }
@@ -41,13 +41,13 @@ import Testing
     @Test(arguments: ["", "{}", "[]", #"{"protocol": 3}"#]) func `what is no card is refused`(text: String) throws {
         let scratch = try Scratch()
         try scratch.write("card.json", Array(text.utf8))
-        let error = try #require(throws: CheckpointError.self) { try ProtocolCard.read(scratch.path + "/card.json") }
+        let error = try #require(throws: CheckpointError.self) { try EvaluationCard.read(scratch.path + "/card.json") }
         #expect(error.reason == .corrupt && error.expected == "a protocol card")
     }
 
     @Test func `a report shows scores, settings and the curve over steps`() throws {
         let folder = try ReportFolder()
-        let cards = ProtocolCard.folder(of: folder.path)
+        let cards = EvaluationCard.folder(of: folder.path)
         try card().write(to: cards)
         try card(step: 80, [84, 86, 88]).write(to: cards)
         try card("linear-mae", step: nil, [91.25]).write(to: cards)

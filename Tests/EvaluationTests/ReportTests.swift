@@ -9,14 +9,14 @@ import Training
         let scratch = try Scratch()
         let run = scratch.path + "/run"
         try train(smallRecipe(), in: run)
-        let png = PictureGrid(samples: 1, titles: ["a"], inputSide: 16).sheet.png()
+        let png = ImageGrid(samples: 1, titles: ["a"], inputSide: 16).sheet.png()
         try scratch.write("run/images/step-20.png", png)
         var read: [Int] = []
         let page = try Page([run]) { done, total in
             read.append(done)
             #expect(done <= total)
         }
-        #expect(page.sections == ["summary", "curves", "pictures", "time", "checkpoints", "environment", "recipe"])
+        #expect(page.sections == ["summary", "curves", "images", "time", "checkpoints", "environment", "recipe"])
         #expect(page.rows.contains("state|finished"))
         #expect(page.rows.contains { $0.hasPrefix("model|vit, width 32, depth 2, heads 2, patch 4, 16 px, ") })
         #expect(page.rows.contains { $0.contains("|sound|") } && !read.isEmpty)
@@ -36,11 +36,11 @@ import Training
         try folder.write("captures/step-2.json", #"{"step": 2, "operation": \#(quoted), "samples": [1]}"#)
         try folder.write("images/<i>'.png", [1, 2, 3])
         try folder.write("evaluation/<i>.json", "{")
-        try ProtocolCard(
+        try EvaluationCard(
             protocol: evil, checkpoint: evil, step: 3,
             data: .init(train: evil, evaluation: evil, trainSamples: 1, evaluationSamples: 1),
             settings: [evil: .string(evil)], seeds: [0], scores: [evil: .init([1])]
-        ).write(to: ProtocolCard.folder(of: folder.path), as: "card")
+        ).write(to: EvaluationCard.folder(of: folder.path), as: "card")
         let page = try folder.page()
         #expect(page.elements("script").isEmpty && page.elements("i").count == 3, "the legend's own")
         #expect(page.texts("h1") == ["<b>&'run"])
@@ -68,7 +68,7 @@ import Training
         try folder.writeMetrics(1...5, last: "no JSON\n[1]\n{\"loss\": 1}\n\(again)\n{\"step\": 6, \"lo")
         let page = try folder.page()
         #expect(
-            page.texts("li").contains { $0.hasSuffix("metrics.jsonl: 3 lines are no records and were passed over") })
+            page.texts("li").contains { $0.hasSuffix("metrics.jsonl: 3 lines are no records and were skipped") })
         #expect(page.rows.contains("progress|step 4") && page.rows.contains("loss|7.000"))
     }
 
@@ -152,7 +152,7 @@ import Training
         for (name, step) in [
             ("events.out.tfevents.1700000000.lacuna", nil), ("events.out.tfevents.1700000500.lacuna", 201),
         ] {
-            let file = try EventFile(folder.path + "/" + name, wallSeconds: 1_700_000_000, resumedAt: step)
+            let file = try TensorBoardFile(folder.path + "/" + name, wallSeconds: 1_700_000_000, resumedAt: step)
             try file.append([("train/loss", 1)], step: 201, wallSeconds: 1_700_000_001)
         }
         try folder.write("events.out.tfevents.1700000600.other", [UInt8](repeating: 255, count: 300))

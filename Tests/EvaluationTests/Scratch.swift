@@ -24,7 +24,7 @@ final class Scratch {
     func bytes(_ name: String) -> [UInt8] { [UInt8](FileManager.default.contents(atPath: path + "/" + name) ?? Data()) }
 }
 
-/// The procedural recipe with a model of two narrow blocks and pictures of 16 pixels.
+/// The procedural recipe with a model of two narrow blocks and images of 16 pixels.
 func smallRecipe(_ changes: [String] = []) throws -> Recipe {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()

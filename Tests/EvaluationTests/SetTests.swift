@@ -9,7 +9,7 @@ import Testing
 import Training
 
 @Suite struct SetTests {
-    /// Two classes of three grey pictures, 4 × 6, of values 0, 20, … 100.
+    /// Two classes of three grey images, 4 × 6, of values 0, 20, … 100.
     private func folder() throws -> Scratch {
         let folder = try Scratch()
         for number in 0..<6 {
@@ -36,7 +36,7 @@ import Training
         let folder = try folder()
         let source = try ImageFolder(folder.path + "/train", manifest: Manifest.build(folder.path + "/train"))
         let result = source.statistics(of: Array(0..<6), threads: 2)
-        #expect(source.classCounts == [3, 3] && result.pictures == 6 && result.bad.isEmpty && result.jpegs == 0)
+        #expect(source.classCounts == [3, 3] && result.images == 6 && result.bad.isEmpty && result.jpegs == 0)
         #expect(result.heights?.median == 4 && result.widths?.most == 6)
         for channel in 0..<3 {
             #expect(abs(result.mean[channel] - 50.0 / 255) < 1e-12)
@@ -56,7 +56,7 @@ import Training
         let grid = try recipe.preview(of: source, count: 4)
         let again = try recipe.preview(of: source, count: 4)
         #expect(grid.sheet.bytes.array == again.sheet.bytes.array)
-        let drawn = PictureGrid(samples: 4, titles: ["original", "augmented", "masked"], inputSide: 16)
+        let drawn = ImageGrid(samples: 4, titles: ["original", "augmented", "masked"], inputSide: 16)
         for slot in 0..<4 {
             var original = Image()
             var memory = ReadMemory()
@@ -64,7 +64,7 @@ import Training
             drawn.draw(original, sample: slot, number: 0)
             let input = recipe.trainingTransform.normalisation.restore(batch.image(slot), height: 16, width: 16)
             drawn.draw(input, sample: slot, number: 1)
-            drawn.draw(HiddenParts(batch.mask(slot)).veiled(input), sample: slot, number: 2)
+            drawn.draw(MaskedCells(batch.mask(slot)).masked(input), sample: slot, number: 2)
         }
         #expect(grid.sheet.bytes.array == drawn.sheet.bytes.array)
         #expect(try smallRecipe(["seed=1"]).preview(of: source, count: 4).sheet.bytes.array != grid.sheet.bytes.array)

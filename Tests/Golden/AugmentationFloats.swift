@@ -11,7 +11,7 @@ struct ErasingFixture: Decodable, Sendable {
 }
 
 @Test(arguments: ImageFixture<ErasingFixture>.all(in: "augmentation").filter(\.holdsNoise))
-func `erased pictures equal the reference bit for bit`(_ fixture: ImageFixture<ErasingFixture>) throws {
+func `erased images equal the reference bit for bit`(_ fixture: ImageFixture<ErasingFixture>) throws {
     for sample in fixture.config.cases {
         let image = try fixture.tensors.tensor("input/image")
         let (height, width) = (image.shape[1], image.shape[2])
@@ -43,15 +43,15 @@ func channelsLast(_ tensor: StoredTensor) -> [Float] {
     let (height, width) = (tensor.shape[tensor.shape.count - 2], tensor.shape[tensor.shape.count - 1])
     let values = tensor.floats, plane = height * width
     return values.indices.map { index in
-        let (picture, pixel, channel) = (index / (3 * plane), index / 3 % plane, index % 3)
-        return values[(picture * 3 + channel) * plane + pixel]
+        let (image, pixel, channel) = (index / (3 * plane), index / 3 % plane, index % 3)
+        return values[(image * 3 + channel) * plane + pixel]
     }
 }
 
 struct MixFixture: Decodable, Sendable {
     struct Case: Decodable, Sendable {
         let key, kind: String
-        /// One, or one for each picture or pair.
+        /// One, or one for each image or pair.
         let shares: [Double]
         let lam_after: Double?
         let center_y, center_x: Int?
@@ -77,7 +77,7 @@ struct MixFixture: Decodable, Sendable {
             centers_yx = try keys.decodeIfPresent([[Int]].self, forKey: .centers_yx)
         }
 
-        /// What happens to each picture of a batch.
+        /// What happens to each image of a batch.
         func mixtures(_ count: Int, height: Int, width: Int) throws -> [Mixture] {
             func paste(_ share: Double, _ centre: [Int]) -> Mixture {
                 .paste(CutMixBox(share: share, centre: (centre[0], centre[1]), height: height, width: width))
@@ -107,7 +107,7 @@ struct MixFixture: Decodable, Sendable {
 }
 
 @Test(arguments: ImageFixture<MixFixture>.all(in: "augmentation"))
-func `mixed pictures and targets equal the reference`(_ fixture: ImageFixture<MixFixture>) throws {
+func `mixed images and targets equal the reference`(_ fixture: ImageFixture<MixFixture>) throws {
     let config = fixture.config, classes = config.num_classes
     let stored = try fixture.tensors.tensor("input/images")
     let (count, height, width) = (stored.shape[0], stored.shape[2], stored.shape[3])

@@ -5,7 +5,7 @@ import Platform
 import Testing
 
 /// timm's operations by the names of their functions: the arguments are final, signs included.
-func timmOperation(_ name: String, _ argument: Double?, height: Int, width: Int) -> PictureOperation? {
+func timmOperation(_ name: String, _ argument: Double?, height: Int, width: Int) -> ImageOperation? {
     let value = argument ?? 0
     return switch timmKind(name)?.operation {
     case .autoContrast: .autoContrast
@@ -86,7 +86,7 @@ struct LevelFixture: Decodable, Sendable {
     // One pixel: the arguments of translations are shares.
     for row in fixture.rows {
         let (operation, increasing) = try #require(timmKind(row.op))
-        func drawn(_ isNegative: Bool) -> PictureOperation {
+        func drawn(_ isNegative: Bool) -> ImageOperation {
             operation.at(level: row.level, increasing: increasing, isNegative: isNegative, height: 1, width: 1)
         }
         #expect(drawn(false) == timmOperation(row.op, row.arg, height: 1, width: 1), "\(row.op) at \(row.level)")
@@ -108,7 +108,7 @@ struct BinnedFixture: Decodable, Sendable {
     let cases: [Case]
     let signed: [String]
     let trivial_augment_wide_magnitudes: [String: [Double]?]
-    /// By the side of the picture that translations are measured in.
+    /// By the side of the image that translations are measured in.
     let moderate: [Int: [String: [Double]?]]
 
     private struct Key: CodingKey {
@@ -177,7 +177,7 @@ struct ThreeAugmentFixture: Decodable, Sendable {
         let order: [String]
         let brightness, contrast, saturation: Double
 
-        func operation(_ name: String) -> PictureOperation? {
+        func operation(_ name: String) -> ImageOperation? {
             switch name {
             case "brightness": .brightness(brightness)
             case "contrast": .contrast(contrast)
@@ -194,7 +194,7 @@ struct ThreeAugmentFixture: Decodable, Sendable {
 func `three-augment and colour jitter equal the reference byte for byte`(
     _ fixture: ImageFixture<ThreeAugmentFixture>
 ) throws {
-    func expect(_ operations: [PictureOperation], give name: String) throws {
+    func expect(_ operations: [ImageOperation], give name: String) throws {
         var image = try fixture.numberedImage(0)
         for operation in operations { image.apply(operation) }
         expectEqual(image, try fixture.tensors.tensor(name), name)

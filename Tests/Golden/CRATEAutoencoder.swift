@@ -74,11 +74,11 @@ import Testing
                 let ours = errors(x, t, patch: x.count / reference.floats.count)
                 expectWithin(CRATETolerance.output, ours, reference.floats, name)
             case "pred_image":
-                let (rows, picture) = (plan.value(of: try #require(wanted[name])), Floats(zeros: stored.reduce(1, *)))
+                let (rows, image) = (plan.value(of: try #require(wanted[name])), Floats(zeros: stored.reduce(1, *)))
                 pool.unpatchify(
-                    rows, into: picture, batch: stored[0], height: stored[2], width: stored[3], channels: stored[1],
+                    rows, into: image, batch: stored[0], height: stored[2], width: stored[3], channels: stored[1],
                     patch: encoder.patch)
-                expectWithin(CRATETolerance.output, picture.array, try golden.pixels("output/\(name)"), name)
+                expectWithin(CRATETolerance.output, image.array, try golden.pixels("output/\(name)"), name)
             default:
                 let ours = plan.value(of: try #require(wanted[name], "\(name): nothing is compared with it"))
                 expectWithin(CRATETolerance.output, ours.array, reference.floats, name)
@@ -114,7 +114,7 @@ struct NoiseMask {
 }
 
 extension CRATEFile {
-    /// The masks of `input/noise`, whose last extent is the patches of a picture: the order that sorts the noise is ours
+    /// The masks of `input/noise`, whose last extent is the patches of an image: the order that sorts the noise is ours
     /// read backwards, since `CellMask` hides the first of its order and the reference keeps them.
     func masks(_ objective: CRATEMAE) throws -> [NoiseMask] {
         let noise = try file.tensor("input/noise")

@@ -6,7 +6,7 @@ import Models
 import Objectives
 import Testing
 
-/// The encoder on unmasked images, at its own size and another, and the pictures of its tokens.
+/// The encoder on unmasked images, at its own size and another, and the images of its tokens.
 @Suite struct CRATELooking {
     static let all = CRATEFile.files(holding: "input/images_other_size", "output/attention")
     private let pool = WorkerPool(threads: 2)
@@ -23,13 +23,13 @@ import Testing
         let weights = Floats(own.attention)
         let maps = (0..<samples).flatMap { sample -> [Double] in
             let size = settings.sizes.heads * tokens * tokens
-            return TokenPictures.classAttention(
+            return TokenImages.classAttention(
                 weights[sample * size..<(sample + 1) * size], heads: settings.sizes.heads, tokens: tokens
             ).flatMap { $0 }
         }
         let count = try #require(golden.config.pca_components)
-        let rows = TokenPictures.patches(Floats(own.keys), samples: samples, tokens: tokens)
-        let (coordinates, found) = TokenPictures.components(rows, count: count, pool: pool)
+        let rows = TokenImages.patches(Floats(own.keys), samples: samples, tokens: tokens)
+        let (coordinates, found) = TokenImages.components(rows, count: count, pool: pool)
         let expected: [String: [Double]] = [
             "prepared_tokens": own.tokens.map { Double($0) }, "attention": own.attention.map { Double($0) },
             "keys": own.keys.map { Double($0) }, "features": own.features.map { Double($0) },
@@ -41,7 +41,7 @@ import Testing
             let ours = try #require(expected[name], "\(name): nothing is compared with it").map { Float($0) }
             expectWithin(CRATETolerance.output, ours, try golden.floats("output/\(name)"), name)
         }
-        let bytes = coordinates.map { $0.map(TokenPictures.scaled) }
+        let bytes = coordinates.map { $0.map(TokenImages.scaled) }
         expectBytes(bytes.flatMap { $0.flatMap { $0 } }, try golden.integers("output/pca_gray_u8"), "grey")
         expectBytes(
             bytes.flatMap { interleaved(Array($0.dropFirst())) }, try golden.integers("output/pca_rgb_u8"), "colours")
@@ -62,7 +62,7 @@ import Testing
         let tokens, attention, keys, features: [Float]
     }
 
-    /// Builds the encoder for pictures of so many patches; positions are resampled where these are others.
+    /// Builds the encoder for images of so many patches; positions are resampled where these are others.
     private func look(_ golden: CRATEFile, _ images: String, rows: Int, columns: Int) throws -> Look {
         let graph = Graph()
         let settings = try golden.autoencoderSettings()

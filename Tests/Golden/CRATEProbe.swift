@@ -2,6 +2,7 @@ import Autodiff
 import FoundationEssentials
 import Kernels
 import Layers
+import Optimizers
 import Testing
 import Training
 

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Models
+import Optimizers
 import Testing
 import Training
 

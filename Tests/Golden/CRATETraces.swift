@@ -2,6 +2,7 @@ import Autodiff
 import Kernels
 import Models
 import Objectives
+import Optimizers
 import Testing
 import Training
 

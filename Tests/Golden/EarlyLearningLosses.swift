@@ -2,6 +2,7 @@ import Autodiff
 import Kernels
 import Layers
 import Objectives
+import Optimizers
 import Testing
 import Training
 

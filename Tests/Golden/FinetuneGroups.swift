@@ -1,6 +1,7 @@
 import Autodiff
 import Kernels
 import Objectives
+import Optimizers
 import Testing
 import Training
 

@@ -64,9 +64,9 @@ struct StudentNet: Encoder {
     }
 
     func outputs(_ images: Tensor) -> [FeatureMap] { [] }
-    let headStart = Initializer.zeros
+    let headInit = Initializer.zeros
     let headName = "output_layer.0"
-    let layers = LayerScale(last: 0) { _ in 0 }
+    let layers = LayerDecay(last: 0) { _ in 0 }
     func decay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
@@ -119,12 +119,12 @@ struct GuideNet: Encoder {
             let shortcut = block.downsample.map { part in part.convolution(x).map { part.norm($0) } } ?? x
             x = y.map { block.second.norm($0, adding: shortcut.rows, keep: nil, .relu) }
         }
-        return MeanPooling(0..<x.side * x.side)(x.rows).tap(.pooled, "pooled")
+        return MeanPooling(0..<x.side * x.side)(x.rows).feature(.pooled, "pooled")
     }
 
     func outputs(_ images: Tensor) -> [FeatureMap] { [] }
-    let headStart = Initializer.zeros
-    let layers = LayerScale(last: 0) { _ in 0 }
+    let headInit = Initializer.zeros
+    let layers = LayerDecay(last: 0) { _ in 0 }
     func decay(for use: EncoderUse) -> DecayRule { .everything }
 }
 

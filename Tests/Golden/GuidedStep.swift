@@ -4,6 +4,7 @@ import Kernels
 import Layers
 import Models
 import Objectives
+import Optimizers
 import Recipes
 import Testing
 import Training
@@ -152,7 +153,7 @@ import Training
                 side == "student"
                 ? StudentNet(graph.scope, stored, image) : GuideNet(graph.scope, stored, image)
             let images = graph.input("images", [size.batch, image.side, image.side, image.channels])
-            var taps: [Tap] = []
+            var taps: [IntermediateFeature] = []
             let last = graph.watching {
                 if $0.kind != .norm { taps.append($0) }
             } _: {

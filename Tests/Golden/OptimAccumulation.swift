@@ -1,6 +1,7 @@
 import Checkpoints
 import Glibc
 import Kernels
+import Optimizers
 import Testing
 import Training
 

@@ -57,12 +57,12 @@ struct OptimGroups {
         let settings = file.settings
         let golden = try #require(settings.cases[name])
         let isSwin = name.contains("swin"), isMAE = name.contains("mae")
-        let layers: LayerScale =
+        let layers: LayerDecay =
             isSwin
             ? .simMIMSwin(depths: settings.swin_depths)
             : isMAE ? .maeViT(depth: settings.depth) : .simMIMViT(depth: settings.depth)
         let rule = DecayRule(
-            sparesVectors: true, sparesBiases: !isMAE, names: golden.no_decay_names,
+            excludesVectors: true, excludesBiases: !isMAE, names: golden.no_decay_names,
             keywords: golden.no_decay_keywords)
         let decay = isSwin ? settings.swin_layer_decay : settings.layer_decay
         #expect(golden.names.map(layers.layer) == (try file.integers("output/\(name)/layer_id")))
@@ -77,7 +77,7 @@ struct OptimGroups {
     @Test(arguments: ParameterTable.all)
     func `SimMIM's groups are the reference's for every parameter of the model`(_ table: ParameterTable) throws {
         let config = table.finetune_config
-        let layers: LayerScale =
+        let layers: LayerDecay =
             table.isSwin
             ? .simMIMSwin(depths: try #require(config.depths)) : .simMIMViT(depth: try #require(config.depth))
         let rule: DecayRule = table.isSwin ? .simMIMSwin : .simMIMViT

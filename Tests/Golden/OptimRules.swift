@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+import Optimizers
 import Testing
 import Training
 
@@ -38,7 +39,7 @@ struct RuleSettings: Decodable, Sendable {
     }
 
     func decay(at step: Int) -> Double { weight_decay_per_step?[step] ?? weight_decay ?? 0 }
-    var sparesVectors: Bool { groups.contains("no_decay") }
+    var excludesVectors: Bool { groups.contains("no_decay") }
 }
 
 struct OptimRules {
@@ -60,7 +61,7 @@ struct OptimRules {
             tensors.append(RunTensor(range: start..<start + tensor.count, rank: tensor.shape.count))
         }
         let groups = [true, false].map { decays in
-            (decays, tensors.filter { (!settings.sparesVectors || $0.rank > 1) == decays })
+            (decays, tensors.filter { (!settings.excludesVectors || $0.rank > 1) == decays })
         }
         let runs = groups.map {
             ($0.0, ParameterRun(values: values, gradients: gradients, state: state, tensors: $0.1))

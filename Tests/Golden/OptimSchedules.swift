@@ -1,5 +1,6 @@
 import Checkpoints
 import FoundationEssentials
+import Optimizers
 import Testing
 import Training
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+import Optimizers
 import Testing
 import Training
 

@@ -99,7 +99,7 @@ struct SeiTModelFile: Sendable, CustomTestStringConvertible {
         try Classification(.init(labelSmoothing: smoothing), encoder(input), graph.scope, self.input)
     }
 
-    /// The masks of `TokenFate`s that noise and ratio of a step stand for.
+    /// The masks of `TokenMaskState`s that noise and ratio of a step stand for.
     /// - Parameter step: of a trace; nil where there is one step.
     func mask(_ objective: MaskedTokens, step: Int? = nil) throws -> [Float] {
         let hiding = try #require(objective.tokenHiding)

@@ -44,7 +44,7 @@ import Testing
 
         let patches = try #require(objective.tokenHiding).patches
         for (name, isHidden) in [
-            ("token_drop_mask", { $0 == TokenFate.dropped }), ("token_all_mask", { $0 != TokenFate.visible }),
+            ("token_drop_mask", { $0 == TokenMaskState.dropped }), ("token_all_mask", { $0 != TokenMaskState.visible }),
         ] as [(String, (Float) -> Bool)] {
             var found: [Float] = []
             for start in stride(from: 0, to: fates.count, by: patches) {

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Kernels
 import Models
 import Objectives
+import Optimizers
 import Testing
 import Training
 
@@ -101,7 +102,7 @@ import Training
 
     @Test(arguments: files) func `layers learn at the reference's rates`(_ golden: File) throws {
         for (index, decay) in golden.config.lr_decay.enumerated() {
-            let scale = LayerScale.maeViT(depth: decay.depth)
+            let scale = LayerDecay.maeViT(depth: decay.depth)
             let names = ["cls_token"] + (0..<decay.depth).map { "blocks.\($0).norm1.weight" } + ["head.weight"]
             expectEqual(
                 names.map { scale.scale(of: $0, decay: decay.decay) }, try golden.doubles("output/lr_scales_\(index)"),

@@ -31,9 +31,9 @@ import Testing
         let targets = graph.input("targets", [samples, settings.size, settings.size, 1])
         let features = network.features(maps)
         let side = TokenAdapt.patch * settings.size
-        let moved = WarpedMaps(side: side)(features, geometry)
+        let moved = AffineGridSample(side: side)(features, geometry)
         let scores = network.scores(moved)
-        let identity = network.scores(WarpedMaps(side: side)(features, straight))
+        let identity = network.scores(AffineGridSample(side: side)(features, straight))
         let sum = MaskedCodeLoss(.crossEntropy(smoothing: 0), patch: 1)(scores, targets)
 
         let store = ParameterStore(graph, minimising: sum, seed: 0, pool: pool)

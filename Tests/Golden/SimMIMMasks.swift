@@ -26,9 +26,9 @@ func `masks from given permutations equal the reference`(_ fixture: ImageFixture
         #expect(expected.shape == [orders.shape[0], mask.side, mask.side])
         let (order, hidden) = (orders.integers, expected.integers)
         let floats = Floats(zeros: patches)
-        for picture in 0..<orders.shape[0] {
-            mask.hide(Array(order[picture * cells..<(picture + 1) * cells]), in: floats)
-            #expect(floats.array.map { Int($0) } == Array(hidden[picture * patches..<(picture + 1) * patches]))
+        for image in 0..<orders.shape[0] {
+            mask.hide(Array(order[image * cells..<(image + 1) * cells]), in: floats)
+            #expect(floats.array.map { Int($0) } == Array(hidden[image * patches..<(image + 1) * patches]))
         }
     }
 }

@@ -42,12 +42,12 @@ import Testing
             switch name {
             case "encoder": expectWithin(1e-5, ours.array, channelsLast(stored.floats, stored.shape), name)
             case "x_rec":
-                let picture = Floats(zeros: ours.count)
+                let image = Floats(zeros: ours.count)
                 let (side, image) = (objective.encoder.grid.stride, objective.input.image)
                 pool.unpatchify(
-                    ours, into: picture, batch: stored.shape[0], height: image.side, width: image.side,
+                    ours, into: image, batch: stored.shape[0], height: image.side, width: image.side,
                     channels: image.channels, patch: side)
-                expectWithin(1e-5, picture.array, channelsLast(stored.floats, stored.shape), name)
+                expectWithin(1e-5, image.array, channelsLast(stored.floats, stored.shape), name)
             default: expectWithin(1e-5, ours.array, stored.floats, name)
             }
         }

@@ -42,10 +42,10 @@ import Testing
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss, keeping: wanted.map(\.1) + [loss], store: store, pool: pool)
-        let pictures = try golden.file.tensor("input/images")
+        let images = try golden.file.tensor("input/images")
         func run(_ plan: Plan) {
             plan.set(mask, active.hidden)
-            plan.set(images, Floats(channelsLast(pictures.floats, pictures.shape)))
+            plan.set(images, Floats(channelsLast(images.floats, images.shape)))
             plan.forward()
         }
         run(plan)
@@ -86,12 +86,12 @@ import Testing
             let rows = graph.apply(TrainedInput(graph.scope, "to_dec_\(index)", shape))
             return GridRows(rows: rows, side: side, cells: cells)
         }
-        let (blocks, picture) = decoder(maps)
+        let (blocks, image) = decoder(maps)
         func values(_ key: String) throws -> [Float] {
             let tensor = try golden.file.tensor(key)
             return channelsLast(tensor.floats, tensor.shape)
         }
-        let loss = picture.rows.apply(Weighted(try values("input/cotangent")))
+        let loss = image.rows.apply(Weighted(try values("input/cotangent")))
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)
         for name in store.names {
             let value = try #require(store.value(name))
@@ -106,13 +106,13 @@ import Testing
             try #require(store.buffer(buffer.name)).copy(from: stored.numbers)
         }
         let plan = try Plan(
-            graph, minimising: loss, keeping: blocks.map(\.rows) + [picture.rows, loss], store: store, pool: pool)
+            graph, minimising: loss, keeping: blocks.map(\.rows) + [image.rows, loss], store: store, pool: pool)
         plan.forward()
         plan.backward()
         for (index, block) in blocks.enumerated() {
             expectWithin(1e-4, plan.value(of: block.rows).array, try values("output/block_\(index)"), "block \(index)")
         }
-        expectWithin(1e-4, plan.value(of: picture.rows).array, try values("output/rec"), "picture")
+        expectWithin(1e-4, plan.value(of: image.rows).array, try values("output/rec"), "image")
         for name in store.names {
             let ours = try #require(store.gradient(name)).array
             if name.hasPrefix("to_dec") {

@@ -30,8 +30,8 @@ struct SparKOperationsConfig: Decodable, Sendable {
         for (name, layer) in golden.config.ops { try check(golden, name, layer) }
     }
 
-    /// The first convolution of a net reads the picture itself.
-    @Test(arguments: files) func `a convolution over masked pictures gives the same`(
+    /// The first convolution of a net reads the image itself.
+    @Test(arguments: files) func `a convolution over masked images gives the same`(
         _ golden: SparKFile<SparKOperationsConfig>
     ) throws {
         for (name, layer) in golden.config.ops where layer.op == "conv" && layer.groups == nil && layer.dilation == nil

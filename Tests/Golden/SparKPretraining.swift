@@ -18,7 +18,7 @@ import Testing
     static let masks = SparKFile<Masks>.files()
     private let pool = WorkerPool(threads: 2)
 
-    @Test(arguments: models) func `a model gives the reference's picture, loss and gradients`(
+    @Test(arguments: models) func `a model gives the reference's image, loss and gradients`(
         _ golden: SparKFile<SparKNet>
     ) throws {
         let (active, graph, net) = (try golden.active(), Graph(), golden.config)
@@ -28,16 +28,16 @@ import Testing
         let batch = objective.inputs(graph, batch: active.batch)
         let mask = try #require(batch.mask)
         let cells = ActiveCells(hidden: mask, total: active.total, isEven: active.isEven)
-        let (maps, picture) = objective.predict(batch.images, cells)
-        let loss = objective.loss(of: picture, batch.images, mask: mask)
-        let shown = DenormalisedCells(cell: objective.encoder.grid.stride)(picture, batch.images)
+        let (maps, image) = objective.predict(batch.images, cells)
+        let loss = objective.loss(of: image, batch.images, mask: mask)
+        let shown = DenormalisedCells(cell: objective.encoder.grid.stride)(image, batch.images)
         let store = ParameterStore(graph, minimising: loss.sum, seed: 0, pool: pool)
         try golden.load(into: store)
         let plan = try Plan(
-            graph, minimising: loss.sum, keeping: maps.map(\.rows) + [picture, loss.sum, loss.weight], store: store,
+            graph, minimising: loss.sum, keeping: maps.map(\.rows) + [image, loss.sum, loss.weight], store: store,
             pool: pool)
-        let pictures = try golden.file.tensor("input/images")
-        let images = Floats(channelsLast(pictures.floats, pictures.shape))
+        let images = try golden.file.tensor("input/images")
+        let images = Floats(channelsLast(images.floats, images.shape))
         func run(_ plan: Plan) {
             plan.set(mask, active.hidden)
             plan.set(batch.images, images)
@@ -53,7 +53,7 @@ import Testing
         for (index, map) in maps.enumerated() {
             expectWithin(1e-4, plan.value(of: map.rows).array, try values("output/to_dec_\(index)"), "map \(index)")
         }
-        expectWithin(1e-4, plan.value(of: picture).array, try values("output/rec"), "picture")
+        expectWithin(1e-4, plan.value(of: image).array, try values("output/rec"), "image")
         try golden.compareBuffers(store)
         let buffers = golden.buffers(store)
         try golden.compareGradients(store, pool: pool) {
@@ -75,7 +75,7 @@ import Testing
             let cell = (row / side * active.grid + row % side / stride) * active.grid + column / stride
             return active.cells[cell] == 1 ? images[index] : rebuilt[index]
         }
-        expectWithin(1e-4, mixed, try values("output/eval_vis_rec_or_inp"), "shown picture")
+        expectWithin(1e-4, mixed, try values("output/eval_vis_rec_or_inp"), "shown image")
     }
 
     @Test(arguments: patches) func `the loss is that of the reference`(_ golden: SparKFile<Patches>) throws {
@@ -83,9 +83,9 @@ import Testing
         let side = golden.config.patch * golden.config.cells
         let mask = graph.input("mask", [active.batch, active.grid, active.grid])
         let images = graph.input("images", [active.batch, side, side, 3])
-        let picture = graph.apply(TrainedInput(graph.scope, "rec", [active.batch, side * side, 3]))
-        let (sum, weight) = (NormalisedCellLoss()(picture, images, mask: mask), HiddenCellCount()(mask))
-        let shown = DenormalisedCells(cell: golden.config.patch)(picture, images)
+        let image = graph.apply(TrainedInput(graph.scope, "rec", [active.batch, side * side, 3]))
+        let (sum, weight) = (NormalisedCellLoss()(image, images, mask: mask), HiddenCellCount()(mask))
+        let shown = DenormalisedCells(cell: golden.config.patch)(image, images)
         func values(_ key: String) throws -> [Float] {
             let tensor = try golden.file.tensor(key)
             return channelsLast(tensor.floats, tensor.shape)
@@ -93,10 +93,10 @@ import Testing
         let store = ParameterStore(graph, minimising: sum, seed: 0, pool: pool)
         try #require(store.value("rec")).copy(from: try values("input/rec"))
         let plan = try Plan(graph, minimising: sum, keeping: [sum, weight, shown], store: store, pool: pool)
-        let pictures = Floats(try values("input/images"))
+        let images = Floats(try values("input/images"))
         func run(_ hidden: Floats) {
             plan.set(mask, hidden)
-            plan.set(images, pictures)
+            plan.set(images, images)
             plan.forward()
         }
         run(active.hidden)
@@ -105,11 +105,11 @@ import Testing
         expectWithin(1e-6, [plan.value(of: sum)[0] / count], try golden.floats("output/loss"), "loss")
         pool.scale(store.gradients, by: 1 / count)
         expectWithin(1e-5, try #require(store.gradient("rec")).array, try values("output/grad_rec"), "gradient")
-        let rebuilt = Floats(zeros: pictures.count)
+        let rebuilt = Floats(zeros: images.count)
         pool.unpatchify(
             plan.value(of: shown), into: rebuilt, batch: active.batch, height: side, width: side, channels: 3,
             patch: golden.config.patch)
-        expectWithin(1e-5, rebuilt.array, try values("output/rec_denormalised"), "picture")
+        expectWithin(1e-5, rebuilt.array, try values("output/rec_denormalised"), "image")
         // One hidden cell at a time.
         let each = try golden.floats("output/l2_per_patch")
         let ours = each.indices.map { cell in

@@ -16,7 +16,7 @@ import Testing
     ) throws {
         let batch = try golden.active().batch
         let whole = try run(golden, [0..<batch])
-        // The first ranks take one picture each: parts of different size.
+        // The first ranks take one image each: parts of different size.
         let firsts = (0..<ranks - 1).map { $0..<$0 + 1 }
         let split = try run(golden, firsts + [ranks - 1..<batch])
         #expect(abs(split.loss - whole.loss) <= 1e-5 * abs(whole.loss))
@@ -69,7 +69,7 @@ import Testing
         let batch = objective.inputs(graph, batch: part.count)
         let mask = try #require(batch.mask)
         let cells = ActiveCells(hidden: mask, total: active.total, isEven: active.isEven)
-        let loss = objective.loss(of: objective.predict(batch.images, cells).picture, batch.images, mask: mask)
+        let loss = objective.loss(of: objective.predict(batch.images, cells).image, batch.images, mask: mask)
         let pool = WorkerPool(threads: 1)
         let store = ParameterStore(graph, minimising: loss.sum, seed: 0, pool: pool)
         try golden.load(into: store)
@@ -77,8 +77,8 @@ import Testing
         options.sumOverRanks = { meeting.sum($0, rank: rank) }
         let plan = try Plan(
             graph, minimising: loss.sum, keeping: [loss.sum, loss.weight], store: store, pool: pool, options: options)
-        let pictures = try golden.file.tensor("input/images")
-        let pixels = channelsLast(pictures.floats, pictures.shape)
+        let images = try golden.file.tensor("input/images")
+        let pixels = channelsLast(images.floats, images.shape)
         let size = pixels.count / all.batch
         plan.set(mask, active.hidden)
         plan.set(batch.images, Floats(Array(pixels[part.lowerBound * size..<part.upperBound * size])))

@@ -4,6 +4,7 @@ import Kernels
 import Layers
 import Models
 import Objectives
+import Optimizers
 import Testing
 import Training
 
@@ -46,9 +47,9 @@ import Training
         let objective = try SparK(
             .init(maskRatio: try #require(config.net.mask_ratio), decoderWidth: try #require(config.net.decoder_width)),
             config.net.settings(), graph.scope, InputSpec(image: config.net.image))
-        let pictures = try golden.file.tensor("input/images")
-        let images = Floats(channelsLast(pictures.floats, pictures.shape))
-        let batch = objective.inputs(graph, batch: pictures.shape[0])
+        let images = try golden.file.tensor("input/images")
+        let images = Floats(channelsLast(images.floats, images.shape))
+        let batch = objective.inputs(graph, batch: images.shape[0])
         let loss = objective.loss(batch)
         let store = ParameterStore(graph, minimising: loss.sum, seed: 0, pool: pool)
         try golden.load(into: store)
@@ -113,14 +114,14 @@ import Training
         let classes = try #require(net.num_classes)
         let objective = try Classification(
             .init(labelSmoothing: 0), net.settings(), graph.scope, InputSpec(image: net.image, classes: classes))
-        let pictures = try golden.file.tensor("output/mixed_images")
-        let batch = objective.inputs(graph, batch: pictures.shape[0])
+        let images = try golden.file.tensor("output/mixed_images")
+        let batch = objective.inputs(graph, batch: images.shape[0])
         let logits = objective.predict(batch.images).logits
         let targets = try golden.floats("output/target")
         // The ResNets of the reference ask one question for each class.
         let isBinary = net.arch == "resnet"
         let loss = isBinary ? logits.apply(BinaryQuestions(targets)) : objective.loss(of: logits, batch).sum
-        let weight = isBinary ? Float(1) : Float(pictures.shape[0])
+        let weight = isBinary ? Float(1) : Float(images.shape[0])
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss, keeping: [logits, loss], store: store, pool: pool)
@@ -129,7 +130,7 @@ import Training
             if !isBinary { plan.set(try #require(batch.targets), Floats(targets)) }
             plan.forward()
         }
-        let mixed = channelsLast(pictures.floats, pictures.shape)
+        let mixed = channelsLast(images.floats, images.shape)
         try run(plan, mixed)
         expectWithin(1e-4, plan.value(of: logits).array, try golden.floats("output/logits"), "logits")
         expectWithin(1e-5, [plan.value(of: loss)[0] / weight], try golden.floats("output/loss"), "loss")

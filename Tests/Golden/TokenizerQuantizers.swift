@@ -59,7 +59,7 @@ import Testing
         expectWithin(
             tokenizerGradient, try #require(store.gradient("z")).array, try golden.floats("output/grad_z"), "gradient")
 
-        let average = CodebookAverage(
+        let average = EMACodebook(
             codes: try buffer("codebook"), sizes: try buffer("cluster_size"), sums: try buffer("embed_sum"),
             isDistance: isDistance)
         let ranks = try golden.shape("output/batch_count")[0], D = average.width
@@ -156,7 +156,7 @@ import Testing
         let start = try golden.integers("input/start_rows")
         for rounds in try #require(golden.config.rounds) {
             let codes = Floats(start.flatMap { vectors[$0 * D..<($0 + 1) * D].array })
-            let average = CodebookAverage(
+            let average = EMACodebook(
                 codes: codes, sizes: Floats(zeros: start.count), sums: Floats(zeros: codes.count), isDistance: false)
             let counts = average.centre(vectors, rounds: rounds, pool: pool)
             #expect(counts.map { Int($0) } == (try golden.integers("output/counts_\(rounds)")), "\(rounds) rounds")

@@ -3,6 +3,7 @@ import Kernels
 import Layers
 import Models
 import Objectives
+import Optimizers
 import Testing
 import Training
 
@@ -39,11 +40,11 @@ import Training
         expectOutput(plan.value(of: vectors).array, try golden.floats("output/pre_quant"), "vectors")
         #expect(plan.value(of: output.ids).array.map { Int($0) } == (try golden.integers("output/indices")))
         expectOutput(plan.value(of: output.values).array, try golden.floats("output/quantized"), "codes")
-        let picture = Floats(zeros: batch.images.shape.count)
+        let image = Floats(zeros: batch.images.shape.count)
         pool.unpatchify(
-            plan.value(of: pixels), into: picture, batch: extents[0], height: extents[2], width: extents[3],
+            plan.value(of: pixels), into: image, batch: extents[0], height: extents[2], width: extents[3],
             channels: extents[1], patch: try #require(config.patch_size))
-        expectOutput(picture.array, try golden.pixels("output/reconstruction"), "pixels")
+        expectOutput(image.array, try golden.pixels("output/reconstruction"), "pixels")
         let share = 1 / Float(extents[0])
         expectOutput([plan.value(of: squares)[0] * share], try golden.floats("output/l2"), "squared error")
         expectOutput(
@@ -75,7 +76,7 @@ import Training
         let rule = AdamW(first: betas[0], second: betas[1], epsilon: try #require(config.eps))
         let groups = ParameterGroups(store, rule: rule, decays: { tokenizer.decay.decays($0, rank: $1) })
         func buffer(_ name: String) throws -> Floats { try #require(store.buffer("quantizer." + name)) }
-        let average = CodebookAverage(
+        let average = EMACodebook(
             codes: try buffer("codebook"), sizes: try buffer("cluster_size"), sums: try buffer("embed_sum"),
             isDistance: false)
         let (K, D) = (average.count, average.width)

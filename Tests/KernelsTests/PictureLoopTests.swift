@@ -5,16 +5,16 @@ import Testing
 @Suite struct PictureLoopTests {
     private static let widths = [1, 2, 3, 5, 21, 22, 64, 67]
 
-    private func picture(_ height: Int, _ width: Int) -> Bytes {
+    private func image(_ height: Int, _ width: Int) -> Bytes {
         var random = RandomStream(seed: 4, purpose: .procedural, sample: UInt64(width))
-        return Bytes((0..<height * width * 3 + PictureLoops.slack).map { _ in UInt8(random.below(256)) })
+        return Bytes((0..<height * width * 3 + ImageLoops.slack).map { _ in UInt8(random.below(256)) })
     }
 
-    private func expectSame(_ width: Int, _ body: (PictureLoops, Bytes, Bytes) -> Void) {
+    private func expectSame(_ width: Int, _ body: (ImageLoops, Bytes, Bytes) -> Void) {
         let height = 9, count = height * width * 3
         let results = InstructionLevel.allCases.filter { $0 <= .detected }.map { level in
-            let from = picture(height, width), to = Bytes(zeros: count)
-            body(PictureLoops(level: level), from, to)
+            let from = image(height, width), to = Bytes(zeros: count)
+            body(ImageLoops(level: level), from, to)
             return from.array + to.array
         }
         #expect(Set(results).count == 1, "width \(width)")

@@ -4,7 +4,7 @@ import Testing
 @Suite struct PixelTests {
     @Test(arguments: levels)
     func `a patch holds its pixels channel by channel`(level: InstructionLevel) {
-        // One picture of 2 × 4 pixels and two channels; the value says (y, x, c).
+        // One image of 2 × 4 pixels and two channels; the value says (y, x, c).
         let image = Floats([0, 1, 10, 11, 20, 21, 30, 31, 100, 101, 110, 111, 120, 121, 130, 131])
         let found = result(at: level) { pool in
             let rows = Floats(zeros: 16)
@@ -38,7 +38,7 @@ import Testing
         PixelGrid(batch: 2, height: 1, width: 2, channels: 2, stride: 3, maskPatch: 1),
     ]
 
-    /// The mask value over element `index` of the rows, from its picture coordinates.
+    /// The mask value over element `index` of the rows, from its image coordinates.
     static func weight(_ mask: Floats, _ grid: PixelGrid, _ index: Int) -> Double {
         let row = index / grid.rowFloats, inside = index % grid.rowFloats
         let (i, j) = (inside / grid.stride % grid.stride, inside % grid.stride)

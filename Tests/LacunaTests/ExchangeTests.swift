@@ -31,8 +31,8 @@ import Testing
         #expect(!bench.exists("wrong"))
         let partial = receive("--set model.depth=5 --allow-partial", into: "wrong")
         #expect(partial.code == 0 && bench.exists("wrong/checkpoints"), "\(partial.output)")
-        let picture = Program.shell("$LACUNA reconstruct \(bench.folder)/whole --count 2 --images 20")
-        #expect(picture.code == 0 && picture.output.contains("masked L1"), "\(picture.output)")
+        let image = Program.shell("$LACUNA reconstruct \(bench.folder)/whole --count 2 --images 20")
+        #expect(image.code == 0 && image.output.contains("masked L1"), "\(image.output)")
     }
 
     @Test func `a file that is no safetensors file ends with 74`() throws {

@@ -41,7 +41,7 @@ import Testing
         let ending = Program.shell(finetune("--resume --from \(bench.folder)/run", run: "fine"))
         #expect(ending.code == 0, "\(ending.output)")
         #expect(ending.output.contains("test of the last weights (step 12): top-1 "))
-        #expect(ending.output.contains("test of the averaged weights (step 12): top-1 "))
+        #expect(ending.output.contains("test of the EMA weights (step 12): top-1 "))
         #expect(ending.output.contains("test of the best weights (step "))
         let card = try json("fine/evaluation/finetune.json")
         #expect(card["protocol"] as? String == "finetune" && card["step"] as? Int == 12)
@@ -95,7 +95,7 @@ import Testing
         let wrong = [
             (finetune("--average"), "give --from too"),
             (finetune("--from \(bench.folder)/nowhere", run: "n"), "no such file or folder"),
-            (finetune("--from \(bench.folder)/run --average", run: "a"), "no averaged weights"),
+            (finetune("--from \(bench.folder)/run --average", run: "a"), "no EMA weights"),
             (finetune("--from \(bench.folder)/run --set model.heads=2", run: "b"), "model.heads 4, here 2"),
             ("$LACUNA finetune \(bench.recipe)", "kind 'finetune' expected, found 'pretrain'"),
             ("$LACUNA pretrain Recipes/finetune-vit_micro-digits.yaml", "kind 'pretrain' expected, found 'finetune'"),

@@ -77,7 +77,7 @@ import Testing
         let own = "--set data.train.path=\(copy)"
         #expect(bench.during(bench.pretrain(own), steps: 2, "kill -USR1 $job").code == 75)
         var bytes = try #require(bench.bytes("digits.safetensors"))
-        // Somewhere in the first pictures; grey values stay in 0...16.
+        // Somewhere in the first images; grey values stay in 0...16.
         let place = bytes.startIndex + 2000
         bytes[place] = bytes[place] == 3 ? 4 : 3
         try bytes.write(to: URL(fileURLWithPath: copy))
@@ -87,7 +87,7 @@ import Testing
         #expect(ending.code == 64)
     }
 
-    @Test func `a damaged newest checkpoint is passed over with a line, and the run ends with the same bytes`() throws {
+    @Test func `a damaged newest checkpoint is skipped with a line, and the run ends with the same bytes`() throws {
         let bench = try Bench()
         bench.train(run: "whole")
         bench.train()

@@ -3,7 +3,7 @@ import Testing
 
 /// Training on tokens with the program, on the digits that come with the project: from the tokenizer to features.
 @Suite(.serialized) struct TokenTrainingTests {
-    /// A short tokenizer in the folder `run` and the set that it makes of the training pictures.
+    /// A short tokenizer in the folder `run` and the set that it makes of the training images.
     private func tokenizer(_ bench: Bench, run: String, set: String, _ options: String = "") -> String {
         """
         $LACUNA tokenizer Recipes/tokenizer-vq_vit_micro-digits.yaml --threads 1 --run \(bench.folder)/\(run) \

@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// From pictures to token sets with the program, on the digits that come with the project.
+/// From images to token sets with the program, on the digits that come with the project.
 @Suite(.serialized) struct TokenizerVerbTests {
     private static let recipe = "Recipes/tokenizer-vq_vit_micro-digits.yaml"
 
@@ -68,8 +68,8 @@ import Testing
     func `a token set that a signal stopped is gone on with, to the same bytes`(ranks: Int) throws {
         let bench = try Bench()
         #expect(Program.shell(tokenizer(bench, updates: 20, every: 20)).code == 0)
-        let pictures = ["kind=procedural", "count=40000", "size=8", "first=0", "seed=0", "path=null", "part=null"]
-        let options = "--batch 1" + pictures.reduce("") { $0 + " --set data.train." + $1 }
+        let images = ["kind=procedural", "count=40000", "size=8", "first=0", "seed=0", "path=null", "part=null"]
+        let options = "--batch 1" + images.reduce("") { $0 + " --set data.train." + $1 }
         let start = (ranks == 1 ? "" : Program.mpirun(ranks) + " ") + tokenize(bench, "parts.safetensors", options)
         let stopped = Program.shell(
             """
@@ -86,7 +86,7 @@ import Testing
         #expect(bench.bytes("parts.safetensors") == bench.bytes("whole.safetensors"))
     }
 
-    @Test func `pictures become a token set that can be checked, published and read again`() throws {
+    @Test func `images become a token set that can be checked, published and read again`() throws {
         let bench = try Bench()
         let trained = Program.shell(tokenizer(bench))
         #expect(trained.code == 0 && trained.output.contains("codes used"), "\(trained.output)")
@@ -128,7 +128,7 @@ import Testing
             "mkdir -p \(parts)/part-2.safetensors/in-the-way; " + tokenize(bench, "set.safetensors"))
         #expect(ending.code == 74 && ending.output.contains("part-2.safetensors"), "\(ending.output)")
         #expect(!bench.exists("set.safetensors") && bench.exists("set.safetensors.parts/part-1.safetensors"))
-        // Pictures that are cut in another way have other parts.
+        // Images that are cut in another way have other parts.
         let foreign = Program.shell(
             tokenize(bench, "set.safetensors", "--set images.evaluation.interpolation=bicubic"))
         #expect(

@@ -3,7 +3,7 @@ import Kernels
 import Layers
 import Testing
 
-/// What active rows compute is what whole maps times the mask give.
+/// What active rows compute is what dense feature maps times the mask give.
 @Suite struct ActiveCellsTests {
     private let pool = WorkerPool(threads: 2)
 
@@ -21,7 +21,7 @@ import Testing
         return (0..<count).map { _ in Float(random.uniform(-1...1)) }
     }
 
-    /// Positions of the whole map in the order of active rows.
+    /// Positions of the dense feature map in the order of active rows.
     private func positions(_ hidden: [Float], batch: Int, grid: Int, side: Int) -> [Int] {
         let tile = side / grid
         return hidden.indices.filter { hidden[$0] == 0 }.flatMap { cell in
@@ -47,7 +47,7 @@ import Testing
         let dense = Graph()
         let whole = dense.input("x", [2, side * side, channels])
         let layer = Convolution(
-            dense.scope["layer"], channels, outputs, window, groups: groups, bias: true, start: start, biasStart: start)
+            dense.scope["layer"], channels, outputs, window, groups: groups, bias: true, start: start, biasInit: start)
         let y = layer(GridRows(rows: whole, side: side, cells: ActiveCells(all: 2, in: dense)))
         let expected = try run(dense, y.rows, [(whole, map)])
 
@@ -57,7 +57,7 @@ import Testing
         let rows = sparse.input("x", cells.shape(side: side, channels: channels))
         let same = Convolution(
             sparse.scope["layer"], channels, outputs, window, groups: groups, bias: true, start: start,
-            biasStart: start)
+            biasInit: start)
         let compact = same(GridRows(rows: rows, side: side, cells: cells))
         let found = try run(
             sparse, compact.rows,
@@ -82,9 +82,9 @@ import Testing
             let rows = graph.input("x", cells.shape(side: side, channels: channels))
             let token = graph.scope.parameter("token", [1, channels, 1, 1], start)
             let layer = Convolution(
-                graph.scope, channels, 40, .same(kernel), bias: true, start: start, biasStart: start)
+                graph.scope, channels, 40, .same(kernel), bias: true, start: start, biasInit: start)
             let x = GridRows(rows: rows, side: side, cells: cells)
-            let y = fillsFirst ? layer(FilledMap.fill(x, with: token)) : layer(x, filling: token)
+            let y = fillsFirst ? layer(Densification.fill(x, with: token)) : layer(x, filling: token)
             return try run(graph, y.rows, [(mask, hidden), (rows, numbers(rows.shape.count))])
         }
         #expect(maps[0].count == maps[1].count)
@@ -123,7 +123,7 @@ import Testing
         let cells = ActiveCells(hidden: mask, visible: 1)
         let rows = graph.input("x", cells.shape(side: 2, channels: 1))
         let token = graph.scope.parameter("token", [1, 1, 1, 1], .constant(9))
-        let filled = FilledMap.fill(GridRows(rows: rows, side: 2, cells: cells), with: token)
+        let filled = Densification.fill(GridRows(rows: rows, side: 2, cells: cells), with: token)
         let found = try run(graph, filled.rows, [(mask, [1, 0, 1, 1, 0, 0, 0, 0]), (rows, [5, 6])])
         #expect(found == [9, 5, 9, 9, 6, 9, 9, 9])
     }

@@ -110,7 +110,7 @@ import Testing
     }
 
     /// The distance of three visible tokens is that of three rows without any others.
-    @Test(arguments: [true, false]) func `masked tokens count for nothing in a comparison`(usesGram: Bool) throws {
+    @Test(arguments: [true, false]) func `masked tokens have no weight in a comparison`(usesGram: Bool) throws {
         let check = GradientCheck()
         let (x, y) = (check.numbers(18), check.numbers(12))
         func rows(_ values: [Float], _ width: Int) -> [Float] {

@@ -121,7 +121,7 @@ import Testing
             #expect(law("layers.1.blocks.0.mlp.fc2.weight") == plain)
             #expect(law("layers.0.downsample.reduction.weight") == plain)
             #expect(law("layers.0.downsample.reduction.bias") == nil)
-            #expect(model.headStart == plain)
+            #expect(model.headInit == plain)
         }
     }
 

@@ -27,11 +27,11 @@ import Testing
     @Test(arguments: [false, true]) func `hidden tokens leave and come back`(otherUses: Bool) throws {
         let check = GradientCheck()
         let x = check.source("x", [2, 5, 3])
-        let kept = HiddenTokens(.leaveOut(kept: 3))(x, mask: check.constant([2, 2, 2], mask))
+        let kept = MaskedTokenRows(.leaveOut(kept: 3))(x, mask: check.constant([2, 2, 2], mask))
         try check.run(kept, inputsHaveOtherUses: otherUses)
         let again = GradientCheck()
         let latent = again.source("latent", [2, 4, 3])
-        let whole = HiddenTokens(.putBack)(latent, mask: again.constant([2, 2, 2], mask))
+        let whole = MaskedTokenRows(.putBack)(latent, mask: again.constant([2, 2, 2], mask))
         try again.run(whole, inputsHaveOtherUses: otherUses)
     }
 
@@ -59,7 +59,7 @@ import Testing
         ).write(to: geometry[0..<MapGeometry.floats])
         MapGeometry(MapCrop(top: 0, left: 0, height: 6, width: 6), warps: [])
             .write(to: geometry[MapGeometry.floats..<2 * MapGeometry.floats])
-        let moved = WarpedMaps(side: 5)(maps, check.constant([2, MapGeometry.floats], geometry.array))
+        let moved = AffineGridSample(side: 5)(maps, check.constant([2, MapGeometry.floats], geometry.array))
         try check.run(moved, inputsHaveOtherUses: otherUses)
     }
 

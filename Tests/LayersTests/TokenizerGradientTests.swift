@@ -12,17 +12,17 @@ import Testing
         try check.run(Tanh()(x), inputsHaveOtherUses: otherUses)
     }
 
-    @Test(arguments: [false, true]) func `UnitRows has the gradient of its output`(otherUses: Bool) throws {
+    @Test(arguments: [false, true]) func `L2Normalization has the gradient of its output`(otherUses: Bool) throws {
         let check = GradientCheck()
         let x = check.source("x", [3, 5, 7])
-        try check.run(UnitRows(epsilon: 1e-6)(x), inputsHaveOtherUses: otherUses)
+        try check.run(L2Normalization(epsilon: 1e-6)(x), inputsHaveOtherUses: otherUses)
     }
 
     @Test(arguments: [false, true]) func `PatchDeconvolution has the gradient of its output`(otherUses: Bool) throws {
         let check = GradientCheck()
         let x = check.source("x", [3, 4, 7])
         let layer = PatchDeconvolution(
-            check.scope, 7, channels: 3, patch: 2, start: .zeros, biasStart: .zeros)
+            check.scope, 7, channels: 3, patch: 2, start: .zeros, biasInit: .zeros)
         try check.run(layer(x), inputsHaveOtherUses: otherUses)
     }
 
@@ -62,7 +62,7 @@ import Testing
         let table = graph.scope.parameter("x", [1, 3, 2], .table([0.9, 0.1, 0.2, -0.8, -1, 0]))
         let x = ParameterTable(table)(in: graph)
         let codes = graph.input("codes", [4, 2])
-        let ids = NearestCode(isDistance: false)(x, among: codes)
+        let ids = VQLookup(isDistance: false)(x, among: codes)
         let rows = CodeRows()(x, ids, codes)
         let loss = PixelLoss(absolute: 0)(rows, graph.input("zero", [1, 3, 2]))
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)

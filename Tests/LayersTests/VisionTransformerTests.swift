@@ -29,7 +29,7 @@ import Testing
     }
 
     /// Values that do not change over the grid stay; the class token's row is copied.
-    @Test func `absolute positions fit another picture size`() throws {
+    @Test func `absolute positions fit another image size`() throws {
         var settings = VisionTransformer.Settings(.micro, patch: 4)
         settings.usesAbsolutePositions = true
         let encoder = try settings.encoder(Graph().scope, image: ImageSpec(side: 32), for: .classification)
@@ -130,7 +130,7 @@ import Testing
             #expect(law("blocks.1.attn.proj.weight") == .scaled(start, by: 0.5))
             #expect(
                 law("blocks.1.mlp.fc2.weight") == .scaled(start, by: 0.5) && law("blocks.1.mlp.fc1.weight") == start)
-            #expect(model.headStart == .scaled(plain, by: 0.001))
+            #expect(model.headInit == .scaled(plain, by: 0.001))
         }
     }
 

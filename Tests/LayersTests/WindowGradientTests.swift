@@ -7,7 +7,7 @@ import Testing
 enum MapKind: CaseIterable {
     case whole, even, uneven
 
-    /// Two images of 3 × 3 cells, or whole maps.
+    /// Two images of 3 × 3 cells, or dense feature maps.
     func cells(_ check: GradientCheck) -> ActiveCells {
         switch self {
         case .whole: return ActiveCells(all: 2, in: check.graph)
@@ -103,10 +103,10 @@ enum MapKind: CaseIterable {
     @Test(arguments: [false, true]) func `NormalisedCellLoss has the gradient of its prediction`(otherUses: Bool) throws
     {
         let check = GradientCheck()
-        let picture = check.source("picture", [2, 36, 3])
+        let image = check.source("image", [2, 36, 3])
         let images = check.constant([2, 6, 6, 3], check.numbers(2 * 36 * 3))
         let mask = check.constant([2, 2, 2], [1, 0, 0, 1, 0, 1, 1, 1])
-        try check.run(NormalisedCellLoss()(picture, images, mask: mask), inputsHaveOtherUses: otherUses)
+        try check.run(NormalisedCellLoss()(image, images, mask: mask), inputsHaveOtherUses: otherUses)
     }
 
     @Test(arguments: [MapKind.even, .uneven], [3, 1])
@@ -126,7 +126,7 @@ enum MapKind: CaseIterable {
             let check = GradientCheck()
             let x = kind.source(check, side: 6, channels: 5)
             let token = check.scope.parameter("token", [1, 5, 1, 1], .zeros)
-            try check.run(FilledMap.fill(x, with: token).rows, inputsHaveOtherUses: otherUses)
+            try check.run(Densification.fill(x, with: token).rows, inputsHaveOtherUses: otherUses)
         }
     }
 }

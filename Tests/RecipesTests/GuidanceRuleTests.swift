@@ -63,7 +63,7 @@ import Recipes
         #expect(found.count == 1 && found[0].contains(message), "\(found)")
     }
 
-    @Test func `a guide that does not fit the picture or the positions is refused`() {
+    @Test func `a guide that does not fit the image or the positions is refused`() {
         let wrongPatch = errors(Self.sound, ["guidance.guide_arch.patch=5"])
         #expect(wrongPatch.contains { $0.contains("does not divide images.size 32") }, "\(wrongPatch)")
         let otherGrid = errors(Self.sound, ["guidance.guide_arch.patch=8"])
@@ -77,8 +77,8 @@ import Recipes
     }
 
     @Test func `a guide of tokens reads what the target reads`() {
-        let pictures = errors(Self.sound, of: "mtm-token_vit_micro-digits")
-        #expect(pictures.count == 1 && pictures[0].contains("found an encoder of pictures"), "\(pictures)")
+        let images = errors(Self.sound, of: "mtm-token_vit_micro-digits")
+        #expect(images.count == 1 && images[0].contains("found an encoder of images"), "\(images)")
         let recipe = "mtm-token_vit_micro-by_token_vit-digits"
         #expect(errors([], of: recipe) == [])
         let vectors = errors(["guidance.guide_arch.input=vectors", "guidance.guide_arch.patch=2"], of: recipe)

@@ -8,7 +8,7 @@ import Recipes
         ("mask_patch: 8 ", "mask_patch: 2 ", "objective.mask_patch: 2 is no multiple of model.patch 4"),
         ("mask_ratio: 0.6 ", "mask_ratio: 0 ", "objective.mask_ratio: between 0 and 1 expected, found 0.0"),
         ("mask_ratio: 0.6 ", "mask_ratio: 1 ", "objective.mask_ratio: between 0 and 1 expected, found 1.0"),
-        ("mask_ratio: 0.6 ", "mask_ratio: 0.99 ", "objective.mask_ratio: 0.99 hides all 16 cells of the picture"),
+        ("mask_ratio: 0.6 ", "mask_ratio: 0.99 ", "objective.mask_ratio: 0.99 hides all 16 cells of the image"),
         ("warmup_epochs: 1", "warmup_epochs: 9", "schedule.warmup_epochs: 9 is more than the run's 5 epochs"),
         ("global: 256 ", "accumulation: 3\n  global: 256 ", "batch.accumulation: 256 samples do not divide into 3"),
         ("epochs: 5\n", "epochs: 5\n  updates: 50\n", "schedule.updates: epochs is given too; keep one"),

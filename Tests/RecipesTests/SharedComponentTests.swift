@@ -23,7 +23,7 @@ import Recipes
         (["objective.elr.lambda=0"], "objective.elr.lambda: more than 0 expected"),
         (["objective.elr.store=shared"], "objective.elr.store: one of auto, replicated, sharded expected"),
         (["batch.repeats=2"], "batch.repeats: a sample must not come twice in a batch"),
-        (["images.mix={mixup: 1, cutmix: 0}"], "images.mix: a target is of one picture"),
+        (["images.mix={mixup: 1, cutmix: 0}"], "images.mix: a target is of one image"),
         ([plus, "average.decay=0.9"], "average: ELR+ keeps averages of its own"),
         (
             [
@@ -78,8 +78,8 @@ import Recipes
         let elr = ["objective.elr={beta: 0.7, lambda: 3}"]
         let mixed = errors(recipe, elr)
         #expect(
-            mixed.count == 2 && mixed.contains { $0.contains("tokens.mix: a target is of one picture") }, "\(mixed)")
-        #expect(mixed.contains { $0.contains("tokens.adapt.mix: a target is of one picture") }, "\(mixed)")
+            mixed.count == 2 && mixed.contains { $0.contains("tokens.mix: a target is of one image") }, "\(mixed)")
+        #expect(mixed.contains { $0.contains("tokens.adapt.mix: a target is of one image") }, "\(mixed)")
         let alone = elr + ["tokens.mix=null", "tokens.adapt.mix=null"]
         #expect(errors(recipe, alone) == [])
         let ids = errors(recipe, alone + [Self.plus])

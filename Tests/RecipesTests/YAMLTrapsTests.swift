@@ -41,10 +41,10 @@ import Recipes
 
     @Test(arguments: ["no", "yes", "on", "017", "1:30", "null"])
     func `text stays text however it looks to YAML 1.1`(word: String) throws {
-        let recipe = try load(starter(("about: SimMIM on the built-in pictures.", "about: \"\(word)\"")))
+        let recipe = try load(starter(("about: SimMIM on the built-in images.", "about: \"\(word)\"")))
         #expect(recipe.about == word)
         guard word != "null" else { return }
-        #expect(try load(starter(("about: SimMIM on the built-in pictures.", "about: \(word)"))).about == word)
+        #expect(try load(starter(("about: SimMIM on the built-in images.", "about: \(word)"))).about == word)
     }
 
     @Test(arguments: ["no", "yes", "on", "True", "\"true\"", "1"])

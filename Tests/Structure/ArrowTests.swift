@@ -23,16 +23,17 @@ let arrows: [String: Set<String>] = {
         "Kernels": ["CKernels", "COpenBLAS"],
         "Platform": ["Kernels", "CKernels"],
         "Autodiff": ["Kernels"],
-        "Batches": compute.union(["CImage"]),
+        "Batches": compute.union(["CImage", "Recipes"]),
         "Cluster": compute.union(["COpenMPI"]),
         "Checkpoints": compute,
         "Layers": ["Autodiff", "Kernels"],
         "Models": ["Layers", "Autodiff", "Kernels", "Recipes"],
         "Objectives": ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
-        "Training": all.union(["Logging"]),
+        "Optimizers": ["Autodiff", "Kernels", "Recipes"],
+        "Training": all.union(["Optimizers", "Logging"]),
         // For the parts of a recipe, so that they are put together in one place; the training loop stays its own.
-        "Evaluation": all.union(["Training"]),
-        "lacuna": all.union(["Training", "Evaluation", "ArgumentParser", "Logging"]),
+        "Evaluation": all.union(["Training", "Optimizers"]),
+        "lacuna": all.union(["Training", "Evaluation", "Optimizers", "ArgumentParser", "Logging"]),
     ]
 }()
 

@@ -1,5 +1,6 @@
 import Autodiff
 import Kernels
+import Optimizers
 import Recipes
 import Testing
 import Training

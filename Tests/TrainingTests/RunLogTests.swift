@@ -133,8 +133,8 @@ struct EventFileTests {
     private func bytes(_ path: String) -> [UInt8] { [UInt8](FileManager.default.contents(atPath: path) ?? Data()) }
 
     @Test func `checksums give the published check values`() {
-        func value(_ generator: CyclicChecksum.Generator) -> UInt32 {
-            var checksum = CyclicChecksum(generator)
+        func value(_ generator: CRC32.Generator) -> UInt32 {
+            var checksum = CRC32(generator)
             checksum.add(Array("1234".utf8))
             checksum.add(Array("56789".utf8))
             return checksum.value
@@ -146,18 +146,18 @@ struct EventFileTests {
     @Test func `a scalar record has the bytes that TensorBoard writes`() throws {
         let folder = try Scratch()
         let path = "\(folder.path)/events"
-        let file = try EventFile(path, wallSeconds: 1.5)
+        let file = try TensorBoardFile(path, wallSeconds: 1.5)
         let head = bytes(path).count
         try file.append([("train/loss", 0.5)], step: 300, wallSeconds: 1.5)
         #expect(Array(bytes(path)[head...]) == scalarRecord)
     }
 
     @Test func `parts of a run sort by their time`() {
-        #expect(EventFile.name(wallSeconds: 999.5) == "events.out.tfevents.0000000999.lacuna")
-        #expect(EventFile.name(wallSeconds: 999.5) < EventFile.name(wallSeconds: 1_700_000_000))
+        #expect(TensorBoardFile.name(wallSeconds: 999.5) == "events.out.tfevents.0000000999.lacuna")
+        #expect(TensorBoardFile.name(wallSeconds: 999.5) < TensorBoardFile.name(wallSeconds: 1_700_000_000))
     }
 
-    @Test func `a picture of one red pixel has the bytes of the PNG specification`() {
+    @Test func `an image of one red pixel has the bytes of the PNG specification`() {
         #expect(Image(height: 1, width: 1, bytes: Bytes([255, 0, 0])).png() == redPixel)
     }
 }

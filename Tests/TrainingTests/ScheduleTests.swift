@@ -1,3 +1,4 @@
+import Optimizers
 import Testing
 import Models
 import Recipes
@@ -69,7 +70,7 @@ struct ScheduleTests {
         ([3, 4, 6, 3], 6), ([3, 4, 23, 3], 12), ([3, 8, 36, 3], 13), ([3, 24, 36, 3], 17),
     ])
     func `SparK groups ResNet blocks as its finetuning does`(_ depths: [Int], _ last: Int) {
-        let layers = LayerScale.sparKResNet(depths: depths)
+        let layers = LayerDecay.sparKResNet(depths: depths)
         #expect(layers.layer(of: "layer4.0.conv1.weight") == last)
         #expect(layers.layer(of: "fc.weight") == last + 1 && layers.last == last + 1)
         #expect(layers.layer(of: "conv1.weight") == 0 && layers.layer(of: "layer1.2.conv1.weight") == 1)
@@ -78,7 +79,7 @@ struct ScheduleTests {
     }
 
     @Test func `SparK groups ConvNeXt blocks of the third stage by three`() {
-        let layers = LayerScale.sparKConvNeXt(depths: [3, 3, 27, 3])
+        let layers = LayerDecay.sparKConvNeXt(depths: [3, 3, 27, 3])
         #expect(layers.layer(of: "stages.2.26.pwconv1.weight") == 11)
         #expect(layers.layer(of: "downsample_layers.3.1.weight") == 12)
         #expect(layers.layer(of: "stages.3.0.gamma") == 12)
@@ -86,13 +87,13 @@ struct ScheduleTests {
     }
 
     @Test func `a net of an author's own, not of four stages, has a layer for each stage`() {
-        let convNeXt = LayerScale.sparKConvNeXt(depths: [2, 2, 9])
+        let convNeXt = LayerDecay.sparKConvNeXt(depths: [2, 2, 9])
         #expect(convNeXt.last == 4)
         #expect(["downsample_layers.0.0.weight", "stages.0.1.gamma"].map(convNeXt.layer) == [0, 1])
         #expect(["downsample_layers.2.1.weight", "stages.2.8.gamma", "head.weight"].map(convNeXt.layer) == [3, 3, 4])
-        let own = LayerScale.stages(2)
+        let own = LayerDecay.stages(2)
         #expect(["stem.0.weight", "stages.0.3.bias", "stages.1.0.weight", "fc.weight"].map(own.layer) == [0, 1, 2, 3])
-        let resNet = LayerScale.sparKResNet(depths: [2, 3])
+        let resNet = LayerDecay.sparKResNet(depths: [2, 3])
         #expect(
             ["conv1.weight", "layer1.1.conv1.weight", "layer2.0.conv1.weight", "layer2.2.conv1.weight", "fc.weight"]
                 .map(resNet.layer) == [0, 1, 2, 3, 4])

@@ -23,7 +23,7 @@ func shippedRecipe(_ path: String, _ overrides: [String] = []) throws -> Recipe 
     }
 }
 
-/// Training on made data in batches of `batch`.
+/// Training on synthetic data in batches of `batch`.
 func bench(_ path: String, batch: Int, threads: Int = 1, _ overrides: [String] = []) throws -> StepBench {
     let recipe = try shippedRecipe(path, overrides + ["batch.global=\(batch)", "batch.accumulation=1"])
     return try StepBench(recipe, communicator: SingleProcess(), pool: WorkerPool(threads: threads))

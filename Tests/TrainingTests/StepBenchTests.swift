@@ -10,7 +10,7 @@ import Training
     private static let micro = "Recipes/simmim-vit_micro-digits.yaml"
 
     /// RELIABILITY C4. Recipes above 30 million parameters take the machine too long.
-    @Test(arguments: shipped) func `a shipped recipe trains two steps on made data`(path: String) throws {
+    @Test(arguments: shipped) func `a shipped recipe trains two steps on synthetic data`(path: String) throws {
         guard try PlanSummary(shippedRecipe(path), ranks: 1).report.parameterCount < 30_000_000 else { return }
         // Two samples are no slice of ELR+'s mixup; the penalty of ELR is negative.
         let recipe = try shippedRecipe(path).resolved
@@ -84,7 +84,7 @@ import Training
         #expect(allocations_of_this_thread() == before)
     }
 
-    @Test func `the made batch hides what the recipe hides, and repeats bit for bit`() throws {
+    @Test func `the synthetic batch hides what the recipe hides, and repeats bit for bit`() throws {
         let losses = try (0..<2).map { _ in
             let bench = try bench(Self.micro, batch: 4)
             try bench.step()

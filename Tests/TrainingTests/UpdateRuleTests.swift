@@ -1,4 +1,5 @@
 import Kernels
+import Optimizers
 import Testing
 import Training
 

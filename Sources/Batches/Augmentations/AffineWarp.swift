@@ -2,7 +2,7 @@ import Glibc
 import Kernels
 
 extension Image {
-    /// Takes each pixel from another place, in the frame of this picture. Source: Pillow 9, Geometry.c.
+    /// Takes each pixel from another place, in the frame of this image. Source: Pillow 9, Geometry.c.
     /// - Parameter matrix: (a, b, c) and (d, e, f): the place of (x, y) is (a·x + b·y + c, d·x + e·y + f), pixel
     ///   centres at ½.
     package mutating func warp(
@@ -20,7 +20,7 @@ extension Image {
         }
     }
 
-    /// Turns the picture about its middle. Half turns, and quarter turns of a square, only move pixels.
+    /// Turns the image about its middle. Half turns, and quarter turns of a square, only move pixels.
     /// - Parameter degrees: counter-clockwise.
     mutating func rotate(_ degrees: Double, _ interpolation: Interpolation, fill: SIMD3<UInt8>) {
         let rest = fmod(degrees, 360), turn = rest < 0 ? rest + 360 : rest

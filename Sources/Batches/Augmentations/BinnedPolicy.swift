@@ -2,7 +2,7 @@ import Glibc
 public import Kernels
 
 /// The fourteen operations of torchvision's policies, whose strength is one of 31 bins.
-/// Source: torchvision 0.14, `autoaugment`; its geometric operations move the picture the other way than timm's.
+/// Source: torchvision 0.14, `autoaugment`; its geometric operations move the image the other way than timm's.
 public enum BinnedOperation: String, CaseIterable, Sendable {
     case identity = "Identity"
     case shearX = "ShearX"
@@ -33,7 +33,7 @@ public enum BinnedOperation: String, CaseIterable, Sendable {
     public enum Strength: Sendable { case wide, moderate }
 
     /// What a bin stands for; 0 for an operation without strength.
-    /// - Parameter height: of the picture, with `width` the unit of RandAugment's translations.
+    /// - Parameter height: of the image, with `width` the unit of RandAugment's translations.
     public func magnitude(bin: Int, _ strength: Strength, height: Int, width: Int) -> Double {
         let isWide = strength == .wide
         func line(_ first: Float, _ last: Float) -> Double { Double(Self.evenly(from: first, to: last, bin)) }
@@ -58,7 +58,7 @@ public enum BinnedOperation: String, CaseIterable, Sendable {
     }
 
     /// The operation of a magnitude with its sign.
-    public func of(magnitude: Double) -> PictureOperation {
+    public func of(magnitude: Double) -> ImageOperation {
         // Shears go through degrees in the reference, which shows in the last bits.
         var angle: Double { atan(magnitude) * (180 / Double.pi) * (Double.pi / 180) }
         switch self {
@@ -84,7 +84,7 @@ public enum BinnedOperation: String, CaseIterable, Sendable {
 /// arXiv 2103.10158).
 public struct BinnedPolicy: Augmentation, Equatable {
     public let strength: BinnedOperation.Strength
-    /// Operations of a picture, drawn with replacement.
+    /// Operations of an image, drawn with replacement.
     public let operations: Int
     /// The bin of all operations, 0..<31; nil: each draws its own.
     public let bin: Int?

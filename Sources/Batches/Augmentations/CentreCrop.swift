@@ -1,6 +1,6 @@
 public import Kernels
 
-/// The square in the middle; a smaller picture is first surrounded by zeros.
+/// The square in the middle; a smaller image is first surrounded by zeros.
 public struct CentreCrop: Augmentation {
     /// Side of the result in pixels.
     public let size: Int

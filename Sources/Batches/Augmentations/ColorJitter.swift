@@ -15,7 +15,7 @@ public struct ColorJitter: Augmentation, Equatable {
 
     public func apply(_ image: inout Image, _ random: inout RandomStream) {
         let range = max(0, 1 - strength)...1 + strength
-        var operations: [PictureOperation] = [
+        var operations: [ImageOperation] = [
             .brightness(random.uniform(range)), .contrast(random.uniform(range)), .color(random.uniform(range)),
         ]
         random.shuffle(&operations)

@@ -1,13 +1,13 @@
-/// The part of a picture that CutMix pastes from another one. Source: timm 0.4.12, `rand_bbox`: the box has even
+/// The part of an image that CutMix pastes from another one. Source: timm 0.4.12, `rand_bbox`: the box has even
 /// extents before it is cut at the border.
 public struct CutMixBox: Sendable, Equatable {
     public let box: Box
-    /// Share of the picture that stays: the weight of its own label.
+    /// Share of the image that stays: the weight of its own label.
     public let kept: Double
 
     /// - Parameters:
-    ///   - share: of the picture that is to stay, 0...1.
-    ///   - centre: row and column, inside the picture.
+    ///   - share: of the image that is to stay, 0...1.
+    ///   - centre: row and column, inside the image.
     public init(share: Double, centre: (row: Int, column: Int), height: Int, width: Int) {
         let side = (1 - share).squareRoot()
         let (halfHeight, halfWidth) = (Int(Double(height) * side) / 2, Int(Double(width) * side) / 2)

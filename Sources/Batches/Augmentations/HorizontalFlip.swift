@@ -1,8 +1,8 @@
 public import Kernels
 
-/// Mirrors the columns of some pictures.
+/// Mirrors the columns of some images.
 public struct HorizontalFlip: Augmentation {
-    /// Share of pictures that are mirrored, 0...1.
+    /// Share of images that are mirrored, 0...1.
     public let probability: Double
 
     public init(probability: Double = 0.5) { self.probability = probability }

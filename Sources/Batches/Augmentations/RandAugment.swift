@@ -5,7 +5,7 @@ public import Kernels
 public struct RandAugment: Augmentation, Equatable {
     /// Mean level of an operation.
     public var magnitude = 10.0
-    /// Operations of a picture, drawn with replacement.
+    /// Operations of an image, drawn with replacement.
     public var operations = 2
     /// Deviation of the level; infinite: uniform in 0...`magnitude`.
     public var deviation = 0.0
@@ -13,7 +13,7 @@ public struct RandAugment: Augmentation, Equatable {
     public var limit = 10.0
     /// Probability that an operation is done at all, 0...1.
     public var probability = 0.5
-    /// The set in which a higher level always changes a picture more.
+    /// The set in which a higher level always changes an image more.
     public var increasing = false
     public let style: WarpStyle
 

@@ -1,6 +1,6 @@
 public import Kernels
 
-/// A random square of the picture after a border is added around it: CIFAR's pad-4 crop, the simple random crop of
+/// A random square of the image after a border is added around it: CIFAR's pad-4 crop, the simple random crop of
 /// DeiT III (border of 4 reflected pixels), or a plain crop with no border.
 public struct RandomCrop: Augmentation, Equatable {
     /// What stands in the border.
@@ -21,7 +21,7 @@ public struct RandomCrop: Augmentation, Equatable {
 
     public var purpose: Purpose? { .crop }
 
-    /// A picture that is too small stays as it is; the loader says so.
+    /// An image that is too small stays as it is; the loader says so.
     public func apply(_ image: inout Image, _ random: inout RandomStream) {
         let (height, width) = (image.height + 2 * padding, image.width + 2 * padding)
         guard height >= size && width >= size else { return }
@@ -31,7 +31,7 @@ public struct RandomCrop: Augmentation, Equatable {
 }
 
 extension Image {
-    /// Becomes a window of this picture that may reach beyond it.
+    /// Becomes a window of this image that may reach beyond it.
     public mutating func window(
         top: Int, left: Int, height: Int, width: Int, border: RandomCrop.Border = .zero
     ) {

@@ -1,7 +1,7 @@
 import Glibc
 public import Kernels
 
-/// Boxes of a normalised picture are overwritten. Source: arXiv 1708.04896; timm 0.4.12 and torchvision, `RandomErasing`.
+/// Boxes of a normalised image are overwritten. Source: arXiv 1708.04896; timm 0.4.12 and torchvision, `RandomErasing`.
 /// The aspect is height over width, other than that of a random resized crop.
 public struct RandomErasing: Sendable, Equatable {
     public enum Fill: Sendable, Equatable {
@@ -12,14 +12,14 @@ public struct RandomErasing: Sendable, Equatable {
         case zero
     }
 
-    /// Of a picture to be erased at all, 0...1.
+    /// Of an image to be erased at all, 0...1.
     public let probability: Double
-    /// Shares of the picture's area.
+    /// Shares of the image's area.
     public let area: ClosedRange<Double>
     /// Height over width, uniform in the logarithm.
     public let aspect: ClosedRange<Double>
     public let fill: Fill
-    /// Most boxes of a picture; their number is uniform from 1 on and they share the area.
+    /// Most boxes of an image; their number is uniform from 1 on and they share the area.
     public let maximumCount: Int
 
     public init(
@@ -46,7 +46,7 @@ public struct RandomErasing: Sendable, Equatable {
         RandomErasing(probability: probability, area: 0.02...0.33, aspect: 0.3...3.3, fill: .zero)
     }
 
-    /// Overwrites boxes of a normalised picture, (H, W, 3).
+    /// Overwrites boxes of a normalised image, (H, W, 3).
     public func apply(_ pixels: Floats, height: Int, width: Int, _ random: inout RandomStream) {
         guard random.uniform() <= probability else { return }
         let count = maximumCount == 1 ? 1 : 1 + random.below(maximumCount)
@@ -88,7 +88,7 @@ public struct RandomErasing: Sendable, Equatable {
         return nil
     }
 
-    /// Overwrites a box of a picture, (H, W, 3).
+    /// Overwrites a box of an image, (H, W, 3).
     /// - Parameter value: of (row, column, channel) in the box, asked in the order of memory.
     public static func fill(_ box: Box, of pixels: Floats, width: Int, with value: (Int, Int, Int) -> Float) {
         for row in 0..<box.height {

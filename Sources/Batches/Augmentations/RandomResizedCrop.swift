@@ -1,11 +1,11 @@
 import Glibc
 public import Kernels
 
-/// A random part of the picture, resized to a square. Source: torchvision and timm, RandomResizedCrop.
+/// A random part of the image, resized to a square. Source: torchvision and timm, RandomResizedCrop.
 public struct RandomResizedCrop: Augmentation {
     /// Side of the result in pixels.
     public let size: Int
-    /// Share of the picture's area, drawn uniformly.
+    /// Share of the image's area, drawn uniformly.
     public let area: ClosedRange<Double>
     /// Width / height of the part, drawn uniformly in the logarithm.
     public let aspect: ClosedRange<Double>

@@ -1,6 +1,6 @@
 public import Kernels
 
-/// The whole picture resized without draws.
+/// The whole image resized without draws.
 public struct Resizing: Augmentation {
     public enum Target: Equatable, Sendable {
         /// The short edge becomes so many pixels, the long one keeps the aspect.
@@ -24,7 +24,7 @@ public struct Resizing: Augmentation {
         image.resize(height: height, width: width, interpolation)
     }
 
-    /// The size that a picture gets.
+    /// The size that an image gets.
     public func size(height: Int, width: Int) -> (height: Int, width: Int) {
         switch target {
         case .exactly(let height, let width): (height, width)

@@ -28,12 +28,12 @@ public enum TimmOperation: String, CaseIterable, Sendable {
     /// The operation at a level.
     /// - Parameters:
     ///   - level: 0...10, more only where a policy allows it.
-    ///   - increasing: in the increasing set a higher level always changes a picture more.
+    ///   - increasing: in the increasing set a higher level always changes an image more.
     ///   - isNegative: the drawn sign, for a signed operation.
-    ///   - height: of the picture, with `width` the unit of translations.
+    ///   - height: of the image, with `width` the unit of translations.
     public func at(
         level: Double, increasing: Bool, isNegative: Bool, height: Int, width: Int
-    ) -> PictureOperation {
+    ) -> ImageOperation {
         let share = level / 10
         func signed(_ value: Double) -> Double { isNegative ? -value : value }
         // Newer versions keep a factor above 0 where levels beyond 10 would make it negative.

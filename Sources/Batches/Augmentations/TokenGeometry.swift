@@ -10,7 +10,7 @@ public struct TokenGeometry: Sendable, Equatable {
 
     public init(side: Int, minimumArea: Double) { (self.side, self.minimumArea) = (side, minimumArea) }
 
-    /// One movement of a whole map.
+    /// One movement of a dense feature map.
     public enum Movement: Sendable, Equatable {
         case mirror
         /// Degrees and positions of the feature map.

@@ -4,7 +4,7 @@ import Kernels
 public struct WarpStyle: Equatable, Sendable {
     /// One, or several of which each operation draws one.
     public let interpolations: [Interpolation]
-    /// Red, green, blue of what comes from outside the picture.
+    /// Red, green, blue of what comes from outside the image.
     public let fill: SIMD3<UInt8>
 
     public init(_ interpolations: [Interpolation], fill: SIMD3<UInt8>) {

@@ -1,17 +1,17 @@
 public import Kernels
 
-/// SimMIM's mask: square cells of the picture are hidden at random, exactly the same number in each picture.
+/// SimMIM's mask: square cells of the image are hidden at random, exactly the same number in each image.
 /// Source: arXiv 2111.09886, code microsoft/SimMIM.
 public struct CellMask: Equatable, Sendable {
     /// Cells per side, S / M.
     public let grid: Int
     /// Model patches per side of a cell, M / p.
     public let patchesPerCell: Int
-    /// Hidden cells per picture; ceil(cells × ratio) in SimMIM.
+    /// Hidden cells per image; ceil(cells × ratio) in SimMIM.
     public let hiddenCells: Int
 
     /// - Parameters:
-    ///   - imageSize: S, pixels per side of the picture.
+    ///   - imageSize: S, pixels per side of the image.
     ///   - cellSize: M, pixels per side of a cell; divides S.
     ///   - patchSize: p, pixels per side of a model patch; divides M.
     ///   - ratio: share of hidden cells, 0...1.

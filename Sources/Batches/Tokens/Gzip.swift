@@ -32,7 +32,7 @@ public enum Gzip {
         do { try Inflate.unpack(file[start..<file.count - 8], into: bytes) } catch {
             throw refuse("a stream that \(error.reason)", "the file is damaged, cut short or has several members")
         }
-        var sum = CyclicChecksum(.crc32)
+        var sum = CRC32(.crc32)
         sum.add(bytes)
         guard sum.value == checksum else { throw refuse("another checksum than its own", "the file is damaged") }
         return bytes
@@ -53,7 +53,7 @@ public enum Gzip {
             packed = []
             start = end
         } while start < bytes.count
-        var sum = CyclicChecksum(.crc32)
+        var sum = CRC32(.crc32)
         sum.add(bytes)
         for value in [sum.value, UInt32(truncatingIfNeeded: bytes.count)] {
             packed += (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }

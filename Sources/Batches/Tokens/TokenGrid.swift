@@ -37,7 +37,7 @@ extension SampleSource {
                 throw DataError(
                     place, found: "grids of \(mine.side) and of \(theirs.side) tokens a side", expected: "the same")
             }
-        case (nil, _?), (_?, nil): throw DataError(place, found: "pictures and tokens", expected: "one of them")
+        case (nil, _?), (_?, nil): throw DataError(place, found: "images and tokens", expected: "one of them")
         }
     }
 }

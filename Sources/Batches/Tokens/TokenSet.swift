@@ -78,7 +78,7 @@ public struct TokenSet: SampleSource {
     }
 
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
-        throw SampleError(path: path, reason: "holds tokens, expected pictures")
+        throw SampleError(path: path, reason: "holds tokens, expected images")
     }
 
     /// Of a record's bytes; the record's number enters it, so that exchanged records are found too.

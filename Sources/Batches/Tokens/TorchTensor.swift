@@ -78,7 +78,7 @@ private struct Pickle {
         case text(String)
         case tuple([Value])
         case stored([Value])
-        case rebuilt(String, [Value])
+        case call(String, [Value])
 
         var integer: Int? { if case .integer(let value) = self { value } else { nil } }
         var text: String? { if case .text(let value) = self { value } else { nil } }
@@ -87,7 +87,7 @@ private struct Pickle {
 
     static func tensor(_ bytes: Bytes) throws(TorchTensor.Fault) -> Tensor {
         var pickle = Pickle(bytes: bytes)
-        guard case .rebuilt("torch._utils _rebuild_tensor_v2", let arguments) = try pickle.run(), arguments.count >= 4,
+        guard case .call("torch._utils _rebuild_tensor_v2", let arguments) = try pickle.run(), arguments.count >= 4,
             case .stored(let storage) = arguments[0], storage.count >= 3, let kind = storage[1].text,
             let key = storage[2].text, let offset = arguments[1].integer, let size = arguments[2].integers,
             let stride = arguments[3].integers
@@ -168,7 +168,7 @@ private struct Pickle {
                 guard case .tuple(let values) = arguments, let name = function.text else {
                     throw .init("a damaged pickle")
                 }
-                stack.append(.rebuilt(name, values))
+                stack.append(.call(name, values))
             default: throw .init("a pickle of something else (step \(step))")
             }
         }

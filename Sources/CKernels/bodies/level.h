@@ -21,7 +21,7 @@
 #include "elementwise.h"
 #include "gather.h"
 #include "normalize.h"
-#include "picture.h"
+#include "image.h"
 #include "pixels.h"
 #include "product.h"
 #include "softmax.h"
@@ -39,7 +39,7 @@ const ck_table LEVEL(ck_table) = {
     .attention = CK_ATTENTION_TABLE,
     .pixels = CK_PIXELS_TABLE,
     .product = CK_PRODUCT_TABLE,
-    .picture = CK_PICTURE_TABLE,
+    .image = CK_IMAGE_TABLE,
     .gather = CK_GATHER_TABLE,
     .update = CK_UPDATE_TABLE,
     .noise = CK_NOISE_TABLE,

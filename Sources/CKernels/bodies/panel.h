@@ -97,7 +97,7 @@ CK_INLINE void CK_PART(present_tile)(const float *const *present, const float *z
         if (i < count) CK_PART(store)(&sums[i], rows[i], width);
 }
 
-/// Tap by tap over the rows that have it: what is hidden or outside costs nothing.
+/// IntermediateFeature by tap over the rows that have it: what is hidden or outside costs nothing.
 CK_INLINE void CK_PART(convolve_present)(const ck_windows *windows, const float *panel, const float *bias, int adding,
                                          float *y, size_t y_stride, size_t width, ck_spread to, size_t first,
                                          size_t last) {

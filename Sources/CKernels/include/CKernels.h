@@ -13,7 +13,7 @@
 #include "gather.h"
 #include "noise.h"
 #include "normalize.h"
-#include "picture.h"
+#include "image.h"
 #include "pixels.h"
 #include "product.h"
 #include "softmax.h"
@@ -32,7 +32,7 @@ typedef struct {
     ck_attention attention;
     ck_pixels pixels;
     ck_product product;
-    ck_picture picture;
+    ck_image image;
     ck_gather gather;
     ck_update update;
     ck_noise noise;

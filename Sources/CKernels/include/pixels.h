@@ -1,4 +1,4 @@
-// Pictures as rows: patches, mask tokens and the masked pixel loss. Images are height × width × channels.
+// Images as rows: patches, mask tokens and the masked pixel loss. Images are height × width × channels.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -7,7 +7,7 @@
 
 #pragma clang assume_nonnull begin
 
-/// The windows of a whole map that is known at its active rows only.
+/// The windows of a dense feature map that is known at its active rows only.
 typedef struct {
     /// For each row and tap: a position, or the mark of one outside.
     const int32_t *table;

@@ -82,7 +82,7 @@ struct EvaluationSection: ReportSection {
     }
 
     /// All that one must know to measure the scores again.
-    private func card(_ card: ProtocolCard) -> HTML {
+    private func card(_ card: EvaluationCard) -> HTML {
         var facts = HTMLTable(head: [])
         facts.rows = [
             ["<b>checkpoint</b>", "<code>\(card.checkpoint)</code>"],
@@ -101,7 +101,7 @@ struct EvaluationSection: ReportSection {
         return folded("Protocol card: \(card.name)" + (card.step.map { ", step \(countText($0))" } ?? ""), facts.html)
     }
 
-    private func text(of score: ProtocolCard.Score) -> String {
+    private func text(of score: EvaluationCard.Score) -> String {
         valueText(score.mean) + (score.sd.map { " ± " + valueText($0, digits: 2) } ?? "")
     }
 }

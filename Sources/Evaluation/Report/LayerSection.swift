@@ -8,7 +8,7 @@ struct LayerSection: ReportSection {
     func content(_ runs: [ReportedRun]) -> HTML {
         each(runs) { run in
             guard let found = run.layers else { return "" }
-            return part(found.inspection) + "\(found.pictures.map(figure))"
+            return part(found.inspection) + "\(found.images.map(figure))"
         }
     }
 
@@ -46,16 +46,16 @@ struct LayerSection: ReportSection {
         return [curve("trained", 0, inspection.layers), curve("at the start", 1, inspection.start)]
     }
 
-    private func figure(_ picture: ReportedRun.Picture) -> HTML {
-        if let problem = picture.problem { return "<p class=\"note\">\(picture.name): \(problem)</p>\n" }
+    private func figure(_ image: ReportedRun.Image) -> HTML {
+        if let problem = image.problem { return "<p class=\"note\">\(image.name): \(problem)</p>\n" }
         let caption =
-            picture.name.contains("attention")
-            ? "What the class token attends to: of each sample the picture, then a map for each head"
-            : "Principal components of the tokens in the subspaces: of each sample the picture, the first component in "
+            image.name.contains("attention")
+            ? "What the class token attends to: of each sample the image, then a map for each head"
+            : "Principal components of the tokens in the subspaces: of each sample the image, the first component in "
                 + "grey, the next three as red, green and blue"
         return """
-            <figure class="picture"><img alt="\(caption)" src="data:image/png;base64,\
-            \(Data(picture.bytes).base64EncodedString())"/>
+            <figure class="image"><img alt="\(caption)" src="data:image/png;base64,\
+            \(Data(image.bytes).base64EncodedString())"/>
             <figcaption>\(caption)</figcaption></figure>
 
             """

@@ -177,5 +177,5 @@ struct LineChart {
     }
 }
 
-/// A length in a picture, to a tenth of a pixel.
+/// A length in an image, to a tenth of a pixel.
 func pixels(_ length: Double) -> String { fixed(length, digits: 1) }

@@ -3,7 +3,7 @@ import Kernels
 import Platform
 
 /// The lines of a run's `metrics.jsonl`, also of one that is being written. Lines that are none of ours are counted and
-/// passed over.
+/// skipped.
 struct MetricsLog: Sendable {
     /// One line: a log interval, or an event such as an evaluation.
     struct Line: Sendable {

@@ -37,7 +37,7 @@ enum ReportStyle {
         .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.25rem 1.5rem; }
         .chart figcaption { margin-left: 1rem; color: var(--ink); font-weight: 500; } .chart small { font-weight: 400; }
         .chart svg { display: block; width: 100%; height: auto; }
-        .picture { margin: 0 0 1.5rem; } .picture img { max-width: 100%; height: auto; display: block; }
+        .image { margin: 0 0 1.5rem; } .image img { max-width: 100%; height: auto; display: block; }
         .bar { width: 12rem; height: .8rem; }
         .legend { margin: .2rem 0 .8rem; font-size: .9rem; } .legend span { margin-right: 1.2rem; white-space: nowrap; }
         .legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; border-radius: 2px; vertical-align: -.08rem; }

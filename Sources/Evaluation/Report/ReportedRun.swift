@@ -20,8 +20,8 @@ struct ReportedRun: Sendable {
         let problem: String?
     }
 
-    /// A picture of the folder `images`, newest first.
-    struct Picture: Sendable {
+    /// An image of the folder `images`, newest first.
+    struct Image: Sendable {
         let name: String
         /// Empty for one that is too large to be put into a page, or no PNG.
         let bytes: [UInt8]
@@ -37,10 +37,10 @@ struct ReportedRun: Sendable {
     private(set) var recipeText = ""
     private(set) var environment: [String: JSON] = [:]
     private(set) var savedSteps: [SavedStep] = []
-    private(set) var pictures: [Picture] = []
+    private(set) var images: [Image] = []
     /// What was found of the layers of the newest step looked into.
-    private(set) var layers: (inspection: LayerInspection, pictures: [Picture])?
-    private(set) var cards: [ProtocolCard] = []
+    private(set) var layers: (inspection: LayerInspection, images: [Image])?
+    private(set) var cards: [EvaluationCard] = []
     /// Steps whose gradient was not finite, with what was going on.
     private(set) var captures: [(step: Int, facts: JSON)] = []
     /// Steps that the run went on after, having been interrupted.
@@ -52,7 +52,7 @@ struct ReportedRun: Sendable {
     /// When the folder was read, seconds since 1970.
     private let readSeconds: Double
 
-    private static let (mostPictures, largestPictureBytes) = (4, 8 << 20)
+    private static let (mostImages, largestImageBytes) = (4, 8 << 20)
     private static let marks = ["metrics.jsonl", "resolved.yaml", "environment.json"]
 
     /// - Parameters:
@@ -71,14 +71,14 @@ struct ReportedRun: Sendable {
             let lines =
                 metrics.foreignLines == 1
                 ? "1 line is no record and was" : "\(metrics.foreignLines) lines are no records and were"
-            remarks.append("\(path)/metrics.jsonl: \(lines) passed over")
+            remarks.append("\(path)/metrics.jsonl: \(lines) skipped")
         }
         environment = attempt("environment.json", else: [:]) { try Self.json($0).object ?? [:] }
         savedSteps = attempt("checkpoints", else: []) { try Self.savedSteps($0, verifying) }
-        pictures = attempt("images", else: []) { try Self.pictures(Folder($0)) }
+        images = attempt("images", else: []) { try Self.images(Folder($0)) }
         layers = attempt("layers", else: nil) { path in
             try LayerInspection.newest(in: path).map { found in
-                (found, found.files.filter { $0.hasSuffix(".png") }.map { Self.picture($0, in: path) })
+                (found, found.files.filter { $0.hasSuffix(".png") }.map { Self.image($0, in: path) })
             }
         }
         readCards()
@@ -146,9 +146,9 @@ struct ReportedRun: Sendable {
     }
 
     private mutating func readCards() {
-        let folder = Folder(ProtocolCard.folder(of: path))
+        let folder = Folder(EvaluationCard.folder(of: path))
         for name in (try? folder.names()) ?? [] where name.hasSuffix(".json") {
-            do { cards.append(try ProtocolCard.read(folder.path(of: name))) } catch { remarks.append("\(error)") }
+            do { cards.append(try EvaluationCard.read(folder.path(of: name))) } catch { remarks.append("\(error)") }
         }
         cards.sort { ($0.name, $0.step ?? 0, $0.date) < ($1.name, $1.step ?? 0, $1.date) }
     }
@@ -168,7 +168,7 @@ struct ReportedRun: Sendable {
         let starts = names.compactMap { Int($0.split(separator: ".").dropFirst(3).first ?? "") }
         // A time beyond the year 5000 is no time.
         startSeconds = starts.filter { (0..<100_000_000_000).contains($0) }.min()
-        resumedAfter = Set(names.compactMap { EventFile.resumedStep(folder.path(of: $0)).map { $0 - 1 } }).sorted()
+        resumedAfter = Set(names.compactMap { TensorBoardFile.resumedStep(folder.path(of: $0)).map { $0 - 1 } }).sorted()
     }
 
     private static func json(_ path: String) throws -> JSON {
@@ -207,26 +207,26 @@ struct ReportedRun: Sendable {
         }
     }
 
-    private static func pictures(_ folder: Folder) throws -> [Picture] {
+    private static func images(_ folder: Folder) throws -> [Image] {
         let found = try folder.names().filter { $0.hasSuffix(".png") }.compactMap { name in
             FileStatus(folder.path(of: name), followingLinks: true).map { (name: name, status: $0) }
         }
         let newest = found.filter(\.status.isFile).sorted {
             ($0.status.modified, $0.name) > ($1.status.modified, $1.name)
         }
-        return newest.prefix(mostPictures).map { picture($0.name, in: folder.path) }
+        return newest.prefix(mostImages).map { image($0.name, in: folder.path) }
     }
 
-    private static func picture(_ name: String, in folder: String) -> Picture {
+    private static func image(_ name: String, in folder: String) -> Image {
         let path = folder + "/" + name
-        guard let status = FileStatus(path, followingLinks: true), status.bytes <= largestPictureBytes else {
-            return Picture(name: name, bytes: [], problem: "too large to be put here, or gone")
+        guard let status = FileStatus(path, followingLinks: true), status.bytes <= largestImageBytes else {
+            return Image(name: name, bytes: [], problem: "too large to be put here, or gone")
         }
         do {
-            let bytes = try InputFile.contents(path, limit: largestPictureBytes).array
+            let bytes = try InputFile.contents(path, limit: largestImageBytes).array
             let isPNG = bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
-            return Picture(name: name, bytes: isPNG ? bytes : [], problem: isPNG ? nil : "no PNG file")
-        } catch { return Picture(name: name, bytes: [], problem: "\(error)") }
+            return Image(name: name, bytes: isPNG ? bytes : [], problem: isPNG ? nil : "no PNG file")
+        } catch { return Image(name: name, bytes: [], problem: "\(error)") }
     }
 }
 

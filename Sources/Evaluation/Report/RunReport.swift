@@ -6,7 +6,7 @@ import FoundationEssentials
 public struct RunReport: Sendable {
     /// In the order of the page.
     private static let sections: [any ReportSection] = [
-        SummarySection(), CurveSection(), EvaluationSection(), LayerSection(), PictureSection(), TimeSection(),
+        SummarySection(), CurveSection(), EvaluationSection(), LayerSection(), ImageSection(), TimeSection(),
         CheckpointSection(),
         SkippedSection(), EnvironmentSection(), RecipeSection(),
     ]

@@ -2,9 +2,9 @@ public import Autodiff
 public import Kernels
 
 /// The tokens that an encoder of a hidden grid computes, made ready for a comparison of the visible ones alone: these
-/// less their mean over the group, the masked ones 0. What is compared afterwards counts rows of zeros for nothing, so
+/// less their mean over the group, the masked ones 0. What is compared afterwards gives rows of zeros no weight, so
 /// that the number of visible tokens may change from step to step.
-/// x: (B, kept, C), tokens that are not dropped, in order; mask: (B, …) of `TokenFate`s; out: as x. Keeps the mask.
+/// x: (B, kept, C), tokens that are not dropped, in order; mask: (B, …) of `TokenMaskState`s; out: as x. Keeps the mask.
 public struct CentredVisible: Operation {
     private let groups: SampleGroups
 
@@ -83,8 +83,8 @@ public struct CentredVisible: Operation {
         var visible = 0
         for sample in part.samples {
             var row = sample * T
-            for place in sample * places..<(sample + 1) * places where at.inputs[1][place] != TokenFate.dropped {
-                if at.inputs[1][place] == TokenFate.visible {
+            for place in sample * places..<(sample + 1) * places where at.inputs[1][place] != TokenMaskState.dropped {
+                if at.inputs[1][place] == TokenMaskState.visible {
                     visible += 1
                 } else {
                     x[row * C..<(row + 1) * C].fill(0)

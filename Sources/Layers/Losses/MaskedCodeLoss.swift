@@ -3,7 +3,7 @@ import Glibc
 public import Kernels
 
 /// Σ over masked patches of the mean loss of their codes. z: (B, L·P², K) scores, patch by patch and row by row inside
-/// one; ids: (B, m, m, 1) with L = (m/P)²; mask: (B, …) of `TokenFate`s; out: (1). Per code, with p = softmax(z) and id y:
+/// one; ids: (B, m, m, 1) with L = (m/P)²; mask: (B, …) of `TokenMaskState`s; out: (1). Per code, with p = softmax(z) and id y:
 /// cross entropy (1 − s)·(−log p_y) + s·mean_k(−log p_k), or binary, the mean over k of K questions.
 /// Without a mask all patches count. Saves the probabilities. Ids and mask get no gradient. Source: code naver-ai/seit.
 public struct MaskedCodeLoss: Operation {
@@ -49,7 +49,7 @@ public struct MaskedCodeLoss: Operation {
             let (z, ids, mask, saved, losses, codes, form) = arguments
             for patch in patches {
                 losses[patch] = 0
-                if let mask, mask[patch] == TokenFate.visible { continue }
+                if let mask, mask[patch] == TokenMaskState.visible { continue }
                 for code in 0..<codes.each {
                     let row = codes.row(patch, code), id = Int(ids[codes.place(patch, code)])
                     losses[patch] += Self.loss(z[row], id, saved[row], form) / Double(codes.each)
@@ -73,7 +73,7 @@ public struct MaskedCodeLoss: Operation {
             for patch in patches {
                 for code in 0..<codes.each {
                     let row = codes.row(patch, code), gradient = dz[row]
-                    if let mask, mask[patch] == TokenFate.visible {
+                    if let mask, mask[patch] == TokenMaskState.visible {
                         if !adds { gradient.fill(0) }
                         continue
                     }

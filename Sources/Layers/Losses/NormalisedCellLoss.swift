@@ -3,7 +3,7 @@ public import Kernels
 
 /// Σ over hidden cells of the mean of (prediction − (x − μ)/√(σ² + 1e-6))², where μ and the unbiased σ² are those of the
 /// cell over all its pixels and channels; to be divided by the number of hidden cells.
-/// prediction: (B, H·W, C), x: (B, H, W, C) pictures, m: (B, g, g), 1 = hidden; out: (1). Keeps inputs and two numbers a
+/// prediction: (B, H·W, C), x: (B, H, W, C) images, m: (B, g, g), 1 = hidden; out: (1). Keeps inputs and two numbers a
 /// cell. Source: arXiv 2301.03580, code keyu-tian/SparK.
 public struct NormalisedCellLoss: Operation {
     public static let epsilon = 1e-6
@@ -18,10 +18,10 @@ public struct NormalisedCellLoss: Operation {
 
     public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
         guard shapes[0].count == shapes[1].count, shapes[1].rank == 4 else {
-            throw ShapeError("prediction \(shapes[0]) for pictures \(shapes[1])")
+            throw ShapeError("prediction \(shapes[0]) for images \(shapes[1])")
         }
         guard shapes[2].rank == 3, shapes[2][1] == shapes[2][2], shapes[1][1] % shapes[2][1] == 0 else {
-            throw ShapeError("mask \(shapes[2]) does not cut pictures \(shapes[1]) evenly")
+            throw ShapeError("mask \(shapes[2]) does not cut images \(shapes[1]) evenly")
         }
         return [1]
     }
@@ -29,7 +29,7 @@ public struct NormalisedCellLoss: Operation {
     public func extra(for shapes: [Shape]) -> Extra { Extra(saved: 2 * shapes[2].count) }
 
     public func forward(_ at: Workspace) {
-        let cells = PictureCells(at.shapes[1], grid: at.shapes[2][1])
+        let cells = ImageCells(at.shapes[1], grid: at.shapes[2][1])
         at.pool.cellStatistics(at.inputs[1], cells: cells, epsilon: Self.epsilon, into: at.saved)
         at.output[0] = Float(
             at.pool.cellLoss(
@@ -40,7 +40,7 @@ public struct NormalisedCellLoss: Operation {
         guard let dx = at.inputGradients[0] else { return }
         at.pool.cellLossBackward(
             at.inputs[0], at.inputs[1], hidden: at.inputs[2], statistics: at.saved,
-            cells: PictureCells(at.shapes[1], grid: at.shapes[2][1]), scale: at.outputGradient[0], into: dx,
+            cells: ImageCells(at.shapes[1], grid: at.shapes[2][1]), scale: at.outputGradient[0], into: dx,
             adding: at.adds[0])
     }
 }
@@ -57,8 +57,8 @@ public struct HiddenCellCount: Operation {
     public func backward(_ at: Workspace) {}
 }
 
-/// Predicted cells with the true mean and deviation of each: (B, H·W, C) and pictures to (B, g·g, C·s·s) rows in the order
-/// (c, i, j). For pictures only: no gradient.
+/// Predicted cells with the true mean and deviation of each: (B, H·W, C) and images to (B, g·g, C·s·s) rows in the order
+/// (c, i, j). For images only: no gradient.
 public struct DenormalisedCells: Operation {
     private let cell: Int
 
@@ -71,18 +71,18 @@ public struct DenormalisedCells: Operation {
 
     public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
         guard shapes[0].count == shapes[1].count, shapes[1].rank == 4, shapes[1][1] % cell == 0 else {
-            throw ShapeError("prediction \(shapes[0]) for pictures \(shapes[1]) of cells of \(cell)")
+            throw ShapeError("prediction \(shapes[0]) for images \(shapes[1]) of cells of \(cell)")
         }
         let grid = shapes[1][1] / cell
         return [shapes[1][0], grid * grid, shapes[1][3] * cell * cell]
     }
 
     public func extra(for shapes: [Shape]) -> Extra {
-        Extra(scratch: 2 * PictureCells(shapes[1], grid: shapes[1][1] / cell).count)
+        Extra(scratch: 2 * ImageCells(shapes[1], grid: shapes[1][1] / cell).count)
     }
 
     public func forward(_ at: Workspace) {
-        let cells = PictureCells(at.shapes[1], grid: at.shapes[1][1] / cell)
+        let cells = ImageCells(at.shapes[1], grid: at.shapes[1][1] / cell)
         at.pool.cellStatistics(
             at.inputs[1], cells: cells, epsilon: NormalisedCellLoss.epsilon, into: at.scratch)
         at.pool.cellRows(at.inputs[0], statistics: at.scratch, cells: cells, into: at.output)
@@ -91,8 +91,8 @@ public struct DenormalisedCells: Operation {
     public func backward(_ at: Workspace) {}
 }
 
-extension PictureCells {
-    fileprivate init(_ pictures: Shape, grid: Int) {
-        self.init(batch: pictures[0], side: pictures[1], channels: pictures[3], cell: pictures[1] / grid)
+extension ImageCells {
+    fileprivate init(_ images: Shape, grid: Int) {
+        self.init(batch: images[0], side: images[1], channels: images[3], cell: images[1] / grid)
     }
 }

@@ -7,7 +7,7 @@ public import Recipes
 /// The places of a network that learns and of its guide that are compared, found before anything is recorded.
 public struct Guidance: Sendable {
     public struct Pair: Sendable, Equatable {
-        public let target, guide: TapPlace
+        public let target, guide: FeaturePlace
 
         /// Such as `layer2.0.conv1/layer1.0.conv2`: target, then guide.
         public var name: String { "\(target.name)/\(guide.name)" }
@@ -54,14 +54,14 @@ public struct Guidance: Sendable {
         if hides && settings.comparison != .samples && settings.comparison != .pooled {
             throw ModelError(
                 "guidance.form", found: settings.comparison.rawValue, expected: "samples or pooled",
-                hint: "'\(type(of: objective).kind)' hides other positions of each picture")
+                hint: "'\(type(of: objective).kind)' hides other positions of each image")
         }
         if isSparse, settings.guideView == .masked { try checkSparse(objective.encoder) }
         for pair in pairs { try check(pair) }
     }
 
     /// CKA ignores scale and shift: without a norm behind a tap its values can shrink to nothing beside their mean.
-    private static func remarks(on targets: [TapPlace]) -> [String] {
+    private static func remarks(on targets: [FeaturePlace]) -> [String] {
         let bare = zip(targets, targets.dropFirst()).filter {
             $0.name != $1.name && $0.normsBefore == $1.normsBefore && $0.kind == .layer && $1.kind == .layer
         }
@@ -80,7 +80,7 @@ public struct Guidance: Sendable {
         let found = (guide as? TokenTransformer.Settings)?.input
         guard found == target.input else {
             throw ModelError(
-                "guidance.guide_arch", found: found.map { "input '\($0.rawValue)'" } ?? "an encoder of pictures",
+                "guidance.guide_arch", found: found.map { "input '\($0.rawValue)'" } ?? "an encoder of images",
                 expected: "\(TokenTransformerSection.kind) with input '\(target.input.rawValue)'",
                 hint: "the guide reads the same tokens as the target")
         }
@@ -112,7 +112,7 @@ public struct Guidance: Sendable {
             guard place.isWhole, positions(place, side == "guide") != nil else {
                 throw ModelError(
                     "guidance.taps_\(side)", found: place.name,
-                    expected: "a tap whose positions are parts of the picture"
+                    expected: "a tap whose positions are parts of the image"
                         + (hiding == nil ? "" : " no larger than a hidden cell"),
                     hint: "choose another tap" + (hiding == nil ? ", or form flatten" : ""))
             }
@@ -128,7 +128,7 @@ public struct Guidance: Sendable {
 
     /// Positions of an image that go into a comparison: visible patches, of tokens those that are not dropped; nil where
     /// a position is no whole part of a cell.
-    func positions(_ place: TapPlace, _ isGuide: Bool) -> Int? {
+    func positions(_ place: FeaturePlace, _ isGuide: Bool) -> Int? {
         let all = place.positions - place.leadingTokens
         if isGuide && settings.guideView == .full { return all }
         // What comes before the class token is of all tokens, dropped ones too.
@@ -140,6 +140,6 @@ public struct Guidance: Sendable {
 }
 
 extension CellHiding {
-    /// Cells of a picture.
+    /// Cells of an image.
     func cells(imageSide: Int) -> Int { (imageSide / cellSide) * (imageSide / cellSide) }
 }

@@ -17,7 +17,7 @@ public struct GuideRecording {
 extension Guidance {
     /// Features as rows that can be compared: without leading tokens and hidden positions, or their mean.
     /// - Parameter mask: of the batch; nil where nothing is hidden from the network.
-    func rows(_ x: Tensor, _ place: TapPlace, _ groups: SampleGroups, isGuide: Bool, mask: Tensor?) -> Tensor {
+    func rows(_ x: Tensor, _ place: FeaturePlace, _ groups: SampleGroups, isGuide: Bool, mask: Tensor?) -> Tensor {
         guard settings.comparison != .flatten, place.positions > 1 else { return x }
         // A convnet computes no rows of what is hidden from it, a network of tokens those of mask tokens.
         let hidden = isSparse || tokenHiding != nil ? nil : mask
@@ -55,7 +55,7 @@ extension Guidance {
         (shape(pair.target, false, samples), shape(pair.guide, true, samples))
     }
 
-    private func shape(_ place: TapPlace, _ isGuide: Bool, _ samples: Int) -> Shape {
+    private func shape(_ place: FeaturePlace, _ isGuide: Bool, _ samples: Int) -> Shape {
         switch settings.comparison {
         case .flatten: [samples, place.positions, place.channels]
         case .pooled: [samples, place.channels]

@@ -38,7 +38,7 @@ extension Here {
             "missing key '\(other.key)' or '\(one.key)'")
     }
 
-    /// Limits of a box inside a picture: its share of the area, and its width over its height.
+    /// Limits of a box inside an image: its share of the area, and its width over its height.
     func requireBox(minimumArea: Double, maximumArea: Double, minimumRatio: Double, maximumRatio: Double) {
         require(minimumArea > 0, at: "minimum_area", "more than 0 expected, found \(minimumArea)")
         require(maximumArea <= 1, at: "maximum_area", "at most 1 expected, found \(maximumArea)")

@@ -3,7 +3,7 @@ public enum SourcePart: String, CaseIterable, Decodable, Sendable {
     case train, test
 }
 
-/// Settings of the built-in set, whose pictures are drawn from their number alone.
+/// Settings of the built-in set, whose images are drawn from their number alone.
 public struct ProceduralSettings: RecipeSection {
     public let count: Int
     public let size: Int
@@ -11,10 +11,10 @@ public struct ProceduralSettings: RecipeSection {
     public let seed: UInt64
 
     public static let meanings = [
-        "count": "Pictures.",
+        "count": "Images.",
         "size": "Height and width, pixels.",
-        "first": "Number of the first picture: sets that do not overlap share none.",
-        "seed": "Another seed, other pictures.",
+        "first": "Number of the first image: sets that do not overlap share none.",
+        "seed": "Another seed, other images.",
     ]
 
     public func check(_ here: Here) {
@@ -35,13 +35,13 @@ public struct PartedSettings: RecipeSection {
     ]
 }
 
-/// Settings of a folder of pictures, read through its index.
+/// Settings of a folder of images, read through its index.
 public struct FolderSettings: RecipeSection {
     public let path: String
     public let index: String
 
     public static let meanings = [
-        "path": "Folder with one folder of pictures for each class.",
+        "path": "Folder with one folder of images for each class.",
         "index": "The index that 'lacuna data index' wrote.",
     ]
 }

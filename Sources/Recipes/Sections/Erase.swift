@@ -1,5 +1,5 @@
 extension Recipe {
-    /// Boxes overwritten in the normalised picture, last of all.
+    /// Boxes overwritten in the normalised image, last of all.
     public struct Erase: RecipeSection {
         public enum Mode: String, CaseIterable, Decodable, Sendable {
             case pixel, rand, const
@@ -16,13 +16,13 @@ extension Recipe {
             "maximum_ratio": "3.3333333333333335", "maximum_count": "1",
         ]
         public static let meanings = [
-            "probability": "Share of the pictures with a box erased, 0 to 1.",
-            "minimum_area": "Smallest share of the picture's area, above 0 to 1.",
-            "maximum_area": "Largest share of the picture's area, above 0 to 1; torchvision: 0.33.",
+            "probability": "Share of the images with a box erased, 0 to 1.",
+            "minimum_area": "Smallest share of the image's area, above 0 to 1.",
+            "maximum_area": "Largest share of the image's area, above 0 to 1; torchvision: 0.33.",
             "minimum_ratio": "Smallest height over width.",
             "maximum_ratio": "Largest height over width; torchvision: 3.3.",
             "mode": "pixel: normal noise; rand: one normal value a channel; const: zero.",
-            "maximum_count": "Most boxes of a picture; they share the area.",
+            "maximum_count": "Most boxes of an image; they share the area.",
         ]
 
         public func check(_ here: Here) {

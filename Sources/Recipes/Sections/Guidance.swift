@@ -68,8 +68,8 @@ extension Recipe {
             "scope":
                 "group: cka_batch samples, over ranks; local: those of a rank, which depends on the number of ranks.",
             "guide_bn": "Batch norms of the guide: eval takes their running statistics, batch those of the batch.",
-            "guide_view": "masked: the guide sees what the target sees; full: the whole picture.",
-            "guide_input": "same pictures for both, or noise for the guide.",
+            "guide_view": "masked: the guide sees what the target sees; full: the whole image.",
+            "guide_input": "same images for both, or noise for the guide.",
             "stop_step": "Updates with a guide; afterwards it is released. Absent: all.",
         ]
 
@@ -87,13 +87,13 @@ extension Recipe {
                 "cosine falls to 0 at stop_step, which is missing")
             here.require(
                 guideView == .masked || guideCheckpoint != nil, at: "guide_view", reading: ["guide_checkpoint"],
-                "only a trained guide has more to say of the whole picture; give guide_checkpoint")
+                "only a trained guide has more to say of the whole image; give guide_checkpoint")
             here.require(
                 guideView == .masked || comparison == .pooled, at: "guide_view", reading: ["form", "preset"],
                 "positions that only the guide sees are compared with none; form pooled expected")
             here.require(
                 guideInput == .same || guideView == .masked, at: "guide_input", reading: ["guide_view"],
-                "noise is no picture to be seen in full")
+                "noise is no image to be seen in full")
         }
 
         /// Rules with the rest of the recipe.

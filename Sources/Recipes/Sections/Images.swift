@@ -1,5 +1,5 @@
 extension Recipe {
-    /// How a picture becomes the model's input.
+    /// How an image becomes the model's input.
     public struct Images: RecipeSection {
         public let size: Int
         public let crop: Crop?
@@ -14,9 +14,9 @@ extension Recipe {
 
         public static let meanings = [
             "size": "Height and width of the model's input, pixels.",
-            "crop": "Random resized crop; absent: random_crop, or the whole picture is resized.",
-            "random_crop": "A random square without scaling; absent: crop, or the whole picture is resized.",
-            "flip": "Probability that a picture is mirrored left to right, 0 to 1; absent: never.",
+            "crop": "Random resized crop; absent: random_crop, or the whole image is resized.",
+            "random_crop": "A random square without scaling; absent: crop, or the whole image is resized.",
+            "flip": "Probability that an image is mirrored left to right, 0 to 1; absent: never.",
             "policy": "Random operations of a published policy; absent: none.",
             "color_jitter": "Brightness, contrast and saturation change by factors of up to 1 ± this; absent: not.",
             "normalize": "Mean and standard deviation taken out of each colour channel.",
@@ -45,7 +45,7 @@ extension Recipe {
         }
     }
 
-    /// A random square of the picture, not scaled: CIFAR's pad-4 crop, the simple random crop of DeiT III.
+    /// A random square of the image, not scaled: CIFAR's pad-4 crop, the simple random crop of DeiT III.
     public struct RandomCrop: RecipeSection {
         public enum Border: String, CaseIterable, Decodable, Sendable {
             case zero, reflect
@@ -60,7 +60,7 @@ extension Recipe {
         public static let meanings = [
             "short_edge": "Pixels that the short edge is resized to before; absent: not resized.",
             "padding": "Pixels added on each side before.",
-            "border": "What is added: zeros, or the picture reflected.",
+            "border": "What is added: zeros, or the image reflected.",
             "interpolation": "Filter of the resize, also that of evaluations.",
         ]
 
@@ -83,8 +83,8 @@ extension Recipe {
         public let interpolation: Interpolation
 
         public static let meanings = [
-            "minimum_area": "Smallest share of the picture's area, above 0 to 1.",
-            "maximum_area": "Largest share of the picture's area, above 0 to 1.",
+            "minimum_area": "Smallest share of the image's area, above 0 to 1.",
+            "maximum_area": "Largest share of the image's area, above 0 to 1.",
             "minimum_ratio": "Smallest width over height.",
             "maximum_ratio": "Largest width over height.",
             "interpolation": "Filter of the resize.",
@@ -116,7 +116,7 @@ extension Recipe {
 }
 
 extension Recipe.Images {
-    /// The picture that evaluations see: nothing is drawn.
+    /// The image that evaluations see: nothing is drawn.
     public struct Evaluation: RecipeSection {
         public let cropRatio: Double?
         public let interpolation: Recipe.Crop.Interpolation
@@ -124,7 +124,7 @@ extension Recipe.Images {
         public static let meanings = [
             "crop_ratio":
                 "Share of the short edge that the centre crop keeps: the edge is resized to size / crop_ratio, "
-                + "rounded down; absent: the whole picture is resized to the input, whatever its aspect.",
+                + "rounded down; absent: the whole image is resized to the input, whatever its aspect.",
             "interpolation": "Filter of the resize.",
         ]
 

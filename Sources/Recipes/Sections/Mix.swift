@@ -1,5 +1,5 @@
 extension Recipe {
-    /// Pairs of pictures of a batch mixed with their targets.
+    /// Pairs of images of a batch mixed with their targets.
     public struct Mix: RecipeSection {
         public enum Mode: String, CaseIterable, Decodable, Sendable {
             case batch, elem, pair
@@ -24,7 +24,7 @@ extension Recipe {
             "cutmix": "alpha of CutMix's Beta(alpha, alpha); 0: none.",
             "probability": "Of mixing at all, 0 to 1.",
             "switch": "Probability of CutMix where both are on, 0 to 1.",
-            "mode": "What one draw is for: the whole batch of an update, each picture (elem) or each pair.",
+            "mode": "What one draw is for: the whole batch of an update, each image (elem) or each pair.",
             "partner":
                 "neighbour: pairs next to each other, the same for any number of ranks; mirror: first and last of "
                 + "each rank's micro-batch and so on, as the reference implementations do it.",

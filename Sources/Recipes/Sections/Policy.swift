@@ -1,5 +1,5 @@
 extension Recipe {
-    /// Random operations on the 8-bit picture, after crop and flip.
+    /// Random operations on the 8-bit image, after crop and flip.
     public struct Policy: RecipeSection {
         public enum Kind: String, CaseIterable, Decodable, Sendable {
             case randAugment = "rand_augment"
@@ -61,10 +61,10 @@ extension Recipe {
                 "rand_augment (timm's), torchvision_rand_augment, trivial_augment (the wide one), auto_augment (v0) or "
                 + "three_augment (DeiT III).",
             "config": "timm's text: rand-m9-mstd0.5-inc1.",
-            "operations": "Operations of a picture.",
+            "operations": "Operations of an image.",
             "bin": "Strength of all operations, 0 to 30.",
             "interpolation": "Of rotations, shears and shifts; random: bilinear or bicubic for each.",
-            "fill": "Red, green, blue, 0 to 255, of what comes from outside the picture.",
+            "fill": "Red, green, blue, 0 to 255, of what comes from outside the image.",
         ]
 
         public func check(_ here: Here) {

@@ -1,5 +1,5 @@
 /// timm's text for a RandAugment policy, as in `rand-m9-mstd0.5-inc1`: after `rand` the parts m (mean level), n
-/// (operations of a picture), mstd (deviation of the level, above 100: uniform levels), inc1 (the increasing set), p
+/// (operations of an image), mstd (deviation of the level, above 100: uniform levels), inc1 (the increasing set), p
 /// (probability of an operation), mmax (highest level). Source: timm, `rand_augment_transform`.
 public struct RandAugmentText: Sendable, Equatable {
     public private(set) var magnitude = 10

@@ -11,7 +11,7 @@ public struct Recipe: RecipeSection {
     public let reference: String
     public let seed: UInt64
     public let data: Data
-    private let pictures: Images?
+    private let imagesGiven: Images?
     public let tokens: Tokens?
     /// What is learned, e.g. `simmim`; decoded by its owner.
     public let objective: Section
@@ -39,11 +39,11 @@ public struct Recipe: RecipeSection {
         case schema, kind, about, reference, seed, data, tokens, objective, model, batch, optimizer, schedule, clip
         case gradNoise, average, evaluation, onlineProbe, guidance, checkpoint, log, threads, recompute, loader,
             limits
-        case pictures = "images"
+        case imagesGiven = "images"
     }
 
-    /// What the model sees of a picture; with tokens a grid of `tokens.size` as it is stored.
-    public var images: Images { pictures ?? Images(grid: tokens?.size ?? 1) }
+    /// What the model sees of an image; with tokens a grid of `tokens.size` as it is stored.
+    public var images: Images { imagesGiven ?? Images(grid: tokens?.size ?? 1) }
 
     /// Version of the key names; files of another version are refused.
     public static let currentSchema = 1
@@ -53,12 +53,12 @@ public struct Recipe: RecipeSection {
 
     public static let meanings = [
         "schema": "Version of the key names: 1.",
-        "kind": "pretrain; finetune for supervised training; tokenizer for learning to write pictures as ids.",
+        "kind": "pretrain; finetune for supervised training; tokenizer for learning to write images as ids.",
         "about": "What the experiment is, in a sentence.",
         "reference": "Published or measured results to expect.",
         "seed": "Every random draw is a function of this number.",
         "data": "Where the samples come from.",
-        "images": "How a picture becomes the model's input; this or tokens.",
+        "images": "How an image becomes the model's input; this or tokens.",
         "tokens": "How a record of a token set becomes the model's input; this or images.",
         "objective": "What is learned.",
         "model": "What learns.",
@@ -91,7 +91,7 @@ public struct Recipe: RecipeSection {
         here.requirePositive(["threads": threads])
         guidance?.check(self, here)
         gradNoise?.check(self, here)
-        here.requireOne(of: ("tokens", tokens), or: ("images", pictures))
+        here.requireOne(of: ("tokens", tokens), or: ("images", imagesGiven))
         here.require(
             images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],
             "there are no classes to mix; only a recipe of kind 'finetune' has it")

@@ -23,17 +23,17 @@ struct PatchNet: Encoder {
     /// (B, N, E)
     private func features(_ images: Tensor) -> Tensor {
         let x = embedding(images)
-        return Residual()(x, mlp(norm(x)), keep: nil).tap(.block, "blocks.0")
+        return Residual()(x, mlp(norm(x)), keep: nil).feature(.block, "blocks.0")
     }
 
     func outputs(_ images: Tensor) -> [FeatureMap] { [FeatureMap("output", patches: features(images))] }
 
     func pooled(_ images: Tensor) -> Tensor {
-        MeanPooling(0..<grid.side * grid.side)(features(images)).tap(.pooled, "pooled")
+        MeanPooling(0..<grid.side * grid.side)(features(images)).feature(.pooled, "pooled")
     }
 
-    let headStart = Initializer.truncatedNormal(deviation: 0.02, cut: 2)
-    let layers = LayerScale(last: 2) { $0.hasPrefix("patch_embed") ? 0 : $0.hasPrefix("blocks") ? 1 : 2 }
+    let headInit = Initializer.truncatedNormal(deviation: 0.02, cut: 2)
+    let layers = LayerDecay(last: 2) { $0.hasPrefix("patch_embed") ? 0 : $0.hasPrefix("blocks") ? 1 : 2 }
     func decay(for use: EncoderUse) -> DecayRule { .matrices }
 }
 
@@ -49,7 +49,7 @@ struct PatchNetSection: EncoderSection, EncoderSettings {
         here.requirePositive(["width": width, "patch": patch])
     }
 
-    /// Rules with the picture.
+    /// Rules with the image.
     static func check(_ section: PatchNetSection, _ recipe: Recipe, _ here: Here) {
         here.recipe.require(
             recipe.images.size % section.patch == 0, at: "images.size", reading: ["model"],

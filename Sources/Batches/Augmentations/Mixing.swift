@@ -1,0 +1,202 @@
+public import Kernels
+
+/// Images of a batch mixed in pairs with their targets: mixup (arXiv 1710.09412) and CutMix (arXiv 1905.04899).
+/// Source: timm 0.4.12, `mixup`.
+///
+/// Neither the number of ranks nor that of micro-batches changes the result. The draws of mode `batch` belong to the
+/// update, which has one λ and one box for its whole global batch (the reference draws for each rank); those of the
+/// other modes belong to the sample. Partners are neighbours, so that they lie in the same micro-batch under any cut into
+/// even parts; the reference pairs i with B - 1 - i. A batch is in random order, so both are a random pairing.
+public struct Mixing: Sendable, Equatable {
+    public enum Mode: String, Sendable, CaseIterable {
+        /// One λ and box for all.
+        case batch
+        /// One for each image.
+        case elem
+        /// One for each pair.
+        case pair
+    }
+
+    public enum Partner: String, Sendable, CaseIterable {
+        /// 2i and 2i + 1; wants an even batch.
+        case neighbour
+        /// i and B - 1 - i of the micro-batch, as the references do it; depends on the number of ranks.
+        /// In an odd batch, i and B - 2 - i, the last with the first: SparK puts a copy of the first in front, here
+        /// that copy is left out again so that the batch keeps its size.
+        case mirror
+
+        /// The image that each one is mixed with; `count` is even for neighbours.
+        public func indices(_ count: Int) -> [Int] {
+            switch self {
+            case .neighbour:
+                precondition(count % 2 == 0, "neighbours are pairs")
+                return (0..<count).map { $0 ^ 1 }
+            case .mirror:
+                if count % 2 == 0 { return (0..<count).map { count - 1 - $0 } }
+                return (0..<count).map { $0 == count - 1 ? 0 : count - 2 - $0 }
+            }
+        }
+    }
+
+    /// α of the distribution Beta(α, α) of λ; 0: never.
+    public let mixup, cutmix: Double
+    /// Of mixing at all, 0...1.
+    public let probability: Double
+    /// Of CutMix where both are on, 0...1.
+    public let switching: Double
+    /// Shares of height and width between which CutMix draws the sides of its box, independently; nil: from λ.
+    public let sides: ClosedRange<Double>?
+    public let mode: Mode
+    public let partner: Partner
+
+    public init(
+        mixup: Double, cutmix: Double, probability: Double = 1, switching: Double = 0.5,
+        sides: ClosedRange<Double>? = nil, mode: Mode = .batch, partner: Partner = .neighbour
+    ) {
+        precondition(mixup >= 0 && cutmix >= 0 && (0...1).contains(probability), "no negative α, a probability")
+        self.mixup = mixup
+        self.cutmix = cutmix
+        self.probability = probability
+        self.switching = switching
+        self.sides = sides
+        self.mode = mode
+        self.partner = partner
+    }
+
+    /// What happens to the images of one batch, or to one of them.
+    public func draw(_ random: inout RandomStream, height: Int, width: Int) -> Mixture {
+        let canCut = cutmix > 0 || sides != nil
+        guard mixup > 0 || canCut, random.uniform() < probability else { return .unchanged }
+        guard canCut, mixup == 0 || random.uniform() < switching else { return .blend(kept: random.beta(mixup)) }
+        if let sides { return .paste(box(between: sides, &random, height: height, width: width)) }
+        let share = random.beta(cutmix)
+        let centre = (row: random.below(height), column: random.below(width))
+        return .paste(CutMixBox(share: share, centre: centre, height: height, width: width))
+    }
+
+    private func box(
+        between sides: ClosedRange<Double>, _ random: inout RandomStream, height: Int, width: Int
+    ) -> CutMixBox {
+        func side(_ extent: Int) -> (first: Int, length: Int) {
+            let least = Int(Double(extent) * sides.lowerBound), most = Int(Double(extent) * sides.upperBound)
+            let length = least + random.below(max(1, most - least))
+            return (random.below(max(1, extent - length)), length)
+        }
+        let rows = side(height), columns = side(width)
+        let box = Box(top: rows.first, left: columns.first, height: rows.length, width: columns.length)
+        return CutMixBox(box, height: height, width: width)
+    }
+
+    /// What happens to the samples of a batch.
+    /// - Parameters:
+    ///   - stream: of the update, which mode `batch` draws from.
+    ///   - key: of the sample at a place, which the other modes draw with.
+    public func mixtures(
+        _ partners: [Int], _ stream: RandomStream, height: Int, width: Int, key: (Int) -> SampleKey
+    ) -> [Mixture] {
+        switch mode {
+        case .batch:
+            var random = stream
+            return Array(repeating: draw(&random, height: height, width: width), count: partners.count)
+        case .elem, .pair:
+            return partners.indices.map { place in
+                var random = key(mode == .elem ? place : min(place, partners[place])).stream(.mix)
+                return draw(&random, height: height, width: width)
+            }
+        }
+    }
+
+    /// Mixes a complete batch with its targets.
+    /// - Parameters:
+    ///   - key: of the sample at a place of the batch.
+    ///   - scratch: one image, or one target if that is longer.
+    func apply(_ batch: Batch, seed: UInt64, scratch: Floats, key: (Int) -> SampleKey) {
+        let shape = batch.shape
+        let partners = partner.indices(batch.count)
+        let mixtures = mixtures(
+            partners, RandomStream(seed: seed, purpose: .mix, sample: UInt64(batch.update)), height: shape.height,
+            width: shape.width, key: key)
+        let images = Rows(values: batch.images, count: shape.imageCount, width: shape.width)
+        let targets = Rows(values: batch.targets, count: shape.targetClasses, width: shape.targetClasses)
+        Self.mix(images, targets, mixtures, partners, scratch: scratch)
+    }
+}
+
+/// How one image takes from its partner.
+public enum Mixture: Sendable, Equatable {
+    case unchanged
+    /// λ of the image and 1 - λ of its partner.
+    case blend(kept: Double)
+    /// A box of the partner is pasted.
+    case paste(CutMixBox)
+
+    /// The image's own share, the weight of its target.
+    public var kept: Double {
+        switch self {
+        case .unchanged: 1
+        case .blend(let kept): kept
+        case .paste(let box): box.kept
+        }
+    }
+}
+
+extension Mixing {
+    /// Samples of a batch: `count` floats each, in lines of `width` pixels of `channels` floats, or values.
+    public struct Rows {
+        let values: Floats
+        let count, width, channels: Int
+
+        /// - Parameter values: (B, H, W, C) with `count` H·W·C, or (B, K) with `count` and `width` K.
+        public init(values: Floats, count: Int, width: Int, channels: Int = 3) {
+            self.values = values
+            (self.count, self.width, self.channels) = (count, width, channels)
+        }
+
+        subscript(_ sample: Int) -> Floats { values[sample * count..<(sample + 1) * count] }
+    }
+
+    /// Each sample takes from its partner as it was before the mixing.
+    /// - Parameters:
+    ///   - partners: each is the partner of its partner, or of none.
+    ///   - scratch: one image, or one target if that is longer.
+    public static func mix(
+        _ images: Rows, _ targets: Rows, _ mixtures: [Mixture], _ partners: [Int], scratch: Floats
+    ) {
+        // Those whose partner has another one go first, while that is still unchanged; nobody takes from them.
+        for sample in mixtures.indices where partners[partners[sample]] != sample {
+            mix(images[sample], images[partners[sample]], mixtures[sample], images)
+            blend(targets[sample], targets[partners[sample]], mixtures[sample].kept)
+        }
+        for sample in mixtures.indices {
+            let partner = partners[sample]
+            guard partners[partner] == sample, sample < partner else { continue }
+            let before = (image: scratch[0..<images.count], target: scratch[0..<targets.count])
+            before.image.copy(from: images[sample])
+            mix(images[sample], images[partner], mixtures[sample], images)
+            mix(images[partner], before.image, mixtures[partner], images)
+            // The same memory, once the image is no longer needed.
+            before.target.copy(from: targets[sample])
+            blend(targets[sample], targets[partner], mixtures[sample].kept)
+            blend(targets[partner], before.target, mixtures[partner].kept)
+        }
+    }
+
+    private static func mix(_ image: Floats, _ partner: Floats, _ mixture: Mixture, _ form: Rows) {
+        switch mixture {
+        case .unchanged: break
+        case .blend(let kept): blend(image, partner, kept)
+        case .paste(let cut):
+            for row in cut.box.top..<cut.box.top + cut.box.height {
+                let start = (row * form.width + cut.box.left) * form.channels
+                let line = start..<start + cut.box.width * form.channels
+                image[line].copy(from: partner[line])
+            }
+        }
+    }
+
+    /// x = λ·x + (1 - λ)·partner, each weight rounded to Float.
+    private static func blend(_ values: Floats, _ partner: Floats, _ kept: Double) {
+        if kept == 1 { return }
+        values.blend(keep: Float(kept), share: Float(1 - kept), of: partner)
+    }
+}

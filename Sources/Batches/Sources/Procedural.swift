@@ -1,0 +1,54 @@
+import Kernels
+import Platform
+
+/// Images drawn from their number alone: ten classes of shapes and textures in random colours, places, sizes and
+/// directions. It needs no file, has any size, and its samples are the same on every machine: only sums, products,
+/// divisions and square roots enter a pixel.
+public struct Procedural: SampleSource {
+    public enum Figure: String, CaseIterable, Sendable {
+        case disc, square, triangle, ring, cross
+        case rows = "horizontal stripes"
+        case columns = "vertical stripes"
+        case diagonals = "diagonal stripes"
+        case checker
+        case blobs
+    }
+
+    public let name: String
+    public let count: Int
+    public let classes: [String]? = Figure.allCases.map(\.rawValue)
+    public let fingerprint: Fingerprint
+    public let seed: UInt64
+    public let size: Int
+    private let first: Int
+
+    /// - Parameters:
+    ///   - size: height and width in pixels.
+    ///   - first: number of the first sample, so that a test set shares no image with the training set.
+    public init(seed: UInt64, count: Int, size: Int, first: Int = 0) throws(DataError) {
+        guard count > 0, first >= 0, (1...4_096).contains(size) else {
+            throw DataError(
+                "procedural set", found: "\(count) images of \(size) × \(size) from number \(first)",
+                expected: "at least one image, sizes 1 to 4096")
+        }
+        self.seed = seed
+        self.count = count
+        self.size = size
+        self.first = first
+        name = "procedural"
+        let hash = XXHash64.hash(words: [seed, UInt64(size), UInt64(first), 1])
+        fingerprint = Fingerprint(count: count, classes: Figure.allCases.count, hash: hash)
+    }
+
+    /// Classes take turns, so that any run of ten samples holds each once.
+    public func label(_ index: Int) -> Int? { (first + index) % Figure.allCases.count }
+
+    public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
+        precondition(index >= 0 && index < count, "sample outside the set")
+        image.reshape(height: size, width: size)
+        let number = first + index
+        var random = RandomStream(seed: seed, purpose: .procedural, sample: UInt64(number))
+        let scene = ProceduralScene(Figure.allCases[number % Figure.allCases.count], size: size, &random)
+        scene.draw(into: image.bytes)
+    }
+}

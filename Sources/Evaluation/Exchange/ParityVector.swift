@@ -1,0 +1,58 @@
+import FoundationEssentials
+
+/// What a model gives for one image that a formula draws: two programs that agree on it hold the same model.
+public struct ParityVector: Sendable, Equatable, Codable {
+    public enum Output: String, Sendable, Codable {
+        /// Class scores before softmax.
+        case logits
+        /// Mean over the last features of an encoder, nothing hidden: `num_classes=0` and average pooling in timm.
+        case features
+    }
+
+    /// Value of channel c at row y, column x of the image, as the network reads it: normalised already.
+    /// Whole numbers until the last division by a power of two, so every program gets the same bits.
+    public static let formula = "((37*c + 17*y + 29*x + x*y) % 256 - 128) / 64"
+
+    public let output: Output
+    public let formula: String
+    /// Height and width of the image.
+    public let side: Int
+    public let values: [Float]
+
+    public init(_ output: Output, side: Int, _ values: [Float]) {
+        (self.output, self.side, self.values) = (output, side, values)
+        formula = Self.formula
+    }
+
+    /// From the metadata of a file; nil where there is none, or one of another image.
+    public init?(metadata: [String: String]) {
+        guard let text = metadata["parity"],
+            let stored = try? JSONDecoder().decode(ParityVector.self, from: Data(text.utf8)),
+            stored.formula == Self.formula
+        else { return nil }
+        self = stored
+    }
+
+    /// The image, (side, side, channels).
+    public static func image(side: Int, channels: Int) -> [Float] {
+        var pixels: [Float] = []
+        pixels.reserveCapacity(side * side * channels)
+        for y in 0..<side {
+            for x in 0..<side {
+                for c in 0..<channels { pixels.append(Float((37 * c + 17 * y + 29 * x + x * y) % 256 - 128) / 64) }
+            }
+        }
+        return pixels
+    }
+
+    /// Largest difference of a value, and the largest magnitude of those compared with; nil where they are not of the
+    /// same thing.
+    public func difference(from other: ParityVector) -> (largest: Float, scale: Float)? {
+        guard output == other.output, side == other.side, values.count == other.values.count else { return nil }
+        let largest = zip(values, other.values).reduce(Float(0)) { worst, pair in
+            let distance = abs(pair.0 - pair.1)
+            return distance.isNaN ? .infinity : max(worst, distance)
+        }
+        return (largest, other.values.reduce(0) { max($0, abs($1)) })
+    }
+}

@@ -1,0 +1,107 @@
+public import Autodiff
+public import Layers
+
+/// A network that turns images into features: what methods, fine-tuning and probes need to know of it.
+public protocol Encoder {
+    /// The last feature map: `side` × `side` vectors over the image.
+    var grid: FeatureGrid { get }
+    /// What each block gives for images (B, H, W, C), in order; the last one is the encoder's output, after its final
+    /// norm where there is one.
+    func outputs(_ images: Tensor) -> [FeatureMap]
+    /// Numbers of one place of the input: red, green and blue of a pixel; of a token its id, or its code vector.
+    func inputChannels(_ image: ImageSpec) -> Int
+    /// One vector per image, (B, F): what the head of a classifier reads.
+    func pooled(_ images: Tensor) -> Tensor
+    /// Start of the weight of such a head.
+    var headInit: Initializer { get }
+    /// The name of such a head beside the encoder's parameters.
+    var headName: String { get }
+    /// What begins with this belongs to the head, a norm before the linear map too: a classifier for other classes starts
+    /// it anew. The first part of the name.
+    var headPrefix: String { get }
+    /// Declares the head in `scope`, that of the encoder.
+    func head(_ scope: Scope, classes: Int) -> Linear
+    /// The layer of each parameter, for layer-wise rates.
+    var layers: LayerDecay { get }
+    /// Which parameters decay. The published recipes differ between the phases.
+    func decay(for use: EncoderUse) -> DecayRule
+    /// Weights of such an encoder of another phase, resolution or window, turned into this one's: names inside the
+    /// encoder as keys. What needs no change stays as it is; what has no place here may stay too.
+    func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights]
+    /// Tokens before those of the patches.
+    var leadingTokens: Int { get }
+    /// Whether the raw output of a linear map or a convolution is among those that the tap preset `reference` takes.
+    func isReferenceTap(_ layer: String) -> Bool
+}
+
+extension Encoder {
+    public var leadingTokens: Int { 0 }
+
+    public func isReferenceTap(_ layer: String) -> Bool { true }
+
+    public var headName: String { "head" }
+
+    public var headPrefix: String { headName.prefix { $0 != "." } + "." }
+
+    public func inputChannels(_ image: ImageSpec) -> Int { image.channels }
+
+    public func head(_ scope: Scope, classes: Int) -> Linear {
+        Linear(scope[headName], grid.width, classes, start: headInit)
+    }
+
+    public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] { stored }
+}
+
+/// The values of a stored tensor.
+public struct StoredWeights: Sendable, Equatable {
+    public var shape: [Int]
+    /// Row-major.
+    public var values: [Float]
+
+    public init(shape: [Int], values: [Float]) {
+        self.shape = shape
+        self.values = values
+    }
+}
+
+/// An encoder that puts a learned vector in the place of hidden patches and keeps the whole grid, as SimMIM wants it.
+public protocol MaskedEncoder: Encoder {
+    /// Side of a patch in pixels: of one element of the mask.
+    var patch: Int { get }
+    /// The last features, (B, side·side, F), row-major.
+    /// - Parameter mask: (B, H/p, W/p), 1 = hidden.
+    func features(_ images: Tensor, hiding mask: Tensor) -> Tensor
+}
+
+/// What an encoder is built for: start values and the parameters around the blocks differ.
+public enum EncoderUse: Sendable { case pretraining, classification }
+
+/// Features on the way through an encoder.
+public struct FeatureMap {
+    /// Such as `blocks.3`; `output` for the last one.
+    public let name: String
+    /// (B, N, F), one vector per square of the image in row-major order.
+    public let patches: Tensor
+    /// (B, F), where the encoder has a class token.
+    public let classToken: Tensor?
+
+    public init(_ name: String, patches: Tensor, classToken: Tensor? = nil) {
+        self.name = name
+        self.patches = patches
+        self.classToken = classToken
+    }
+}
+
+/// The shape of an encoder, from a recipe's model section.
+public protocol EncoderSettings: Sendable {
+    /// Declares the parameters in `scope`.
+    func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder
+    /// What an encoder that hands its weights on must have the same: recipe keys and their values. Shapes of tensors do
+    /// not tell all of it; the number of heads leaves no trace in them.
+    var lineage: [String: String] { get }
+}
+
+extension EncoderSettings {
+    /// Shapes of tensors tell all.
+    public var lineage: [String: String] { [:] }
+}

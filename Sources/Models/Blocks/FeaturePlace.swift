@@ -1,0 +1,45 @@
+public import Autodiff
+import Kernels
+
+/// A tap of an encoder as it is known before anything is computed.
+public struct FeaturePlace: Sendable, Equatable {
+    /// Inside the encoder.
+    public let name: String
+    public let kind: IntermediateFeature.Kind
+    /// Vectors of an image; 1 for one vector per image.
+    public let positions: Int
+    public let channels: Int
+    /// Of the positions: those before the patches'.
+    public let leadingTokens: Int
+    /// The positions are those of the whole image, in one piece.
+    public let isWhole: Bool
+    /// Among those that the tap preset `reference` takes.
+    public let isReference: Bool
+    /// Norms on the way to it.
+    public let normsBefore: Int
+}
+
+extension EncoderSettings {
+    /// Where such an encoder can be compared with another one, in the order in which it runs.
+    public func taps(_ image: ImageSpec) throws(ModelError) -> [FeaturePlace] {
+        let graph = Graph()
+        let encoder = try encoder(graph.scope, image: image, for: .classification)
+        let patches = encoder.grid.side * encoder.grid.side
+        let images = graph.input("images", [1, image.side, image.side, encoder.inputChannels(image)])
+        var places: [FeaturePlace] = []
+        graph.watching { tap in
+            let shape = tap.value.shape
+            let positions = shape.count / shape.channels
+            places.append(
+                FeaturePlace(
+                    name: tap.name, kind: tap.kind, positions: positions, channels: shape.channels,
+                    leadingTokens: positions == patches + encoder.leadingTokens ? encoder.leadingTokens : 0,
+                    isWhole: shape[0] == 1,
+                    isReference: tap.kind == .pooled || tap.kind == .layer && encoder.isReferenceTap(tap.name),
+                    normsBefore: places.count { $0.kind == .norm }))
+        } _: {
+            _ = encoder.pooled(images)
+        }
+        return places
+    }
+}

@@ -1,0 +1,128 @@
+public import Autodiff
+import Kernels
+public import Layers
+
+/// The CRATE classifier: patches in the order (row, column, channel), a norm on both sides of their embedding, learned
+/// positions, layers of subspace attention and ISTA, and a norm before the head. Names, order of declaration and start
+/// values are those of Ma-Lab-Berkeley/CRATE. Source: arXiv 2306.01129.
+public struct CRATE: SubspaceEncoder {
+    public struct Settings: Sendable, Equatable {
+        public var sizes: CRATESizes
+        /// Side of a patch in pixels.
+        public var patch: Int
+        /// η of ISTA.
+        public var step = 0.1
+        /// λ of ISTA.
+        public var threshold = 0.1
+        public var pooling = TokenPooling.classToken
+
+        public init(_ sizes: CRATESizes, patch: Int) {
+            self.sizes = sizes
+            self.patch = patch
+        }
+    }
+
+    public let settings: Settings
+    public let patches: PatchGrid
+    private let patchNorm, embeddingNorm: LayerNorm
+    private let embedding: Linear
+    private let classToken: ClassToken
+    private let positions: PositionTable
+    private let layerStack: [CRATELayer]
+    /// Before the head.
+    package let headNorm: LayerNorm
+
+    public init(_ scope: Scope, _ settings: Settings, image: ImageSpec) throws(ModelError) {
+        try self.init(scope, settings, PatchGrid(image, patch: settings.patch))
+    }
+
+    /// - Parameter patches: of images of any shape; they take the place of `settings.patch`.
+    public init(_ scope: Scope, _ settings: Settings, _ patches: PatchGrid) throws(ModelError) {
+        try settings.sizes.check()
+        let sizes = settings.sizes
+        (self.settings, self.patches) = (settings, patches)
+        // Of deviation 1, not 0.02.
+        let tokenStart = Initializer.normal(deviation: 1)
+        positions = PositionTable(
+            scope, name: "pos_embedding", tokens: patches.count + 1, channels: sizes.width, start: tokenStart)
+        classToken = ClassToken(scope, sizes.width, start: tokenStart)
+        let part = scope["to_patch_embedding"]
+        patchNorm = LayerNorm(part[1], patches.floats, epsilon: CRATESizes.epsilon)
+        embedding = LinearStart.fanIn.linear(part[2], patches.floats, sizes.width)
+        embeddingNorm = LayerNorm(part[3], sizes.width, epsilon: CRATESizes.epsilon)
+        layerStack = (0..<sizes.depth).map { index in
+            CRATELayer(
+                scope["transformer"]["layers"][index], sizes, step: settings.step, threshold: settings.threshold,
+                start: .fanIn)
+        }
+        headNorm = LayerNorm(scope["mlp_head"][0], sizes.width, epsilon: CRATESizes.epsilon)
+    }
+
+    public var sizes: CRATESizes { settings.sizes }
+
+    public func encode(_ images: Tensor) -> CRATEEncoding {
+        let pixels = PixelPatches(height: patches.height, width: patches.width)(images)
+        let embedded = embeddingNorm(embedding(patchNorm(pixels)))
+        let tokens = positions(classToken(embedded))
+        let layers = layerStack.outputs(tokens)
+        return CRATEEncoding(patches: embedded, tokens: tokens, layers: layers, output: layers.last?.output ?? tokens)
+    }
+
+    /// One vector per image before the head's norm, (B, d). The mean includes the class token.
+    public func pooled(_ encoding: CRATEEncoding) -> Tensor {
+        MeanPooling(settings.pooling == .mean ? 0..<patches.count + 1 : 0..<1)(encoding.output)
+    }
+
+    public func pooled(_ images: Tensor) -> Tensor { headNorm(pooled(encode(images))) }
+
+    public var headInit: Initializer { .uniform(bound: 1 / Double(sizes.width).squareRoot()) }
+
+    /// The norm before it, `mlp_head.0`, is started anew with it.
+    public var headName: String { "mlp_head.1" }
+
+    public func head(_ scope: Scope, classes: Int) -> Linear {
+        LinearStart.fanIn.linear(scope[headName], sizes.width, classes)
+    }
+}
+
+extension [CRATELayer] {
+    /// What each layer gives when they run one after the other.
+    func outputs(_ tokens: Tensor) -> [CRATELayerValues] {
+        var values: [CRATELayerValues] = []
+        for (index, layer) in enumerated() {
+            let input = values.last?.output ?? tokens
+            values.append(input.graph.block { layer(input) })
+            values[index].output.feature(.block, "blocks.\(index)")
+        }
+        return values
+    }
+}
+
+extension SubspaceEncoder {
+    /// (B, N, d)
+    func patchTokens(of tokens: Tensor) -> Tensor { TokenRange(1..<patches.count + 1)(tokens) }
+    /// (B, d)
+    func firstToken(of tokens: Tensor) -> Tensor { MeanPooling(0..<1)(tokens) }
+}
+
+extension CRATE {
+    /// Tokens, positions and patch embedding 0, layer i i + 1, the head last.
+    public var layers: LayerDecay { .crate(depth: sizes.depth) }
+
+    /// The published scripts have one group: norms, biases, tokens and positions decay too.
+    public func decay(for use: EncoderUse) -> DecayRule { .everything }
+
+    public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
+        var weights = stored
+        weights.resamplePositions("pos_embedding", grid: patches.rows, width: sizes.width)
+        return weights
+    }
+}
+
+extension CRATE.Settings: EncoderSettings {
+    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+        try CRATE(scope, self, image: image)
+    }
+
+    public var lineage: [String: String] { sizes.lineage(patch: patch, step: step, threshold: threshold) }
+}

@@ -1,0 +1,59 @@
+public import Autodiff
+import Kernels
+public import Layers
+
+/// dense feature maps for SparK's decoder from the active rows of an encoder: norm, a learned vector at every hidden position, a
+/// convolution to the decoder's width. Names follow keyu-tian/SparK: `densify_norms.i`, `mask_tokens.i`,
+/// `densify_projs.i`, i = 0 the smallest map.
+public struct Densify {
+    private let scales: [Scale]
+
+    private struct Scale {
+        let norm: (Tensor) -> Tensor
+        let token: Parameter
+        let projection: Convolution?
+    }
+
+    /// - Parameters:
+    ///   - widths: of the encoder's maps, the largest map first.
+    ///   - width: of the decoder's smallest map.
+    public init(_ scope: Scope, widths: [Int], norm: DensifyNorm, width: Int) {
+        let sizes = Array(widths.reversed().enumerated())
+        let norms: [(Tensor) -> Tensor] = sizes.map { index, channels in
+            let scope = scope["densify_norms"][index]
+            switch norm {
+            case .batch:
+                let norm = BatchNorm(scope, channels)
+                return { norm($0) }
+            case .layer:
+                let norm = LayerNorm(scope, channels, epsilon: 1e-6)
+                return { norm($0) }
+            }
+        }
+        let projections: [Convolution?] = sizes.map { index, channels in
+            if index == 0 && channels == width { return nil }
+            let kernel = index == 0 ? 1 : 3
+            // PyTorch's own start of a convolution.
+            let start = Initializer.uniform(bound: 1 / Double(channels * kernel * kernel).squareRoot())
+            return Convolution(
+                scope["densify_projs"][index], channels, width >> index, .same(kernel), bias: true, start: start,
+                biasInit: start)
+        }
+        scales = sizes.map { index, channels in
+            // Cut at one deviation: the reference passes the deviation as the bound.
+            let start = Initializer.truncatedNormal(deviation: 0.02, cut: 0.02)
+            let token = scope["mask_tokens"].parameter("\(index)", [1, channels, 1, 1], start)
+            return Scale(norm: norms[index], token: token, projection: projections[index])
+        }
+    }
+
+    /// - Parameter maps: the encoder's, the largest first.
+    /// - Returns: the decoder's, the smallest first.
+    public func callAsFunction(_ maps: [GridRows]) -> [GridRows] {
+        zip(scales, maps.reversed()).map { scale, map in
+            let normed = map.map(scale.norm)
+            if normed.cells.hidden == nil { return scale.projection?(normed) ?? normed }
+            return scale.projection?(normed, filling: scale.token) ?? Densification.fill(normed, with: scale.token)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+public import Autodiff
+import Kernels
+import Layers
+
+/// A hierarchy of grids with attention inside windows that move by half a window from block to block.
+/// Names, order of declaration and start values are those of microsoft/SimMIM. Source: arXiv 2103.14030.
+public struct SwinTransformer: MaskedEncoder {
+    /// The values on the way through the network that something outside may want to read. Tokens are row-major.
+    public struct Encoding {
+        /// Patches before masking, (B, N, E).
+        public let patches: Tensor
+        /// What the first block reads, (B, N, E).
+        public let tokens: Tensor
+        public let stages: [Stage]
+        /// After the final norm, (B, side², F).
+        public let output: Tensor
+
+        public struct Stage {
+            /// The output of each block, (B, N, C).
+            public let blocks: [Tensor]
+            /// The attention of each block before the windows are joined, (B·windows, window², C).
+            public let windows: [Tensor]
+            /// After merging, (B, N/4, 2·C), which the last stage leaves out.
+            public let output: Tensor
+        }
+    }
+
+    public let settings: Settings
+    public let grid: FeatureGrid
+    private let forms: [Settings.Stage]
+    private let positions: PositionTable?
+    private let maskToken: MaskToken?
+    private let patchEmbedding: PatchEmbedding
+    private let patchNorm: LayerNorm?
+    private let stages: [SwinStage]
+    private let norm: LayerNorm
+
+    public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {
+        try settings.check(image)
+        let (start, patch) = (Self.start, settings.patch)
+        let forms = settings.stages(of: image)
+        let (first, last) = (forms[0], forms[forms.count - 1])
+        self.settings = settings
+        self.forms = forms
+        grid = FeatureGrid(side: last.side, stride: image.side / last.side, width: last.width)
+        positions =
+            settings.usesAbsolutePositions
+            ? PositionTable(
+                scope, name: "absolute_pos_embed", tokens: first.side * first.side, channels: first.width, start: start)
+            : nil
+        maskToken = use == .pretraining ? MaskToken(scope, first.width, start: start) : nil
+        // The reference leaves this convolution as its framework makes it.
+        let framework = Initializer.uniform(bound: 1 / Double(image.channels * patch * patch).squareRoot())
+        patchEmbedding = PatchEmbedding(
+            scope["patch_embed"], channels: image.channels, patch: patch, width: first.width, start: framework,
+            biasInit: framework)
+        patchNorm =
+            settings.hasPatchNorm
+            ? LayerNorm(scope["patch_embed"]["norm"], first.width, epsilon: settings.epsilon) : nil
+        let blocks = settings.depths.reduce(0, +)
+        var dropRates = DropPath.rates(upTo: settings.dropPathRate, count: blocks)[...]
+        stages = forms.enumerated().map { index, form in
+            defer { dropRates = dropRates.dropFirst(form.depth) }
+            return SwinStage(
+                scope["layers"][index], settings, form, isLast: index == forms.count - 1, start: start,
+                dropRates: dropRates.prefix(form.depth))
+        }
+        norm = LayerNorm(scope["norm"], last.width, epsilon: settings.epsilon)
+    }
+
+    /// Runs the stages over images (B, H, W, C).
+    /// - Parameter mask: one number per patch, 1 = replaced by the mask token; only in pre-training.
+    public func encode(_ images: Tensor, mask: Tensor? = nil) -> Encoding {
+        let embedded = patchEmbedding(images)
+        let patches = patchNorm?(embedded) ?? embedded
+        var x = patches
+        if let mask {
+            guard let maskToken else { preconditionFailure("a classifier has no mask token") }
+            x = maskToken(x, mask: mask)
+        }
+        if let positions { x = positions(x) }
+        let tokens = x
+        let outputs = stages.enumerated().map { index, stage in
+            let blocks = stage.blocks.enumerated().map { number, block in
+                let output = x.graph.block { block(x) }
+                x = output.tokens.feature(.block, "layers.\(index).blocks.\(number)")
+                return output
+            }
+            x.feature(.stage, "layers.\(index)")
+            if let merging = stage.merging { x = merging(x) }
+            return Encoding.Stage(blocks: blocks.map(\.tokens), windows: blocks.map(\.windows), output: x)
+        }
+        return Encoding(patches: patches, tokens: tokens, stages: outputs, output: norm(x))
+    }
+
+    public var patch: Int { settings.patch }
+
+    public func features(_ images: Tensor, hiding mask: Tensor) -> Tensor { encode(images, mask: mask).output }
+
+    public func outputs(_ images: Tensor) -> [FeatureMap] {
+        let encoding = encode(images)
+        let blocks = encoding.stages.enumerated().flatMap { stage, output in
+            output.blocks.enumerated().map { FeatureMap("layers.\(stage).blocks.\($0)", patches: $1) }
+        }
+        return blocks.dropLast() + [FeatureMap("output", patches: encoding.output)]
+    }
+
+    public func pooled(_ images: Tensor) -> Tensor {
+        MeanPooling(0..<grid.side * grid.side)(encode(images).output).feature(.pooled, "pooled")
+    }
+
+    public var headInit: Initializer { Self.start }
+
+    /// The reference cuts at 100 deviations, which is not at all.
+    private static let start = Initializer.normal(deviation: 0.02)
+}
+
+extension SwinTransformer {
+    /// The attention and the MLP of each block.
+    public func isReferenceTap(_ layer: String) -> Bool { layer.hasSuffix("attn.proj") || layer.hasSuffix("mlp.fc2") }
+
+    public var layers: LayerDecay { .simMIMSwin(depths: settings.depths) }
+
+    public func decay(for use: EncoderUse) -> DecayRule { .simMIMSwin }
+
+    public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
+        var weights = stored.filter { !PositionBiasResampling.isRebuilt($0.key) }
+        for (stage, form) in forms.enumerated() {
+            for block in 0..<form.depth {
+                weights.resampleBiases(
+                    "layers.\(stage).blocks.\(block).attn.relative_position_bias_table", side: 2 * form.window - 1,
+                    heads: form.heads, others: 0)
+            }
+        }
+        return weights
+    }
+}
+
+extension SwinTransformer.Settings: EncoderSettings {
+    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+        try SwinTransformer(scope, self, image: image, for: use)
+    }
+
+    public var lineage: [String: String] {
+        ["width": "\(width)", "depths": "\(depths)", "heads": "\(heads)", "patch": "\(patch)"]
+    }
+}

@@ -1,0 +1,151 @@
+import Autodiff
+public import Kernels
+import Layers
+import Models
+import Objectives
+import Recipes
+
+/// What a guide costs on this machine, measured: its pass over a few images, and each comparison at its true size. A rate
+/// of products tells too little of it: comparisons are long thin products and passes over memory.
+public struct GuidanceCost: Sendable {
+    /// Of a micro-batch of one rank: the guide's own pass, and comparing.
+    public let guideSeconds, comparisonSeconds: Double
+    public var seconds: Double { guideSeconds + comparisonSeconds }
+    /// The rows of a step's table of times that stand for the same.
+    public static let kinds: Set = ["guide", "GramAlignment", "FeatureAlignment", "VisibleRows", "CentredVisible"]
+
+    /// Images of the guide's pass beyond which the rest is extrapolated, and floats of a side of a comparison.
+    private static let images = 32
+    private static let floats = 4 << 20
+    private static let repetitions = 3
+
+    /// - Parameters:
+    ///   - summary: of a guided recipe.
+    ///   - pool: as many threads as a rank has.
+    public init?(_ summary: PlanSummary, pool: WorkerPool) throws {
+        let recipe = summary.recipe
+        guard let settings = recipe.guidance else { return nil }
+        let objective = try Catalog.objective(recipe, Graph().scope, InputSpec(recipe, classes: 10))
+        guard let guidance = try Catalog.own.guidance(recipe, objective) else { return nil }
+        let groups =
+            settings.scope == .local
+            ? SampleGroups(samples: summary.samples)
+            : SampleGroups(samples: summary.samples, ranks: summary.ranks, size: settings.ckaBatch)
+        guideSeconds = try Self.guide(guidance, objective, samples: summary.samples, pool)
+        var known: [Comparands: Double] = [:]
+        var total = 0.0
+        for pair in guidance.pairs {
+            let (x, y) = guidance.shapes(pair, samples: groups.samples)
+            let usesGram = guidance.usesGram(pair, groups)
+            let key = Comparands(x: x, y: y)
+            let seconds = try known[key] ?? Self.compare(x, y, guidance.form, groups, usesGram, pool)
+            known[key] = seconds
+            total += seconds
+        }
+        comparisonSeconds = total
+    }
+
+    private struct Comparands: Hashable { let x, y: Shape }
+
+    /// The guide without what is taken from its features.
+    private static func guide(
+        _ guidance: Guidance, _ objective: any Objective, samples: Int, _ pool: WorkerPool
+    ) throws -> Double {
+        let count = min(samples, images)
+        let batch = objective.inputs(Graph(), batch: count)
+        let recording = try guidance.recordGuide(maskShape: batch.mask?.shape, SampleGroups(samples: count))
+        let store = ParameterStore(recording.graph, minimising: nil, seed: 0, pool: pool)
+        let plan = try Plan(
+            recording.graph, minimising: nil, keeping: recording.outputs, store: store, pool: pool, options: timed)
+        let mask = recording.mask.flatMap { mask in
+            objective.hiding.map { made(mask.shape, $0, side: guidance.image.side) }
+                ?? objective.tokenHiding.map { made(mask.shape, $0) }
+        }
+        let pixels = Floats(zeros: recording.images.shape.count)
+        pixels.fill(0.5)
+        return Double(samples) / Double(count)
+            * median {
+                // The memory of an input serves others after its last use.
+                plan.set(recording.images, pixels)
+                if let input = recording.mask, let mask { plan.set(input, mask) }
+                plan.forward()
+                return plan.timings.filter { $0.kind != "CentredGram" }.reduce(0) { $0 + $1.forwardSeconds }
+            }
+    }
+
+    /// A mask that hides the first cells of every image.
+    private static func made(_ shape: Shape, _ hiding: CellHiding, side: Int) -> Floats {
+        let mask = Floats(zeros: shape.count)
+        let (across, width) = (side / hiding.cellSide, shape[1] / (side / hiding.cellSide))
+        let hidden = hiding.hidden(of: across * across)
+        for index in 0..<shape.count {
+            let (row, column) = (index / shape[2] % shape[1] / width, index % shape[2] / width)
+            if row * across + column < hidden { mask[index] = 1 }
+        }
+        return mask
+    }
+
+    /// A mask that drops the first tokens of every grid.
+    private static func made(_ shape: Shape, _ hiding: TokenHiding) -> Floats {
+        let mask = Floats(zeros: shape.count)
+        for index in 0..<shape.count where index % hiding.patches < hiding.dropped { mask[index] = TokenMaskState.dropped }
+        return mask
+    }
+
+    /// One comparison with its backward, and the Gram matrix of the guide's side.
+    private static func compare(
+        _ x: Shape, _ y: Shape, _ form: Comparison, _ groups: SampleGroups, _ usesGram: Bool,
+        _ pool: WorkerPool
+    ) throws -> Double {
+        let scale = usesGram && form == .flatten ? max(1, max(x.count, y.count) / floats) : 1
+        func cut(_ shape: Shape) -> Shape {
+            scale == 1 ? shape : [shape[0], max(1, shape.count / shape[0] / scale)]
+        }
+        let graph = Graph()
+        let target = graph.apply(Features(graph.scope.parameter("x", cut(x), .normal(deviation: 1))))
+        let features = graph.apply(Features(graph.scope.parameter("y", cut(y), .normal(deviation: 1))))
+        let distance =
+            usesGram
+            ? GramAlignment(form, groups)(target, CentredGram(form, groups)(features))
+            : FeatureAlignment(form, groups)(target, features)
+        let store = ParameterStore(
+            graph, minimising: distance, seed: 0, pool: pool, isFrozen: { $0 == "y" })
+        let plan = try Plan(graph, minimising: distance, store: store, pool: pool, options: timed)
+        return Double(scale)
+            * median {
+                plan.forward()
+                plan.backward()
+                return plan.timings.filter { $0.kind != "Features" }
+                    .reduce(0) { $0 + $1.forwardSeconds + $1.backwardSeconds }
+            }
+    }
+
+    private static var timed: PlanOptions {
+        var options = PlanOptions()
+        options.measuresTime = true
+        return options
+    }
+
+    /// - Parameter body: runs once and returns its seconds and those of all runs before.
+    private static func median(_ body: () -> Double) -> Double {
+        var marks = [body()]
+        for _ in 0..<repetitions { marks.append(body()) }
+        return zip(marks.dropFirst(), marks).map { $0 - $1 }.sorted()[repetitions / 2]
+    }
+}
+
+/// Numbers that stand for a network's features.
+private struct Features: Operation {
+    let parameter: Parameter
+
+    init(_ parameter: Parameter) { self.parameter = parameter }
+
+    var parameters: [Parameter] { [parameter] }
+    var keeps: Kept { .nothing }
+    func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { parameter.shape }
+    func forward(_ at: Workspace) { at.output.copy(from: at.values[0]) }
+    func backward(_ at: Workspace) {
+        guard let gradient = at.gradients[0] else { return }
+        at.pool.copy(at.outputGradient, into: gradient, adding: at.addsToParameters[0])
+    }
+}

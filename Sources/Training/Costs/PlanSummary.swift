@@ -1,0 +1,145 @@
+public import Autodiff
+import Batches
+import Kernels
+import Objectives
+import Optimizers
+public import Recipes
+
+/// What a recipe asks of the machines, found without taking the memory or training anything.
+public struct PlanSummary {
+    /// How long the run is; needs the data.
+    public struct Length: Sendable, Equatable {
+        public let data: String
+        public let images, updatesPerEpoch: Int
+        /// Of the whole run and all networks.
+        public internal(set) var updates: Int
+    }
+
+    public let recipe: Recipe
+    public let ranks: Int
+    /// Samples of one micro-batch on one rank.
+    public let samples: Int
+    /// Of one micro-batch on one rank.
+    public let report: PlanReport
+    /// Of the values, by computing blocks again; nil where all are kept.
+    public let savedBytes: Int?
+    public let length: Length?
+    /// What images take as tokens, where the recipe trains a tokenizer; and bytes of one in the data now, where they are there.
+    public let tokens: TokenStorage?
+    public let sourceBytesPerImage: Double?
+    /// Why the length is not known.
+    public let dataProblem: String?
+    /// State of the update rule, the EMA weights, the batches held ready: bytes of one rank.
+    public let stateBytes, averageBytes, loaderBytes: Int
+    /// Targets of early-learning regularisation, bytes of one rank, and whether ranks share them out; nil without them or
+    /// where the data are not there.
+    public let targets: (bytes: Int, areSharded: Bool)?
+    /// Trained in turns, each with state of its own; under ELR+ each with an average of its own.
+    public let networks: Int
+    /// Values of the evaluations of a classifier.
+    public let evaluationBytes: Int
+    /// Of a guided recipe.
+    public let guidance: GuidanceSummary?
+
+    public init(_ recipe: Recipe, ranks: Int) throws {
+        let accumulation = recipe.batch.accumulation
+        guard ranks > 0, recipe.batch.global % (ranks * accumulation) == 0 else {
+            throw TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation)
+        }
+        samples = recipe.batch.global / ranks / accumulation
+        var length: Length?
+        // Where the data are not there: a head of ImageNet's size.
+        var (classes, problem, bytes) = (1000, String?.none, Double?.none)
+        do {
+            let source = try TrainingSets(recipe).train
+            let sampler = try recipe.sampler(of: source)
+            classes = source.classes?.count ?? 0
+            bytes = source.totalStoredBytes.map { Double($0) / Double(source.count) }
+            length = Length(
+                data: source.name, images: source.count, updatesPerEpoch: sampler.updatesPerEpoch,
+                updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
+        } catch { problem = "\(error)" }
+        let experiment = try Experiment(recipe, samples: samples, classes: classes, training: 0)
+        length?.updates *= experiment.networks
+        func planned(recomputes: Bool) throws -> PlanReport {
+            var options = PlanOptions()
+            options.recomputesBlocks = recomputes
+            return try PlanReport(
+                experiment.graph, minimising: experiment.minimised,
+                keeping: [experiment.loss.sum, experiment.loss.weight]
+                    + (experiment.guided?.links.map(\.distance) ?? []), options: options)
+        }
+        let report = try planned(recomputes: recipe.recompute ?? false)
+        self.report = report
+        savedBytes = recipe.recompute == true ? try planned(recomputes: false).arenaBytes - report.arenaBytes : nil
+        guidance = try experiment.guided.map { try GuidanceSummary($0) }
+        networks = experiment.networks
+        stateBytes = networks * recipe.updateRule.stateNames.count * report.gradientBytes
+        targets = experiment.objective.earlyLearning.flatMap { settings in
+            length.map { length in
+                let isSharded = settings.isSharded(samples: length.images, classes: classes)
+                let bytes = TargetRows.bytes(
+                    samples: length.images, classes: classes, isSharded: isSharded, ranks: ranks)
+                return (bytes: settings.networks * bytes, areSharded: isSharded && ranks > 1)
+            }
+        }
+        evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
+        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * report.parameterBytes
+        let inputs = experiment.batch
+        let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
+        loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
+        (self.length, dataProblem, sourceBytesPerImage) = (length, problem, bytes)
+        tokens = TokenStorage(experiment.objective)
+        (self.recipe, self.ranks) = (recipe, ranks)
+    }
+
+    /// Multiply-adds times two of one image, forward and backward.
+    public var flopsPerImage: Int { flops / samples }
+
+    /// Of one micro-batch on one rank. Under ELR+ the other network's average looks at it too.
+    private var flops: Int {
+        report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0) + (guidance?.guide.flops ?? 0)
+    }
+
+    /// Of all networks.
+    public var parameterBytes: Int { networks * report.parameterBytes }
+
+    /// Targets of all ranks, which rank 0 holds beside its share while it writes a checkpoint; 0 where ranks do not share
+    /// them out.
+    public var gatheredTargetBytes: Int { targets.map { $0.areSharded ? $0.bytes * ranks : 0 } ?? 0 }
+
+    /// Of one rank: of rank 0, which holds the most.
+    public var memoryBytes: Int {
+        parameterBytes + report.gradientBytes + stateBytes + averageBytes + (targets?.bytes ?? 0) + gatheredTargetBytes
+            + report.arenaBytes + evaluationBytes + loaderBytes + (guidance?.bytes ?? 0)
+    }
+
+    private static func evaluationBytes(_ recipe: Recipe, samples: Int, classes: Int) throws -> Int {
+        let experiment = try Experiment(recipe, samples: recipe.evaluation?.batch ?? samples, classes: classes)
+        guard let logits = experiment.objective.logits(experiment.batch.images) else { return 0 }
+        return try PlanReport(experiment.graph, minimising: nil, keeping: [logits]).arenaBytes
+    }
+
+    /// Parameters, state of the rule, average and targets of one checkpoint.
+    public var checkpointBytes: Int {
+        parameterBytes + stateBytes + averageBytes
+            + (targets.map { $0.areSharded ? $0.bytes * ranks : $0.bytes } ?? 0)
+    }
+
+    /// Bytes that each rank hands in and gets back in a step, its gradient and what a guide compares over ranks; none
+    /// alone.
+    public var exchangedBytes: Int { ranks > 1 ? report.gradientBytes + (guidance?.exchangedBytes ?? 0) : 0 }
+
+    /// Seconds of one update if the whole step ran at a share of the product rate; a guide comes on top.
+    /// - Parameters:
+    ///   - rate: of one thread.
+    ///   - share: of that rate which whole steps reach.
+    public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
+        let guided = (guidance?.guide.flops ?? 0) + (guidance?.comparisonFlops ?? 0)
+        return Double((flops + report.recomputedFlops - guided) * recipe.batch.accumulation)
+            / (rate * Double(threads) * share)
+    }
+
+    /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.
+    public static let usualShare = 0.81
+}

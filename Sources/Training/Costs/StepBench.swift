@@ -1,0 +1,165 @@
+public import Autodiff
+import Batches
+public import Cluster
+public import Kernels
+import Objectives
+import Optimizers
+import Platform
+public import Recipes
+
+/// Training steps on synthetic data through the trainer itself, for timing: no files are read or written.
+public final class StepBench {
+    /// What the timed steps showed; of one rank except where it says otherwise.
+    public struct Result: Sendable, Equatable {
+        /// Of all ranks.
+        public let imagesPerSecond: Double
+        /// Median.
+        public let secondsPerStep: Double
+        /// The most memory that a rank held.
+        public let peakBytes: Int
+        public let parameters: Int
+        /// Forward and backward.
+        public let flopsPerImage: Int
+        public let threads: Int
+        public let level: String
+        public let ranks: Int
+        public let batch: Int
+        public let steps: Int
+        /// Of the last step, a sign that the steps computed something.
+        public let loss: Double
+        /// Small sums over ranks in a step, those of batch norm, and the seconds of one with the wait for other ranks.
+        public let rankSumsPerStep: Int
+        public let rankSumSeconds: Double
+    }
+
+    public let trainer: Trainer
+    private let communicator: any Communicator
+    private let pool: WorkerPool
+    /// The one of every step.
+    private let made: Batch
+    private var reports: (seconds: [Double], loss: Double) = ([], .nan)
+
+    /// Collective. The batch of a rank is the recipe's global batch over the ranks and micro-batches.
+    public init(
+        _ recipe: Recipe, communicator: any Communicator, pool: WorkerPool, options: PlanOptions = PlanOptions()
+    ) throws {
+        let accumulation = recipe.batch.accumulation
+        guard recipe.batch.global % (communicator.size * accumulation) == 0 else {
+            throw TrainingError.batch(
+                global: recipe.batch.global, ranks: communicator.size, accumulation: accumulation)
+        }
+        let samples = recipe.batch.global / communicator.size / accumulation
+        // Ten classes stand in for those of the data; a method without labels does not look at them.
+        let experiment = try Experiment(recipe, samples: samples, classes: 10, training: communicator.rank)
+        made = try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank)
+        let feed = try recipe.timedFeed(RepeatedBatch(made), experiment, pool: pool)
+        trainer = try Trainer(
+            experiment, feed: feed, updatesPerEpoch: Self.updatesPerEpoch,
+            communicator: communicator, pool: pool,
+            options: options)
+        (self.communicator, self.pool) = (communicator, pool)
+    }
+
+    /// Long enough for every warm-up that a schedule may ask for.
+    private static let updatesPerEpoch = 1000
+
+    private static func batch(_ recipe: Recipe, _ experiment: Experiment, samples: Int, rank: Int) throws -> Batch {
+        if let pairs = experiment.objective as? TokenAdaptation {
+            return pairs.syntheticBatch(experiment.batch, seed: recipe.seed, first: rank * samples)
+        }
+        let settings = try recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding)
+        let side = recipe.syntheticGrid?.side ?? recipe.images.size
+        let shape = BatchShape(
+            size: samples, height: side, width: side, channels: recipe.tokens == nil ? 3 : 1,
+            maskCount: settings.maskCount, targetClasses: experiment.batch.targets?.shape[1] ?? 0)
+        return Batch(
+            made: shape, seed: recipe.seed, first: rank * samples, codes: recipe.tokens?.codes, mask: settings.mask)
+    }
+
+    /// Collective. One more step.
+    /// - Parameter counts: false for a warm-up, which the result leaves out.
+    /// - Returns: its seconds.
+    @discardableResult
+    public func step(counts: Bool = true) throws -> Double {
+        let start = MonotonicTime.now
+        let report = try trainer.step()
+        let seconds = MonotonicTime.now - start
+        if counts { reports.seconds.append(seconds) }
+        reports.loss = report.loss
+        return seconds
+    }
+
+    /// Of the timed steps; shares of operations refer to it, since they are means too.
+    public var meanSecondsPerStep: Double { reports.seconds.reduce(0, +) / Double(max(reports.seconds.count, 1)) }
+
+    /// Collective.
+    public func result() throws -> Result {
+        let sorted = reports.seconds.sorted()
+        precondition(!sorted.isEmpty, "at least one step is timed")
+        let median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        let peak = Doubles([Double(peakResidentBytes())])
+        try communicator.maximum(peak)
+        let images = trainer.samples * trainer.recipe.batch.accumulation
+        let sums = trainer.rankSums.times
+        return Result(
+            imagesPerSecond: Double(images * communicator.size) / median, secondsPerStep: median,
+            peakBytes: Int(peak[0]), parameters: trainer.store.parameterCount,
+            flopsPerImage: trainer.plan.report.flops / trainer.samples, threads: pool.threads,
+            level: pool.level.rawValue, ranks: communicator.size, batch: images, steps: sorted.count,
+            loss: reports.loss, rankSumsPerStep: sums.count / max(trainer.clock.step, 1),
+            rankSumSeconds: sums.seconds / Double(max(sums.count, 1)))
+    }
+
+    /// Collective. Seconds of what a step does beside its operations, measured alone, by name. To be called after the last
+    /// step: what learns beside the gradient moves once more.
+    public func timesBesideOperations() throws -> [(name: String, seconds: Double)] {
+        func timed(_ body: () throws -> Void) rethrows -> Double {
+            let start = MonotonicTime.now
+            try body()
+            return MonotonicTime.now - start
+        }
+        let (groups, rule, clock) = (trainer.groups, trainer.rule, trainer.clock)
+        let (network, micros) = (trainer.networks[0], 0..<trainer.recipe.batch.accumulation)
+        let clip = timed {
+            pool.scale(trainer.store.gradients, by: 1)
+            _ = Clip(limit: trainer.recipe.clip?.norm).apply(to: groups.runs, pool: pool)
+        }
+        // A rate of 0: the same passes over memory, and the weights stay.
+        let update = timed {
+            for group in groups.groups {
+                rule.update(group.run, rate: 0, decay: 0, step: clock.updates + 1, pool: pool)
+            }
+        }
+        var times = [
+            ("scale and clip", clip), ("update rule", update),
+            ("exchange, waiting", trainer.exchange.waitSeconds / Double(max(clock.step, 1))),
+        ]
+        if let guide = trainer.guide { times.append(("guide", guide.seconds / Double(max(clock.step, 1)))) }
+        if network.noise != nil {
+            let seconds = timed {
+                network.noise?.add(
+                    to: network.store.gradients, step: clock.ownUpdates, norm: 1, trainer.clip, pool: pool)
+            }
+            times.append(("gradient noise", seconds))
+        }
+        // Two networks ask each other with a forward pass, which is no pass beside the operations.
+        if let early = trainer.early, clock.networks == 1 {
+            let seconds = try timed {
+                for micro in micros {
+                    try early.prepare(made, micro: micro, clock, other: nil) { _, _ in }
+                    early.note(network.plan, micro: micro, network: 0)
+                }
+                try early.commit(network: 0)
+            }
+            times.append(("early-learning targets", seconds))
+        }
+        for companion in network.companions {
+            let seconds = try timed {
+                for micro in micros { companion.note(network.plan, made, micro: micro) }
+                try companion.update(step: clock.step)
+            }
+            times.append((companion.name, seconds))
+        }
+        return times
+    }
+}
