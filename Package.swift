@@ -89,7 +89,8 @@ let package = Package(
                 "Training", "Objectives", "Models", "Layers", "Autodiff", "Cluster", "Batches", "Checkpoints",
                 "Recipes",
                 "Kernels", "Platform", "AllocationCounter",
-            ]),
+            ],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: [
@@ -109,6 +110,6 @@ let package = Package(
                 "Evaluation", "Training", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Checkpoints",
                 "Recipes", "Kernels", "Platform",
             ],
-            exclude: ["Fixtures"]),
+            exclude: ["Fixtures", "bits", "bits.json"]),
     ]
 )
