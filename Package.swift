@@ -90,7 +90,8 @@ let package = Package(
             dependencies: [
                 "Training", "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Cluster", "Batches",
                 "Checkpoints", "Recipes", "Kernels", "Platform", "AllocationCounter",
-            ]),
+            ],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "EvaluationTests",
             dependencies: [
@@ -113,6 +114,6 @@ let package = Package(
                 "Checkpoints",
                 "Recipes", "Kernels", "Platform",
             ],
-            exclude: ["Fixtures"]),
+            exclude: ["Fixtures", "bits", "bits.json"]),
     ]
 )
