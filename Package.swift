@@ -106,7 +106,7 @@ let package = Package(
                 "Recipes",
                 "Kernels",
             ]),
-        .testTarget(name: "Structure"),
+        .testTarget(name: "Structure", exclude: ["words.txt"]),
         .testTarget(
             name: "Golden",
             dependencies: [

@@ -33,12 +33,20 @@ public struct Catalog: Sendable {
 
     /// What `recipe check` needs to know of each kind.
     public var kinds: Catalogue {
-        var kinds = Catalogue.sources
-        for method in objectives { kinds.objectives[method.kind] = entry(method) }
-        for model in models { kinds.models[model.kind] = entry(model) }
-        kinds.rules += [checkGuidance, checkRecompute]
-        return kinds
+        var catalogue = Catalogue()
+        catalogue.kinds["objective"] = Dictionary(uniqueKeysWithValues: objectives.map { ($0.kind, entry($0)) })
+        let models = Dictionary(uniqueKeysWithValues: models.map { ($0.kind, entry($0)) })
+        for path in ["model", "guidance.guide_arch"] { catalogue.kinds[path] = models }
+        for path in ["data.train", "data.evaluation"] { catalogue.kinds[path] = Self.sources }
+        catalogue.rules += [checkGuidance, checkRecompute]
+        return catalogue
     }
+
+    private static let sources: [String: Catalogue.Kind] = [
+        "procedural": .init(ProceduralSettings.self), "idx": .init(PartedSettings.self),
+        "cifar10": .init(PartedSettings.self), "cifar100": .init(PartedSettings.self),
+        "digits": .init(PartedSettings.self), "folder": .init(FolderSettings.self), "tokens": .init(TokenSettings.self),
+    ]
 
     /// The method of a checked recipe with its model, declared in `scope`.
     public func objective(_ recipe: Recipe, _ scope: Scope, _ input: InputSpec) throws -> any Objective {

@@ -6,7 +6,7 @@ public import Recipes
 /// A method of training: which inputs a step brings along and what number it makes smaller.
 public protocol Objective: SendableMetatype {
     /// The part of a recipe that belongs to the method.
-    associatedtype Settings: Decodable & Sendable
+    associatedtype Settings: RecipeSection
     /// The method's name in a recipe.
     static var kind: String { get }
     /// What kind of recipe it belongs to.

@@ -12,9 +12,15 @@ extension Recipe {
         var root = try tree(path, chain: [], read: read)
         let report = Report()
         for text in overrides { Self.override(&root, with: text, report) }
-        let reader = ValueReader(report: report, root: root)
+        let reader = ValueReader(report: report, root: root, catalogue: catalogue)
         var recipe = try? reader.value(Recipe.self, root, path: "")
-        if let recipe { catalogue.check(recipe, into: report, root: root) }
+        recipe?.parts = report.state.parts
+        if let recipe {
+            let here = Here(report: report, root: root, path: "")
+            recipe.checkWhole(here)
+            for rule in report.state.rules { rule(recipe) }
+            if report.issues.isEmpty { for rule in catalogue.rules { rule(recipe, here) } }
+        }
         guard report.issues.isEmpty, recipe != nil else { throw RecipeError(report.issues) }
         for (path, value) in report.state.defaults { root.add(value, at: path.split(separator: ".")[...]) }
         recipe?.resolved = root

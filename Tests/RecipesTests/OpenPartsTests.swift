@@ -38,7 +38,7 @@ import Recipes
 
     @Test func `a catalogue brings its own kinds and rules`() {
         var catalogue = Catalogue.all
-        catalogue.models["mine"] = Catalogue.Kind(Plain.self) { plain, recipe, here in
+        catalogue.kinds["model"]?["mine"] = Catalogue.Kind(Plain.self) { plain, recipe, here in
             here.require(
                 plain.heads.count > 1, at: "heads", reading: ["norm"], "2 heads or more for \(recipe.images.size) px")
         }

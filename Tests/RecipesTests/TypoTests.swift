@@ -88,7 +88,7 @@ import Recipes
 
     @Test func `a misspelt kind is named and its keys are judged as meant`() {
         let text = starter(("kind: vit", "kind: vti"), ("patch: 4 ", "pach: 4 "))
-        let kinds = Catalogue.all.models.keys.sorted().joined(separator: ", ")
+        let kinds = (Catalogue.all.kinds["model"] ?? [:]).keys.sorted().joined(separator: ", ")
         #expect(
             errors(text) == [
                 "a.yaml:36: model.kind: one of \(kinds) expected, found 'vti'; did you mean 'vit'?",

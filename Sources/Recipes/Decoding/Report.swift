@@ -7,6 +7,10 @@ public final class Report {
         var unsound: [String] = []
         /// Defaults that were used, to be shown in the resolved recipe.
         var defaults: [(path: String, value: RecipeNode)] = []
+        /// Settings of the parts, by dotted path.
+        var parts: [String: any Sendable] = [:]
+        /// Rules that need the whole recipe.
+        var rules: [(Recipe) -> Void] = []
     }
 
     var state = State()

@@ -13,21 +13,20 @@ public struct Section: Decodable, Sendable, Equatable {
 
     /// Only a recipe holds sections; other decoders have no place to keep the node.
     public init(from decoder: any Decoder) throws {
-        throw DecodingError.dataCorrupted(
-            .init(codingPath: decoder.codingPath, debugDescription: "a section is read from a recipe only"))
+        throw Self.unreadable(decoder)
+    }
+
+    static func unreadable(_ decoder: any Decoder) -> DecodingError {
+        .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "a section is read from a recipe only"))
     }
 
     /// The settings of this kind, as strictly as the rest of the recipe. `kind` itself is no key of `Settings`.
     public func decode<Settings: Decodable>(_ type: Settings.Type) throws(RecipeError) -> Settings {
         let report = Report()
-        let settings = decode(type, into: report, root: nil)
+        let reader = ValueReader(report: report, root: RecipeNode.wrapping(node, at: path), catalogue: Catalogue())
+        let settings = try? reader.value(type, node, path: path, ignoring: ["kind"])
         guard let settings, report.issues.isEmpty else { throw RecipeError(report.issues) }
         return settings
-    }
-
-    func decode<Settings: Decodable>(_ type: Settings.Type, into report: Report, root: RecipeNode?) -> Settings? {
-        let reader = ValueReader(report: report, root: root ?? RecipeNode.wrapping(node, at: path))
-        return try? reader.value(type, node, path: path, ignoring: ["kind"])
     }
 
     /// A whole number among the keys, without saying whose: for rules between an objective and any model.

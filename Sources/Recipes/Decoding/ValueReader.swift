@@ -3,6 +3,7 @@ struct ValueReader {
     let report: Report
     /// The whole recipe: rules look up places in it.
     let root: RecipeNode
+    let catalogue: Catalogue
 
     /// A type threw an error of its own, already reported; its owner cannot be built.
     struct Stopped: Error {}
@@ -19,7 +20,13 @@ struct ValueReader {
             return value
         }
         if type == Section.self {
-            guard let value = section(node, path: path) as? T else { throw Stopped() }
+            let section = section(node, path: path)
+            _ = parts(of: section, sharing: Nothing.self)
+            guard let value = section as? T else { throw Stopped() }
+            return value
+        }
+        if let open = type as? any AnyOpenSection.Type {
+            guard let value = open.read(self, node, path: path) as? T else { throw Stopped() }
             return value
         }
         return try structure(type, node, path: path, ignoring: ignoring)
@@ -55,7 +62,7 @@ struct ValueReader {
         return nearest.flatMap { C(rawValue: $0) } ?? C.allCases.first
     }
 
-    private func section(_ node: RecipeNode?, path: String) -> Section {
+    func section(_ node: RecipeNode?, path: String) -> Section {
         guard let node else { return Section(kind: "", node: nil, path: path) }
         guard case .section(let entries) = node.content else {
             report(node, path, expected: "a section")
@@ -85,7 +92,9 @@ struct ValueReader {
         var value = try build(type, node, path, ledger, owner)
         guard let node, case .section(let entries) = node.content, ledger.isKeyed else { return value }
         if ledger.isUnclear { return unclear(value, node, entries, path, before, ledger) }
-        let unknown = entries.filter { !ledger.knows($0.key) && !ignoring.contains($0.key) }
+        let free = entries.filter { !ledger.knows($0.key) && !ignoring.contains($0.key) }
+        let parts = readParts(free, at: path)
+        let unknown = free.filter { !parts.contains($0.key) }
         let renames = ledger.renames(for: unknown.map(\.key))
         var missing = ledger.missing
         if !renames.isEmpty {
@@ -93,12 +102,14 @@ struct ValueReader {
             report.state = before
             let second = KeyLedger(renames: renames)
             value = try build(type, node, path, second, owner)
+            _ = readParts(free, at: path)
             missing = second.missing
         }
         for entry in unknown {
             let suggestion =
                 renames.first { $0.value == entry.key }?.key
                 ?? Spelling.nearest(to: entry.key, among: ledger.asked.filter { node.entry($0) == nil })
+                ?? Spelling.nearest(to: entry.key, among: catalogue.parts[path]?.keys.sorted() ?? [])
                 ?? Spelling.nearest(to: entry.key, among: ledger.asked)
             report.add(Issue(entry.keyPlace, path, "unknown key '\(entry.key)'", suggestion: suggestion))
         }

@@ -1,69 +1,82 @@
-/// The kinds that open parts of a recipe may name, with the types that own their settings.
+/// Who owns the keys of a recipe that its frame does not know: kinds of open sections, and parts.
 public struct Catalogue: Sendable {
-    /// One kind: its settings, and rules that need the rest of the recipe.
+    /// One kind of an open section: its settings, and rules that need the rest of the recipe.
     public struct Kind: Sendable {
-        /// Decodes the settings into the report and hands back the rules, to be asked when every part is decoded.
-        let decode: @Sendable (Section, Here) -> ((Recipe) -> Void)?
-        let fields: @Sendable () throws -> [SectionShape.Field]
+        let settings: any RecipeSection.Type
+        private let rule: @Sendable (any RecipeSection, Recipe, Here) -> Void
 
         /// `rules` sees the settings, the recipe and a `Here` at the section.
-        public init<Settings: Decodable & Sendable>(
+        public init<Settings: RecipeSection>(
             _ settings: Settings.Type, rules: @escaping @Sendable (Settings, Recipe, Here) -> Void = { _, _, _ in }
         ) {
-            decode = { section, here in
-                guard let value = section.decode(Settings.self, into: here.report, root: here.root) else { return nil }
-                return { rules(value, $0, here) }
+            self.settings = settings
+            rule = { own, recipe, here in
+                if let own = own as? Settings { rules(own, recipe, here) }
             }
-            fields = {
-                if case .section(let fields) = try SectionShape.of(Settings.self) { fields } else { [] }
+        }
+
+        /// Decodes a section of this kind; its rules are kept for the end.
+        /// - Returns: the keys that all kinds share; nil if a type could not be built.
+        func read<Shared: RecipeSection>(
+            _ reader: ValueReader, _ section: Section, sharing shared: Shared.Type
+        ) -> Shared? {
+            func joined<Own: RecipeSection>(_ own: Own.Type) -> Shared? {
+                guard
+                    let value = try? reader.value(
+                        Joined<Shared, Own>.self, section.node, path: section.path, ignoring: ["kind"])
+                else { return nil }
+                let here = Here(report: reader.report, root: reader.root, path: section.path)
+                reader.report.state.rules.append { [rule] in rule(value.own, $0, here) }
+                return value.shared
             }
+            return joined(settings)
+        }
+
+        func fields() throws -> [SectionShape.Field] {
+            func fields<Own: RecipeSection>(_ own: Own.Type) throws -> [SectionShape.Field] {
+                try SectionShape.fields(own).fields
+            }
+            return try fields(settings)
         }
     }
 
-    public var objectives: [String: Kind]
-    public var models: [String: Kind]
-    public var sources: [String: Kind]
-    /// Rules over parts with different owners, for recipes that are sound so far; `Here` is at the whole recipe.
+    /// The owner of one optional key.
+    struct Owner: Sendable {
+        let read: @Sendable (ValueReader, RecipeNode, Here, _ path: String) -> Void
+        let field: @Sendable () throws -> SectionShape.Field
+    }
+
+    /// The kinds that an open section may name, by its path: `objective`, `data.train`.
+    public var kinds: [String: [String: Kind]] = [:]
+    /// The parts of a section, by its path and their keys.
+    private(set) var parts: [String: [String: Owner]] = [:]
+    /// Rules over parts with different owners, for recipes that are valid so far; `Here` is at the whole recipe.
     public var rules: [@Sendable (Recipe, Here) -> Void] = []
 
-    public init(objectives: [String: Kind], models: [String: Kind], sources: [String: Kind]) {
-        self.objectives = objectives
-        self.models = models
-        self.sources = sources
-    }
+    /// Without kinds and parts: open sections are read, but not judged.
+    public init() {}
 
-    /// The kinds allowed at a path of the recipe.
-    func kinds(at path: String) -> [String: Kind] {
-        switch path {
-        case "objective": objectives
-        case "model", "guidance.guide_arch": models
-        case "data.train", "data.evaluation": sources
-        default: [:]
-        }
+    /// Takes a part in.
+    public mutating func add<Part: RecipePart>(_ part: Part.Type) {
+        let (section, key) = Part.key.sectionAndKey
+        parts[section, default: [:]][key] = Owner(
+            read: { reader, node, here, path in
+                guard let settings = try? reader.value(Part.Settings.self, node, path: path) else { return }
+                reader.report.state.parts[path] = settings
+                reader.report.state.rules.append { Part.check(settings, $0, here) }
+            },
+            field: {
+                SectionShape.Field(
+                    key: key, shape: try SectionShape.of(Part.Settings.self), isRequired: false, standard: nil,
+                    meaning: Part.meaning)
+            })
     }
+}
 
-    /// Decodes every open part of a recipe and asks the rules of its kind.
-    func check(_ recipe: Recipe, into report: Report, root: RecipeNode) {
-        var rules: [(Recipe) -> Void] = []
-        for section in recipe.sections where section.node != nil {
-            let kinds = kinds(at: section.path)
-            let here = Here(report: report, root: root, path: section.path)
-            if let kind = kinds[section.kind] {
-                if let rule = kind.decode(section, here) { rules.append(rule) }
-                continue
-            }
-            let nearest = Spelling.nearest(to: section.kind, among: kinds.keys.sorted())
-            let path = section.path.appending(key: "kind")
-            guard let value = section.node?.entry("kind")?.value else { continue }
-            let names = kinds.keys.sorted().joined(separator: ", ")
-            report.add(
-                Issue(value.place, path, "one of \(names) expected, found \(value.found)", suggestion: nearest),
-                spoiling: path)
-            // The near kind is surely meant: its keys are judged in the same run.
-            if let nearest, let rule = kinds[nearest]?.decode(section, here) { rules.append(rule) }
-        }
-        for rule in rules { rule(recipe) }
-        guard report.issues.isEmpty else { return }
-        for rule in self.rules { rule(recipe, Here(report: report, root: root, path: "")) }
+extension String {
+    /// A dotted path cut before its last key.
+    fileprivate var sectionAndKey: (section: String, key: String) {
+        guard let dot = lastIndex(of: ".") else { return ("", self) }
+        return (String(self[..<dot]), String(self[index(after: dot)...]))
     }
 }

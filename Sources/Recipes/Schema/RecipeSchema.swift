@@ -31,9 +31,9 @@ public enum RecipeSchema {
             case .list(let item): return .object([("type", .text("array")), ("items", try json(item, at: path))])
             case .section(let fields): return try section(fields, at: path)
             case .kinds(let kinds): return try variants(kinds, at: path)
-            case .open:
-                let kinds = try catalogue.kinds(at: path).sorted { $0.key < $1.key }.map {
-                    (kind: $0.key, fields: try $0.value.fields())
+            case .open(let shared):
+                let kinds = try (catalogue.kinds[path] ?? [:]).sorted { $0.key < $1.key }.map {
+                    (kind: $0.key, fields: try shared + $0.value.fields())
                 }
                 return try variants(kinds, at: path)
             }
@@ -46,7 +46,8 @@ public enum RecipeSchema {
                     ("extends", .object([("type", .text("string")), ("description", .text(Recipe.extendsMeaning))])))
             }
             if let kind { properties.append(("kind", .object([("const", .text(kind))]))) }
-            for field in fields where kind == nil || field.key != "kind" {
+            let parts = try (catalogue.parts[path] ?? [:]).sorted { $0.key < $1.key }.map { try $0.value.field() }
+            for field in fields + parts where kind == nil || field.key != "kind" {
                 properties.append((field.key, try property(field, at: path)))
             }
             var result: [(String, JSON)] = [("type", .text("object")), ("properties", .object(properties))]

@@ -15,11 +15,18 @@ package indirect enum SectionShape {
     case section([Field])
     /// A section whose keys depend on its kind.
     case kinds([(kind: String, fields: [Field])])
-    /// A `Section`, described by the catalogue.
-    case open
+    /// An open section: the keys that its kinds share; the catalogue describes those of each kind.
+    case open([Field])
 
     /// The shape of a type.
     package static func of<T: Decodable>(_ type: T.Type) throws -> SectionShape { try described(type).shape }
+
+    /// A stand-in of a type with keys, and those keys.
+    static func fields<T: Decodable>(_ type: T.Type) throws -> (value: T, fields: [Field]) {
+        let (value, shape) = try described(type)
+        if case .section(let fields) = shape { return (value, fields) }
+        return (value, [])
+    }
 
     fileprivate static func described<T: Decodable>(_ type: T.Type, kind: String? = nil) throws -> (
         value: T, shape: SectionShape
@@ -32,7 +39,11 @@ package indirect enum SectionShape {
         if let choice = type as? any Choice.Type {
             return try answer(choice.named(kind), .choice(choice.names))
         }
-        if type == Section.self { return try answer(Section(kind: "", node: nil, path: ""), .open) }
+        if type == Section.self { return try answer(Section(kind: "", node: nil, path: ""), .open([])) }
+        if let open = type as? any AnyOpenSection.Type {
+            let (value, fields) = try open.described()
+            return try answer(value, .open(fields))
+        }
         let notes = Notes(kind: kind, owner: type as? any RecipeSection.Type)
         let value = try T(from: Questioner(notes: notes))
         if let item = notes.item { return (value, .list(item)) }

@@ -32,6 +32,8 @@ public struct Recipe: RecipeSection {
     public let recompute: Bool?
     public let loader: Loader
     public let limits: Limits?
+    /// Settings of the parts that it has, by dotted path; each is asked for by its owner.
+    var parts: [String: any Sendable] = [:]
     /// The recipe as it was read, with parents, overrides and defaults in place.
     public internal(set) var resolved = RecipeNode(content: .section([]), place: .standard)
 
@@ -81,12 +83,8 @@ public struct Recipe: RecipeSection {
         "limits": "Faults a run survives; absent: the first one ends it.",
     ]
 
-    /// The open parts, whose owners a catalogue names.
-    var sections: [Section] {
-        [data.train, objective, model] + [data.evaluation, guidance?.guideArch].compactMap(\.self)
-    }
-
-    public func check(_ here: Here) {
+    /// Rules over several sections, asked once the parts are known.
+    func checkWhole(_ here: Here) {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.requirePositive(["threads": threads])
         guidance?.check(self, here)
