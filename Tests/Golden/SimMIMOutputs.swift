@@ -42,12 +42,12 @@ import Testing
             switch name {
             case "encoder": expectWithin(1e-5, ours.array, channelsLast(stored.floats, stored.shape), name)
             case "x_rec":
-                let image = Floats(zeros: ours.count)
+                let pixels = Floats(zeros: ours.count)
                 let (side, image) = (objective.encoder.grid.stride, objective.input.image)
                 pool.unpatchify(
-                    ours, into: image, batch: stored.shape[0], height: image.side, width: image.side,
+                    ours, into: pixels, batch: stored.shape[0], height: image.side, width: image.side,
                     channels: image.channels, patch: side)
-                expectWithin(1e-5, image.array, channelsLast(stored.floats, stored.shape), name)
+                expectWithin(1e-5, pixels.array, channelsLast(stored.floats, stored.shape), name)
             default: expectWithin(1e-5, ours.array, stored.floats, name)
             }
         }

@@ -42,10 +42,10 @@ import Testing
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss, keeping: wanted.map(\.1) + [loss], store: store, pool: pool)
-        let images = try golden.file.tensor("input/images")
+        let stored = try golden.file.tensor("input/images")
         func run(_ plan: Plan) {
             plan.set(mask, active.hidden)
-            plan.set(images, Floats(channelsLast(images.floats, images.shape)))
+            plan.set(images, Floats(channelsLast(stored.floats, stored.shape)))
             plan.forward()
         }
         run(plan)

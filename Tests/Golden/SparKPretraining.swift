@@ -36,8 +36,8 @@ import Testing
         let plan = try Plan(
             graph, minimising: loss.sum, keeping: maps.map(\.rows) + [image, loss.sum, loss.weight], store: store,
             pool: pool)
-        let images = try golden.file.tensor("input/images")
-        let images = Floats(channelsLast(images.floats, images.shape))
+        let stored = try golden.file.tensor("input/images")
+        let images = Floats(channelsLast(stored.floats, stored.shape))
         func run(_ plan: Plan) {
             plan.set(mask, active.hidden)
             plan.set(batch.images, images)
@@ -93,10 +93,10 @@ import Testing
         let store = ParameterStore(graph, minimising: sum, seed: 0, pool: pool)
         try #require(store.value("rec")).copy(from: try values("input/rec"))
         let plan = try Plan(graph, minimising: sum, keeping: [sum, weight, shown], store: store, pool: pool)
-        let images = Floats(try values("input/images"))
+        let pixels = Floats(try values("input/images"))
         func run(_ hidden: Floats) {
             plan.set(mask, hidden)
-            plan.set(images, images)
+            plan.set(images, pixels)
             plan.forward()
         }
         run(active.hidden)
@@ -105,7 +105,7 @@ import Testing
         expectWithin(1e-6, [plan.value(of: sum)[0] / count], try golden.floats("output/loss"), "loss")
         pool.scale(store.gradients, by: 1 / count)
         expectWithin(1e-5, try #require(store.gradient("rec")).array, try values("output/grad_rec"), "gradient")
-        let rebuilt = Floats(zeros: images.count)
+        let rebuilt = Floats(zeros: pixels.count)
         pool.unpatchify(
             plan.value(of: shown), into: rebuilt, batch: active.batch, height: side, width: side, channels: 3,
             patch: golden.config.patch)

@@ -47,9 +47,9 @@ import Training
         let objective = try SparK(
             .init(maskRatio: try #require(config.net.mask_ratio), decoderWidth: try #require(config.net.decoder_width)),
             config.net.settings(), graph.scope, InputSpec(image: config.net.image))
-        let images = try golden.file.tensor("input/images")
-        let images = Floats(channelsLast(images.floats, images.shape))
-        let batch = objective.inputs(graph, batch: images.shape[0])
+        let stored = try golden.file.tensor("input/images")
+        let images = Floats(channelsLast(stored.floats, stored.shape))
+        let batch = objective.inputs(graph, batch: stored.shape[0])
         let loss = objective.loss(batch)
         let store = ParameterStore(graph, minimising: loss.sum, seed: 0, pool: pool)
         try golden.load(into: store)

@@ -4,7 +4,7 @@ import Recipes
 
 @Suite struct OpenPartsTests {
     /// Settings as a method declares them: no knowledge of recipes beyond `Decodable`.
-    private struct Plain: Decodable, Sendable {
+    private struct Plain: RecipeSection {
         enum Norm: String, CaseIterable, Decodable { case layer, batch }
         struct Head: Decodable { let width: Int }
         let norm: Norm
