@@ -46,7 +46,7 @@ struct ReplacedWord: Sendable, CustomTestStringConvertible {
     @Test(arguments: ReplacedWord.all()) func `a word that the field does not use stands nowhere`(
         word: ReplacedWord
     ) throws {
-        let pattern = try Regex(#"(?<![A-Za-z0-9_])(?:\#(word.words))(?![A-Za-z0-9_])"#).ignoresCase()
+        let pattern = try Regex(#"\b(?:\#(word.words))\b"#).ignoresCase()
         let allowed = try word.allowed.isEmpty ? nil : Regex(word.allowed)
         for file in try readableFiles() where allowed.map({ file.path.firstMatch(of: $0) == nil }) ?? true {
             for (number, line) in file.lines.enumerated() {
