@@ -164,7 +164,7 @@ public final class Plan {
 public struct PlanOptions: Sendable {
     /// Outputs of cheap operations are computed again in backward instead of being kept.
     public var recomputesCheap = true
-    /// Of the blocks of a graph only what leaves them is kept; backward computes the rest again, block by block.
+    /// Keeps only what leaves a block of the graph; backward computes the rest again, block by block.
     public var recomputesBlocks = false
     /// A bucket is sent as soon as it is ready; 25 MB is about as fast as one message and leaves room to overlap.
     public var bucketBytes = 25 << 20

@@ -7,15 +7,15 @@ public struct Workspace {
     public let output: Floats
     public let saved: Floats
     public let scratch: Floats
-    /// Of `Operation.parameters`, in that order.
+    /// Values of `Operation.parameters`, in that order.
     public let values: [Floats]
-    /// Of `Operation.buffers`, in that order.
+    /// Values of `Operation.buffers`, in that order.
     public let buffers: [Floats]
     public let indices: [Indices]
     /// Nil where no gradient is wanted.
     public let inputGradients: [Floats?]
     public let outputGradient: Floats
-    /// Of `Operation.parameters`; nil where the parameter is frozen.
+    /// Gradients of `Operation.parameters`; nil where the parameter is frozen.
     public let gradients: [Floats?]
     /// Per input gradient: add to what is there instead of storing.
     public let adds: [Bool]

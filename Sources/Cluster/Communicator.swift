@@ -14,9 +14,9 @@ public protocol Communicator: AnyObject, Sendable {
     var localSize: Int { get }
     /// Machine names, one per rank.
     var hosts: [String] { get }
-    /// What the ranks of this node know of each other.
+    /// Facts that the ranks of this node know of each other.
     var node: Node { get }
-    /// What the log should say about how this group works: what was done instead of the usual.
+    /// Remarks for the log about how this group works: what was done instead of the usual.
     var remarks: [String] { get }
 
     /// Replaces the values by their sum over all ranks. Fastest on memory from `allocate`.

@@ -2,7 +2,7 @@ import COpenMPI
 
 /// The MPI library that this program has loaded. Asking starts nothing: also right without a launcher.
 public enum MPILibrary {
-    /// What the library says of itself, such as `Open MPI v4.1.4, package: …`.
+    /// The library's description of itself, such as `Open MPI v4.1.4, package: …`.
     public static var text: String {
         var letters: [UInt8] = []
         while case let letter = lacuna_mpi_library_letter(Int32(letters.count)), letter != 0 { letters.append(letter) }

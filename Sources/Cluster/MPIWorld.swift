@@ -21,7 +21,7 @@ import Platform
     private let windows: Windows
     private let control: Control?
     private let notes = Monitor<[String]>([])
-    /// What the tree between nodes receives into; grows to the largest sum and then stays.
+    /// Memory that the tree between nodes receives into; grows to the largest sum and then stays.
     private var spare = Bytes(zeros: 4096)
 
     public var remarks: [String] { notes.update { $0 } }

@@ -3,7 +3,7 @@ import Kernels
 /// The small sum that every step makes anyway, which also carries the decisions that all ranks must take alike: whether
 /// the step is usable and whether this is the last one.
 public final class StepStatistics {
-    /// What all ranks know after the sum.
+    /// Totals that all ranks know after the sum.
     public struct Total: Sendable, Equatable {
         /// Sum of the losses, weighted as they were handed in.
         public let loss: Double

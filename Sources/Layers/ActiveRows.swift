@@ -58,7 +58,7 @@ public final class ActiveCells {
 
     /// The cells where the mask (B, g, g) is 0.
     /// - Parameters:
-    ///   - visible: of each image.
+    ///   - visible: visible cells of each image.
     public convenience init(hidden: Tensor, visible: Int) {
         self.init(hidden: hidden, total: hidden.shape[0] * visible, isEven: true)
     }
@@ -168,7 +168,7 @@ struct WindowSource {
     let taps, rows, sources: Int
     let tensor: Tensor?
 
-    /// What an operation keeps of it.
+    /// The table as an operation keeps it.
     func held(by input: Int) -> HeldTable {
         HeldTable(fixed: fixed, taps: taps, rows: rows, sources: sources, input: input)
     }
@@ -190,7 +190,7 @@ struct HeldTable: Sendable {
 /// The number of each cell and the place of each active one: (B, g, g) to B·g·g + cells words. No gradient.
 struct NumberedCells: Operation {
     let cells: Int
-    /// Of each image, where all show as many.
+    /// Visible cells of each image, where all have as many.
     let visible: Int?
 
     var keeps: Kept { .nothing }

@@ -8,7 +8,7 @@ import Kernels
 /// Sources: arXiv 1502.03167; PyTorch's BatchNorm2d and SyncBatchNorm for names, momentum and the gradient: that of
 /// weight and bias is of the rank's own rows.
 public struct BatchNorm: Sendable {
-    /// What follows the norm.
+    /// The activation that follows the norm.
     public enum Activation: Sendable, Equatable {
         case none, relu, relu6
 

@@ -5,7 +5,7 @@ public import Kernels
 /// The weight has PyTorch's shape [outputs, …]; what follows the first extent is read as one row, so that a convolution
 /// whose stride is its kernel keeps its own shape on disk. Keeps its input.
 public struct Linear: Operation {
-    /// What is added to the product.
+    /// The vector that is added to the product.
     public enum Bias: Sendable {
         case none
         case full(Parameter)

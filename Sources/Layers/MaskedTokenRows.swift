@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// What masked token modelling does with a place of the patch grid, as the mask of a step says it.
+/// The part that a place of the patch grid plays in masked token modelling, as the mask of a step says it.
 public enum TokenMaskState {
     public static let visible: Float = 0
     /// Shown to the encoder as a mask token, to be predicted.

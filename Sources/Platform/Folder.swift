@@ -56,7 +56,7 @@ public struct Folder: Sendable, Equatable {
     }
 }
 
-/// What the system knows about a path.
+/// Facts that the system knows about a path.
 public struct FileStatus: Sendable, Equatable {
     public let bytes: Int
     public let isFolder: Bool

@@ -22,7 +22,7 @@ public final class OpenFolder: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
-    /// What a name inside a folder stands for. Links to files count as files.
+    /// The kind of entry that a name inside a folder stands for. Links to files count as files.
     public enum Kind: Equatable, Sendable {
         case file(bytes: Int)
         case folder

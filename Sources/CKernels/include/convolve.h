@@ -11,7 +11,7 @@
 /// Outside the map: 0 to a convolution, absent to a pooling.
 #define CK_OUTSIDE 0x7e000001
 
-/// What windows read: row r reads, for each tap t, `channels` floats at x + table[r·table_stride + t]·stride.
+/// Reads of windows: row r reads, for each tap t, `channels` floats at x + table[r·table_stride + t]·stride.
 typedef struct {
     const float *x;
     size_t stride;

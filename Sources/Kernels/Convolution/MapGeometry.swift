@@ -1,4 +1,4 @@
-/// What happens to one square map: up to `warps` affine maps, then a part of the result resized.
+/// Changes to one square map: up to `warps` affine maps, then a part of the result resized.
 public struct MapGeometry: Sendable, Equatable {
     /// A mirror, a rotation, two translations or shears along each axis.
     public static let warps = 6

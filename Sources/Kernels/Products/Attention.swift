@@ -94,7 +94,7 @@ public struct AttentionShape: Sendable {
     }
 }
 
-/// What both directions read: the projections and what is added to the logits.
+/// Inputs of both directions: the projections and what is added to the logits.
 struct AttentionInputs {
     let kernels: UnsafePointer<ck_table>
     let shape: AttentionShape

@@ -5,7 +5,7 @@ import CKernels
 public struct DropoutDraw: Sendable {
     /// Two words for each sample.
     let keys: Indices
-    /// Of the layer among those of the network.
+    /// Number of the layer among those of the network.
     let site: UInt32
     /// Share of 2^16 that is dropped.
     private let threshold: UInt32

@@ -10,7 +10,7 @@ public struct NoiseSites: Sendable {
         let parameter: UInt32
 
         /// - Parameters:
-        ///   - range: of the buffer.
+        ///   - range: part of the buffer.
         ///   - first: position of the slice's first element in the parameter.
         ///   - parameter: the parameter's number.
         public init(_ range: Range<Int>, first: Int = 0, parameter: UInt32) {

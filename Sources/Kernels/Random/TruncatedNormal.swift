@@ -2,7 +2,7 @@ import Glibc
 
 /// A normal distribution inside a range, by its inverse distribution function.
 public struct TruncatedNormal: Sendable, Equatable {
-    /// Of the whole distribution, before it is cut.
+    /// Mean and standard deviation of the whole distribution, before it is cut.
     public let centre, deviation: Double
     public let range: ClosedRange<Double>
 
@@ -25,6 +25,6 @@ public struct TruncatedNormal: Sendable, Equatable {
             / (share(below: range.upperBound) - share(below: range.lowerBound))
     }
 
-    /// Of the whole distribution.
+    /// The cumulative distribution before it is cut.
     private func share(below value: Double) -> Double { 0.5 * erfc((centre - value) / deviation / 2.0.squareRoot()) }
 }

@@ -5,8 +5,8 @@ public import Layers
 public protocol Encoder {
     /// The last feature map: `side` × `side` vectors over the image.
     var grid: FeatureGrid { get }
-    /// What each block gives for images (B, H, W, C), in order; the last one is the encoder's output, after its final
-    /// norm where there is one.
+    /// The output of each block for images (B, H, W, C), in order; the last one is the encoder's output, after its
+    /// final norm where there is one.
     func outputs(_ images: Tensor) -> [FeatureMap]
     /// Numbers of one place of the input: red, green and blue of a pixel; of a token its id, or its code vector.
     func inputChannels(_ image: ImageSpec) -> Int
@@ -16,8 +16,8 @@ public protocol Encoder {
     var headInit: Initializer { get }
     /// The name of such a head beside the encoder's parameters.
     var headName: String { get }
-    /// What begins with this belongs to the head, a norm before the linear map too: a classifier for other classes starts
-    /// it anew. The first part of the name.
+    /// First part of the names that belong to the head, a norm before the linear map too: a classifier for other
+    /// classes initializes them anew.
     var headPrefix: String { get }
     /// Declares the head in `scope`, that of the encoder.
     func head(_ scope: Scope, classes: Int) -> Linear
@@ -73,7 +73,7 @@ public protocol MaskedEncoder: Encoder {
     func features(_ images: Tensor, hiding mask: Tensor) -> Tensor
 }
 
-/// What an encoder is built for: start values and the parameters around the blocks differ.
+/// The use of an encoder: initialization and the parameters around the blocks differ.
 public enum EncoderUse: Sendable { case pretraining, classification }
 
 /// Features on the way through an encoder.
@@ -96,8 +96,8 @@ public struct FeatureMap {
 public protocol EncoderSettings: Sendable {
     /// Declares the parameters in `scope`.
     func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder
-    /// What an encoder that hands its weights on must have the same: recipe keys and their values. Shapes of tensors do
-    /// not tell all of it; the number of heads leaves no trace in them.
+    /// Recipe keys, and their values, that an encoder must share to take these weights. Shapes of tensors do not tell
+    /// all of it; the number of heads leaves no trace in them.
     var lineage: [String: String] { get }
 }
 

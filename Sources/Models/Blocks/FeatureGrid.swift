@@ -1,4 +1,4 @@
-/// What a decoder or a loss has to know of an encoder's output: a square grid of feature vectors over the image.
+/// The shape of an encoder's output for a decoder or a loss: a square grid of feature vectors over the image.
 public struct FeatureGrid: Sendable, Equatable {
     /// Features along a side.
     public let side: Int

@@ -9,7 +9,7 @@ public struct FeaturePlace: Sendable, Equatable {
     /// Vectors of an image; 1 for one vector per image.
     public let positions: Int
     public let channels: Int
-    /// Of the positions: those before the patches'.
+    /// Positions before those of the patches.
     public let leadingTokens: Int
     /// The positions are those of the whole image, in one piece.
     public let isWhole: Bool

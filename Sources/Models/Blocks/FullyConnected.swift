@@ -24,10 +24,10 @@ public struct FullyConnected: Encoder {
 
     public struct Settings: Sendable, Equatable {
         public var depth, width: Int
-        /// Of the first layer; nil: that of the others.
+        /// Width of the first layer; nil: that of the others.
         public var firstWidth: Int?
         public var start: Start
-        /// Of the start `normal`.
+        /// Standard deviation of the initialization `normal`.
         public var deviation: Double
         /// Reads the mean of the channels.
         public var isGrey: Bool
@@ -44,7 +44,7 @@ public struct FullyConnected: Encoder {
         /// Units of a hidden layer.
         func units(_ index: Int) -> Int { index == 0 ? firstWidth ?? width : width }
 
-        /// Of the weights of a layer.
+        /// Initializer of the weights of a layer.
         public func start(inputs: Int) -> Initializer {
             let n = Double(inputs)
             switch start {
@@ -95,7 +95,7 @@ public struct FullyConnected: Encoder {
         grid = FeatureGrid(side: 1, stride: stride, width: settings.units(settings.depth - 1))
     }
 
-    /// What each hidden layer gives for samples (B, 1, inputs): (B, 1, width).
+    /// The output of each hidden layer for samples (B, 1, inputs): (B, 1, width).
     public func layers(of samples: Tensor) -> [Tensor] {
         var x = samples
         return hidden.enumerated().map { index, layer in

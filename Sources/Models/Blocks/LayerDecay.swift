@@ -121,7 +121,7 @@ private struct NameParts {
 
 /// SparK's grouping of ResNet blocks: deep stages count several blocks as one layer.
 private struct ResNetLayers {
-    /// Of each stage: blocks that count as one layer, and the number of its first layer.
+    /// Blocks that count as one layer, and the number of the first layer, for each stage.
     private let stages: [(together: Int, first: Int)]
     /// The number of the last layer of the last stage; the head follows.
     let last: Int

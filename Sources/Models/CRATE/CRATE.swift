@@ -86,7 +86,7 @@ public struct CRATE: SubspaceEncoder {
 }
 
 extension [CRATELayer] {
-    /// What each layer gives when they run one after the other.
+    /// The values of each layer when they run one after the other.
     func outputs(_ tokens: Tensor) -> [CRATELayerValues] {
         var values: [CRATELayerValues] = []
         for (index, layer) in enumerated() {

@@ -8,7 +8,7 @@ import Layers
 public struct CRATEDecoder {
     /// The values on the way.
     public struct Decoding {
-        /// Of each layer: after its linear map and at its end, (B, N + 1, d).
+        /// Values of each layer: after its linear map and at its end, (B, N + 1, d).
         public let layers: [(linear: Tensor, output: Tensor)]
         /// After the last norm, (B, N + 1, d).
         public let normed: Tensor

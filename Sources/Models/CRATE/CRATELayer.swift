@@ -18,7 +18,7 @@ package enum LinearStart: Sendable {
             weight: weight, bias: bias ? .full(scope.parameter("bias", [outputs], isXavier ? .zeros : fanIn)) : .none)
     }
 
-    /// Of the square matrices of ISTA and of the decoder's layers.
+    /// Initializer of the square matrices of ISTA and of the decoder's layers.
     static func square(_ width: Int) -> Initializer { .uniform(bound: (6 / Double(width)).squareRoot()) }
 }
 
@@ -43,7 +43,7 @@ package struct SubspaceSelfAttention {
     }
 }
 
-/// What a layer of CRATE computes on its way, to be looked at.
+/// Values that a layer of CRATE computes on its way, to be looked at.
 public struct CRATELayerValues {
     /// The tokens in the subspaces, (B, T, h·k): what the coding rate is measured on.
     public let projected: Tensor

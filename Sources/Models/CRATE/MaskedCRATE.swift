@@ -14,7 +14,7 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
         public var step = 0.1
         /// λ of ISTA. The reference's code began with 5 and went on with 0.5; its weights do not say which they had.
         public var threshold = 0.5
-        /// What a classifier's head reads: the normed class token, or a norm of the mean over patches.
+        /// Input of a classifier's head: the normed class token, or a norm of the mean over patches.
         public var pooling = TokenPooling.classToken
 
         public init(_ sizes: CRATESizes, patch: Int) {
@@ -33,7 +33,7 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
     private let norm: LayerNorm?
     private let poolingNorm: LayerNorm?
 
-    /// Of the norms after the last layer.
+    /// Epsilon of the norms after the last layer.
     static let epsilon = 1e-6
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {

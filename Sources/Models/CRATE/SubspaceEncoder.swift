@@ -12,7 +12,7 @@ public protocol SubspaceEncoder: Encoder {
 public struct CRATEEncoding {
     /// Embedded patches before masking, (B, N, d).
     public let patches: Tensor
-    /// What the first layer reads, (B, N + 1, d); the class token comes first.
+    /// Input of the first layer, (B, N + 1, d); the class token comes first.
     public let tokens: Tensor
     public let layers: [CRATELayerValues]
     /// After the final norm if there is one, (B, N + 1, d).

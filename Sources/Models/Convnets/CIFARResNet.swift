@@ -52,7 +52,7 @@ public struct CIFARResNet: Encoder {
         return Convolution(scope, inputs, outputs, window, start: .uniform(bound: bound))
     }
 
-    /// What each stage gives.
+    /// The output of each stage.
     private func maps(_ images: Tensor) -> [GridRows] {
         let cells = ActiveCells(all: images.shape[0], in: images.graph)
         var x = stem.convolution(images, cells: cells).map { stem.norm($0, .relu) }

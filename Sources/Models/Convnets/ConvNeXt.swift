@@ -151,7 +151,7 @@ extension ConvNeXt.Settings: EncoderSettings {
         try ConvNeXt(scope, self, image: image, for: use)
     }
 
-    /// What a net that hands its weights on must have the same.
+    /// Settings that a net must share to take these weights.
     public var lineage: [String: String] {
         ["depths": "\(depths)", "widths": "\(widths)", "kernel": "\(kernel)"]
     }

@@ -146,7 +146,7 @@ extension Convnet {
         /// Image pixels along a side of one position of the last map.
         public var ratio: Int { ([stem] + stages).reduce(1) { $1.reduce($0) { $0 * $1.stride } } }
 
-        /// What keeps the lists from being a net: the list, the layer in it, and the reason.
+        /// The fault that keeps the lists from being a net: the list, the layer in it, and the reason.
         public var problem: (list: String, layer: Int, reason: String)? {
             if case .convolution(_, _, 1, _)? = stem.first {} else { return ("stem", 0, "a convolution comes first") }
             guard !stages.isEmpty else { return ("stages", 0, "at least one stage gives a map") }
@@ -211,6 +211,6 @@ extension Convnet.Settings: EncoderSettings {
         try Convnet(scope, self, image: image)
     }
 
-    /// What a net that hands its weights on must have the same.
+    /// Settings that a net must share to take these weights.
     public var lineage: [String: String] { ["stem": "\(stem)", "stages": "\(stages)"] }
 }

@@ -15,8 +15,8 @@ public struct Densify {
     }
 
     /// - Parameters:
-    ///   - widths: of the encoder's maps, the largest map first.
-    ///   - width: of the decoder's smallest map.
+    ///   - widths: channels of the encoder's maps, the largest map first.
+    ///   - width: channels of the decoder's smallest map.
     public init(_ scope: Scope, widths: [Int], norm: DensifyNorm, width: Int) {
         let sizes = Array(widths.reversed().enumerated())
         let norms: [(Tensor) -> Tensor] = sizes.map { index, channels in

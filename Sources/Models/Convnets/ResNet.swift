@@ -40,7 +40,7 @@ public struct ResNet: HierarchicalEncoder {
     public var widths: [Int] { settings.channels.map { $0 * settings.block.expansion } }
     public var densifyNorm: DensifyNorm { .batch }
 
-    /// What the first stage reads.
+    /// The input of the first stage.
     public func stem(_ images: Tensor, cells: ActiveCells) -> GridRows {
         let x = conv1(images, cells: cells).map { bn1($0, .relu) }
         return settings.stem == .pooled ? Pooling.max(x, .same(3, stride: 2)) : x

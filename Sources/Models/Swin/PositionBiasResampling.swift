@@ -15,7 +15,7 @@ public struct PositionBiasResampling: Sendable {
 
     /// - Parameters:
     ///   - source: offsets along an axis of the old table, odd.
-    ///   - target: of the new one.
+    ///   - target: side of the new table's window.
     public init(from source: Int, to target: Int) {
         precondition(source > 0 && target > 0 && source % 2 == 1 && target % 2 == 1, "offsets are symmetric about 0")
         let (steps, reach) = (source / 2, target / 2)

@@ -15,7 +15,7 @@ struct SwinBlock {
     private let mlp: MLP
     private let dropPath: DropPath
 
-    /// What a block gives.
+    /// Results of a block.
     struct Output {
         /// The result of the attention, (B·windows, window², C).
         let windows: Tensor

@@ -9,7 +9,7 @@ public struct SwinTransformer: MaskedEncoder {
     public struct Encoding {
         /// Patches before masking, (B, N, E).
         public let patches: Tensor
-        /// What the first block reads, (B, N, E).
+        /// Input of the first block, (B, N, E).
         public let tokens: Tensor
         public let stages: [Stage]
         /// After the final norm, (B, side², F).

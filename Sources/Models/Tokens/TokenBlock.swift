@@ -14,7 +14,7 @@ struct TokenBlock {
     private let dropout: Dropout
     private let residual = Residual()
 
-    /// Of all norms but those of the token head and of TokenAdapt.
+    /// Epsilon of all norms but those of the token head and of TokenAdapt.
     static let epsilon = 1e-6
 
     /// - Parameters:

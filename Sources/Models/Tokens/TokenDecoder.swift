@@ -8,7 +8,7 @@ public import Layers
 public struct TokenDecoder {
     public struct Settings: Sendable, Equatable {
         public let width, depth, heads: Int
-        /// Of attention, branches and hidden values, 0..<1.
+        /// Drop rate of attention, branches and hidden values, 0..<1.
         public let dropout: Double
 
         public init(width: Int, depth: Int, heads: Int, dropout: Double) {
@@ -24,7 +24,7 @@ public struct TokenDecoder {
     private let places: Range<Int>
 
     /// - Parameters:
-    ///   - grid: of the encoder.
+    ///   - grid: the encoder's grid.
     ///   - codes: the encoder's embedding, with which the head compares.
     public init(_ scope: Scope, _ settings: Settings, _ grid: FeatureGrid, codes: TokenEmbedding) {
         let tokens = grid.side * grid.side + 1
@@ -54,7 +54,7 @@ public struct TokenDecoder {
     /// (B, L·P², K), patch by patch and row by row inside one.
     /// - Parameters:
     ///   - latent: (B, 1 + kept, E).
-    ///   - mask: of `TokenMaskState`s, (B, …).
+    ///   - mask: a `TokenMaskState` for each token, (B, …).
     public func callAsFunction(_ latent: Tensor, mask: Tensor) -> Tensor {
         var x = positions(MaskedTokenRows(.putBack)(embedding(latent), mask: mask))
         for block in blocks { x = x.graph.block { block(x) } }

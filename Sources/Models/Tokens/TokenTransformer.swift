@@ -8,7 +8,7 @@ public import Layers
 public struct TokenTransformer: Encoder {
     public let settings: Settings
     public let grid: FeatureGrid
-    /// Of ids: what a token head compares with.
+    /// Embedding of ids, which a token head compares with.
     public let embedding: TokenEmbedding?
     private let use: EncoderUse
     private let classToken: ClassToken
@@ -57,9 +57,9 @@ public struct TokenTransformer: Encoder {
         }
     }
 
-    /// What the tokens that are not dropped become, (B, 1 + kept, E), after the final norm.
+    /// The encoded tokens that are not dropped, (B, 1 + kept, E), after the final norm.
     /// - Parameters:
-    ///   - mask: of `TokenMaskState`s, (B, side, side).
+    ///   - mask: a `TokenMaskState` for each token, (B, side, side).
     ///   - kept: tokens that are not dropped, in each sample.
     public func latent(_ ids: Tensor, hiding mask: Tensor, kept: Int) -> Tensor {
         guard let maskToken else { preconditionFailure("a classifier has no mask token") }

@@ -2,7 +2,7 @@ public import Autodiff
 import Kernels
 
 extension TokenTransformer {
-    /// What the encoder is shown.
+    /// Input of the encoder.
     public enum Input: String, CaseIterable, Sendable, Decodable {
         /// One id for each place: SeiT++.
         case ids

@@ -30,7 +30,7 @@ public struct TokenizerStack {
         norm(layers.reduce(x) { x, layer in x.graph.block { layer(x) } })
     }
 
-    /// What each layer gives; the last one is normed.
+    /// The output of each layer; the last one is normed.
     func outputs(_ x: Tensor) -> [Tensor] {
         var (x, outputs) = (x, [Tensor]())
         for layer in layers {

@@ -26,7 +26,7 @@ public struct VectorQuantizer {
         }
     }
 
-    /// What a step made of a batch.
+    /// Results of a step on a batch.
     public struct Output {
         /// The vectors that are compared with the codes, (B, N, D): unit ones where the cosine counts.
         public let vectors: Tensor

@@ -14,8 +14,8 @@ struct VisionBlock {
     private let dropPath: DropPath
 
     /// - Parameters:
-    ///   - index: of the block, 0 first; the maps that end a branch start smaller with depth.
-    ///   - side: of the token grid.
+    ///   - index: number of the block, 0 first; the maps that end a branch start smaller with depth.
+    ///   - side: side of the token grid.
     init(
         _ scope: Scope, _ settings: VisionTransformer.Settings, index: Int, side: Int, start: Initializer,
         dropRate: Double

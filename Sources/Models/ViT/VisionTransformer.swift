@@ -10,7 +10,7 @@ public struct VisionTransformer: MaskedEncoder {
     public struct Encoding {
         /// Patches before masking, (B, N, E).
         public let patches: Tensor
-        /// What the first block reads, (B, N + 1, E); the class token comes first.
+        /// Input of the first block, (B, N + 1, E); the class token comes first.
         public let tokens: Tensor
         /// The bias that all blocks share, (heads, N + 1, N + 1).
         public let sharedBias: Tensor?

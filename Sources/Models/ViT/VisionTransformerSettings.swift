@@ -28,7 +28,7 @@ extension VisionTransformer {
         }
     }
 
-    /// What the product of a block's attention adds to queries, keys and values.
+    /// The bias that a block's attention adds to queries, keys and values.
     public enum QKVBias: Sendable, Equatable {
         case none
         /// BEiT and SimMIM: `q_bias` and `v_bias`.
