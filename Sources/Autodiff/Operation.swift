@@ -12,7 +12,7 @@ public protocol Operation: Sendable {
     var keeps: Kept { get }
     /// True when the output may be dropped after its last forward use and computed again before backward reads it.
     var isCheap: Bool { get }
-    /// True when no gradient goes back from the output, such as from the number of the nearest code. Backward is not called.
+    /// True when no gradient goes back from the output, such as from a VQ lookup. Backward is not called.
     var stopsGradient: Bool { get }
     /// The kind of feature that a network shows by the output of this operation; nil: none.
     var featureKind: IntermediateFeature.Kind? { get }

@@ -27,7 +27,7 @@ public struct PlanReport: Sendable {
     public let gradientBytes: Int
     /// Sizes of the ranges that go over the network, in the order in which they become ready.
     public let bucketBytes: [Int]
-    /// Forward calls that backward runs again, and their multiply-adds times two, which `flops` leaves out.
+    /// Forward calls that backward runs again, and their multiply-adds times two, which `flops` does not count.
     public let recomputedOperations, recomputedFlops: Int
 }
 

@@ -24,7 +24,7 @@ public struct Workspace {
     public let pool: WorkerPool
     /// Norms take the statistics of the batch and move the running ones; else they take those.
     public let usesBatchStatistics: Bool
-    /// Values are left out at random.
+    /// Values are dropped at random.
     public let dropsOut: Bool
     /// Adds the floats over all ranks; given by the trainer, so that layers do not depend on Cluster.
     public let sumOverRanks: @Sendable (Floats) -> Void

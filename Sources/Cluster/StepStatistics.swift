@@ -20,7 +20,7 @@ public final class StepStatistics {
 
     public init(_ communicator: any Communicator) { self.communicator = communicator }
 
-    /// Collective, once a step. A loss that is not finite is counted and left out, so that the sum stays a number.
+    /// Collective, once a step. A loss that is not finite is counted and skipped, so that the sum stays a number.
     public func add(loss: Double, weight: Double, isFinite: Bool, mustStop: Bool) throws(ClusterError) -> Total {
         let isUsable = isFinite && loss.isFinite && weight.isFinite
         values[0] = isUsable ? loss : 0

@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// y = GELU(x + b), GELU(z) = z·Φ(z) with the exact error function; one pass over a product made without its bias.
+/// y = GELU(x + b), GELU(z) = z·Φ(z) with the exact error function; one pass over a product without its bias.
 /// (…, C) to (…, C). Keeps its input.
 public struct BiasGELU: Operation {
     private let bias: Parameter

@@ -6,8 +6,8 @@ public struct ClassToken: Operation {
     private let token: Parameter
 
     /// Declares `cls_token` [1, 1, C].
-    public init(_ scope: Scope, _ channels: Int, start: Initializer) {
-        token = scope.parameter("cls_token", [1, 1, channels], start)
+    public init(_ scope: Scope, _ channels: Int, init initializer: Initializer) {
+        token = scope.parameter("cls_token", [1, 1, channels], initializer)
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor { x.apply(self) }

@@ -24,8 +24,8 @@ public struct Linear: Operation {
     }
 
     /// Declares `weight` and, if wanted, a zero `bias` in `scope`.
-    public init(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool = true, start: Initializer) {
-        weight = scope.parameter("weight", [outputs, inputs], start)
+    public init(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool = true, init initializer: Initializer) {
+        weight = scope.parameter("weight", [outputs, inputs], initializer)
         self.bias = bias ? .full(scope.parameter("bias", [outputs], .zeros)) : .none
     }
 

@@ -9,15 +9,16 @@ public struct MLP {
     private let dropout: Dropout
 
     /// - Parameters:
-    ///   - start: of `fc1.weight`.
-    ///   - outputStart: of `fc2.weight`, which some models scale down with depth.
-    ///   - dropout: share of hidden values left out in training, 0..<1.
+    ///   - initializer: initializer of `fc1.weight`.
+    ///   - outputInit: initializer of `fc2.weight`, which some models scale down with depth.
+    ///   - dropout: share of hidden values dropped in training, 0..<1.
     public init(
-        _ scope: Scope, _ width: Int, hidden: Int, start: Initializer, outputStart: Initializer, dropout: Double = 0
+        _ scope: Scope, _ width: Int, hidden: Int, init initializer: Initializer, outputInit: Initializer,
+        dropout: Double = 0
     ) {
-        fc1 = Linear(weight: scope["fc1"].parameter("weight", [hidden, width], start), bias: .none)
+        fc1 = Linear(weight: scope["fc1"].parameter("weight", [hidden, width], initializer), bias: .none)
         activation = BiasGELU(scope["fc1"].parameter("bias", [hidden], .zeros))
-        fc2 = Linear(scope["fc2"], hidden, width, start: outputStart)
+        fc2 = Linear(scope["fc2"], hidden, width, init: outputInit)
         self.dropout = Dropout(dropout)
     }
 

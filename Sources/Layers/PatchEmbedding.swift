@@ -8,11 +8,12 @@ public struct PatchEmbedding {
     private let projection: Linear
 
     public init(
-        _ scope: Scope, channels: Int, patch: Int, width: Int, start: Initializer, biasInit: Initializer = .zeros
+        _ scope: Scope, channels: Int, patch: Int, width: Int, init initializer: Initializer,
+        biasInit: Initializer = .zeros
     ) {
         patchify = Patchify(patch: patch)
         projection = Linear(
-            weight: scope["proj"].parameter("weight", [width, channels, patch, patch], start),
+            weight: scope["proj"].parameter("weight", [width, channels, patch, patch], initializer),
             bias: .full(scope["proj"].parameter("bias", [width], biasInit)))
     }
 

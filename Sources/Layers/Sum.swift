@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// Σ x in Double, as a tensor (1): of a mask, the number of hidden patches. No gradient.
+/// Σ x in Double, as a tensor (1): of a mask, the number of masked patches. No gradient.
 public struct Sum: Operation {
     public init() {}
 

@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// Rows put back into maps: (B, h·w, C·p·p), a row in the order (c, i, j), to (B, h·p, w·p, C), h = w. The inverse of
+/// Maps restored from rows: (B, h·w, C·p·p), a row in the order (c, i, j), to (B, h·p, w·p, C), h = w. The inverse of
 /// `Patchify`. Keeps nothing.
 public struct Unpatchify: Operation {
     private let patch: Int

@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// The number of the nearest code for every row, as a float: (B, N, D) and codes (K, D) to (B, N). The highest cosine of
-/// unit rows, or the least distance; the lowest number on ties. No gradient.
+/// VQ lookup: the number of the closest code for every row, as a float: (B, N, D) and codes (K, D) to (B, N). The
+/// highest cosine of L2-normalized rows, or the smallest distance; the lowest number on ties. No gradient.
 public struct VQLookup: Operation {
     private let isDistance: Bool
 

@@ -6,8 +6,8 @@
 
 #pragma clang assume_nonnull begin
 
-/// Marks of a table: from here on an entry is no row. Hidden positions have the value 0.
-#define CK_HIDDEN 0x7e000000
+/// Marks of a table: from here on an entry is no row. Masked positions have the value 0.
+#define CK_MASKED 0x7e000000
 /// Outside the map: 0 to a convolution, absent to a pooling.
 #define CK_OUTSIDE 0x7e000001
 

@@ -6,7 +6,7 @@ public struct MapGeometry: Sendable, Equatable {
     public static let floats = 4 + warps * MapWarp.floats
 
     public var crop: MapCrop
-    /// In their order; those that move nothing may be left out.
+    /// Affine maps in their order, without those that move nothing.
     public private(set) var warps: [MapWarp]
 
     public init(_ crop: MapCrop, warps: [MapWarp]) {

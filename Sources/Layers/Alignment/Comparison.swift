@@ -1,5 +1,5 @@
-public import Autodiff
-public import Kernels
+import Autodiff
+import Kernels
 
 /// How the features of a batch become the rows that are compared. Source: arXiv 2410.20035 and its code.
 public enum Comparison: Sendable {

@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// The weight of `MaskedPixelLoss`: C · (hidden pixels + 1e-5), where a pixel counts once for all its channels.
-/// m: (B, …) cells, 1 = hidden; out: (1). Keeps nothing; a mask gets no gradient.
+/// The weight of `MaskedPixelLoss`: C · (masked pixels + 1e-5), where a pixel counts once for all its channels.
+/// m: (B, …) cells, 1 = masked; out: (1). Keeps nothing; a mask gets no gradient.
 public struct MaskedPixelCount: Operation {
     private let channels: Int
     private let pixelsPerCell: Int

@@ -1,9 +1,9 @@
 public import Autodiff
 public import Kernels
 
-/// Sum over hidden pixels of |x − y|: Σ |x − y|·m, to be divided by `MaskedPixelCount`.
+/// Sum over masked pixels of |x − y|: Σ |x − y|·m, to be divided by `MaskedPixelCount`.
 /// x, y: (B, g·g, C·σ·σ), a row is the σ×σ block under one feature in the order (c, i, j); m: (B, k·g, k·g) cells of
-/// σ/k pixels, 1 = hidden; out: (1). The gradient at |0| is 0. Keeps inputs.
+/// σ/k pixels, 1 = masked; out: (1). The gradient at |0| is 0. Keeps inputs.
 /// Source: arXiv 2111.09886, code microsoft/SimMIM.
 public struct MaskedPixelLoss: Operation {
     private let channels: Int

@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// Σ over hidden patches of the mean squared error of their pixels: Σ_r m_r · Σ_c (x − t)² / P.
-/// x, t: (B, N, P); m: one number per patch, 1 = hidden; out: (1). Keeps inputs; targets get no
+/// Σ over masked patches of the mean squared error of their pixels: Σ_r m_r · Σ_c (x − t)² / P.
+/// x, t: (B, N, P); m: one number per patch, 1 = masked; out: (1). Keeps inputs; targets get no
 /// gradient.
 /// Source: code facebookresearch/mae; there the sum is divided by Σ m.
 public struct MaskedSquaredError: Operation {

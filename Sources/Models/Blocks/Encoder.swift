@@ -12,7 +12,7 @@ public protocol Encoder {
     func inputChannels(_ image: ImageSpec) -> Int
     /// One vector per image, (B, F): what the head of a classifier reads.
     func pooled(_ images: Tensor) -> Tensor
-    /// Start of the weight of such a head.
+    /// Initializer of the weight of such a head.
     var headInit: Initializer { get }
     /// The name of such a head beside the encoder's parameters.
     var headName: String { get }
@@ -21,23 +21,23 @@ public protocol Encoder {
     var headPrefix: String { get }
     /// Declares the head in `scope`, that of the encoder.
     func head(_ scope: Scope, classes: Int) -> Linear
-    /// The layer of each parameter, for layer-wise rates.
+    /// The layer of each parameter, for layer-wise learning-rate decay.
     var layers: LayerDecay { get }
-    /// Which parameters decay. The published recipes differ between the phases.
-    func decay(for use: EncoderUse) -> DecayRule
+    /// Which parameters have weight decay. The published recipes differ between the phases.
+    func weightDecay(for use: EncoderUse) -> DecayRule
     /// Weights of such an encoder of another phase, resolution or window, turned into this one's: names inside the
     /// encoder as keys. What needs no change stays as it is; what has no place here may stay too.
     func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights]
     /// Tokens before those of the patches.
     var leadingTokens: Int { get }
-    /// Whether the raw output of a linear map or a convolution is among those that the tap preset `reference` takes.
-    func isReferenceTap(_ layer: String) -> Bool
+    /// Whether the raw output of a linear map or a convolution is among the features that the preset `reference` takes.
+    func isReferenceFeature(_ layer: String) -> Bool
 }
 
 extension Encoder {
     public var leadingTokens: Int { 0 }
 
-    public func isReferenceTap(_ layer: String) -> Bool { true }
+    public func isReferenceFeature(_ layer: String) -> Bool { true }
 
     public var headName: String { "head" }
 
@@ -46,7 +46,7 @@ extension Encoder {
     public func inputChannels(_ image: ImageSpec) -> Int { image.channels }
 
     public func head(_ scope: Scope, classes: Int) -> Linear {
-        Linear(scope[headName], grid.width, classes, start: headInit)
+        Linear(scope[headName], grid.width, classes, init: headInit)
     }
 
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] { stored }
@@ -64,13 +64,13 @@ public struct StoredWeights: Sendable, Equatable {
     }
 }
 
-/// An encoder that puts a learned vector in the place of hidden patches and keeps the whole grid, as SimMIM wants it.
+/// An encoder that puts a learned vector in the place of masked patches and keeps the whole grid, as SimMIM wants it.
 public protocol MaskedEncoder: Encoder {
     /// Side of a patch in pixels: of one element of the mask.
     var patch: Int { get }
     /// The last features, (B, side·side, F), row-major.
-    /// - Parameter mask: (B, H/p, W/p), 1 = hidden.
-    func features(_ images: Tensor, hiding mask: Tensor) -> Tensor
+    /// - Parameter mask: (B, H/p, W/p), 1 = masked.
+    func features(_ images: Tensor, mask: Tensor) -> Tensor
 }
 
 /// The use of an encoder: initialization and the parameters around the blocks differ.

@@ -49,9 +49,9 @@ public struct FullyConnected: Encoder {
             let n = Double(inputs)
             switch start {
             case .zeros: return .zeros
-            case .normal: return .normal(deviation: deviation)
-            case .he: return .normal(deviation: (2 / n).squareRoot())
-            case .walk: return .normal(deviation: (2 / n).squareRoot() * exp(1.2 / (max(n, 6) - 2.4)))
+            case .normal: return .normal(std: deviation)
+            case .he: return .normal(std: (2 / n).squareRoot())
+            case .walk: return .normal(std: (2 / n).squareRoot() * exp(1.2 / (max(n, 6) - 2.4)))
             case .uniform: return .uniform(bound: 1 / n.squareRoot())
             }
         }
@@ -128,7 +128,7 @@ public struct FullyConnected: Encoder {
         }
     }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .everything }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
 extension FullyConnected.Settings: EncoderSettings {

@@ -5,14 +5,14 @@ public import Layers
 /// A convnet that computes active cells only and gives a map at each of its strides, each half the side of the one
 /// before: what SparK needs. Over dense feature maps it is the ordinary convnet.
 ///
-/// An own convnet is one file: a recipe with the layers listed under `kind: convnet`, or, where lists do not do, Swift with
-/// its layers, `maps` and a section for recipes; `ResNet` is an example. Layers that mix all positions of an image
+/// An own convnet is one file: a recipe with the layers listed under `kind: convnet`, or, where lists do not do, Swift
+/// with its layers, `maps` and a section for recipes; `ResNet` is an example. Layers that mix all positions of an image
 /// (squeeze-and-excitation, group and instance norm, global pooling inside the net) have no sparse form here: recipes
 /// are refused, and Swift has none to call.
 public protocol HierarchicalEncoder: Encoder {
     /// Channels of the maps, the largest map first. The last one is `grid`'s, whose stride is the side of a mask cell.
     var widths: [Int] { get }
-    /// The norm on each map before it is filled up.
+    /// The norm on each map before it becomes dense.
     var densifyNorm: DensifyNorm { get }
     /// The maps of images (B, H, W, C), the largest first.
     func maps(_ images: Tensor, cells: ActiveCells) -> [GridRows]

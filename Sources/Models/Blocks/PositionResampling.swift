@@ -1,7 +1,7 @@
 import Glibc
 
-/// Position vectors of a square grid made to fit another one: separable bicubic interpolation with a = −0.75, half-pixel
-/// centres and clamped edges, no smoothing. The row of the class token, which comes first, is copied.
+/// Position vectors of a square grid resampled for another one: separable bicubic interpolation with a = −0.75,
+/// half-pixel centres and clamped edges, no smoothing. The row of the class token, which comes first, is copied.
 public struct PositionResampling: Sendable {
     /// Source rows per target row, and the same for columns.
     private let steps: (row: Double, column: Double)

@@ -4,7 +4,7 @@ public import Autodiff
 public protocol SubspaceEncoder: Encoder {
     var sizes: CRATESizes { get }
     var patches: PatchGrid { get }
-    /// Runs the layers over images (B, H, W, C), nothing hidden.
+    /// Runs the layers over images (B, H, W, C), nothing masked.
     func encode(_ images: Tensor) -> CRATEEncoding
 }
 

@@ -46,10 +46,10 @@ public struct CIFARResNet: Encoder {
         grid = FeatureGrid(side: image.side / Self.ratio, stride: Self.ratio, width: width)
     }
 
-    /// PyTorch's own start: uniform in ±1/√inputs.
+    /// PyTorch's own initialization: uniform in ±1/√inputs.
     static func convolution(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ window: Window) -> Convolution {
         let bound = 1 / Double(inputs * window.taps).squareRoot()
-        return Convolution(scope, inputs, outputs, window, start: .uniform(bound: bound))
+        return Convolution(scope, inputs, outputs, window, init: .uniform(bound: bound))
     }
 
     /// The output of each stage.
@@ -96,7 +96,7 @@ public struct CIFARResNet: Encoder {
         }
     }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .everything }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
 extension CIFARResNet.Kind: EncoderSettings {

@@ -3,7 +3,8 @@ import Kernels
 public import Layers
 
 /// A convnet of one's own, listed layer by layer in a recipe: a stem, then stages that each halve the side and give a
-/// map. Parameters are named by position, `stem.0.weight`, `stages.1.3.bias`, as PyTorch's nested Sequential names them.
+/// map. Parameters are named by position, `stem.0.weight`, `stages.1.3.bias`, as PyTorch's nested Sequential names
+/// them.
 public struct Convnet: HierarchicalEncoder {
     public let settings: Settings
     public let grid: FeatureGrid
@@ -30,7 +31,7 @@ public struct Convnet: HierarchicalEncoder {
         }
         first = Convolution(
             scope["stem"][0], image.channels, channels, window, bias: hasBias,
-            start: ResNet.start(window.kernel, channels))
+            init: ResNet.initializer(window.kernel, channels))
         var width = channels
         stem = Self.steps(settings.stem, from: 1, scope["stem"], width: &width)
         var widths: [Int] = []
@@ -53,7 +54,7 @@ public struct Convnet: HierarchicalEncoder {
                     .convolution(
                         Convolution(
                             scope[index], width, channels, window, groups: groups, bias: hasBias,
-                            start: ResNet.start(window.kernel, channels / groups))))
+                            init: ResNet.initializer(window.kernel, channels / groups))))
                 width = channels
             case .batchNorm:
                 let norm = BatchNorm(scope[index], width)
@@ -110,7 +111,7 @@ public struct Convnet: HierarchicalEncoder {
     /// The stem 0, each stage one more, the head last.
     public var layers: LayerDecay { .stages(settings.stages.count) }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .sparK }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .sparK }
 }
 
 extension Convnet {

@@ -2,8 +2,8 @@ public import Autodiff
 import Kernels
 public import Layers
 
-/// dense feature maps for SparK's decoder from the active rows of an encoder: norm, a learned vector at every hidden position, a
-/// convolution to the decoder's width. Names follow keyu-tian/SparK: `densify_norms.i`, `mask_tokens.i`,
+/// Dense feature maps for SparK's decoder from the active rows of an encoder: norm, a learned vector at every masked
+/// position, a convolution to the decoder's width. Names follow keyu-tian/SparK: `densify_norms.i`, `mask_tokens.i`,
 /// `densify_projs.i`, i = 0 the smallest map.
 public struct Densify {
     private let scales: [Scale]
@@ -33,16 +33,16 @@ public struct Densify {
         let projections: [Convolution?] = sizes.map { index, channels in
             if index == 0 && channels == width { return nil }
             let kernel = index == 0 ? 1 : 3
-            // PyTorch's own start of a convolution.
-            let start = Initializer.uniform(bound: 1 / Double(channels * kernel * kernel).squareRoot())
+            // PyTorch's own initialization of a convolution.
+            let initializer = Initializer.uniform(bound: 1 / Double(channels * kernel * kernel).squareRoot())
             return Convolution(
-                scope["densify_projs"][index], channels, width >> index, .same(kernel), bias: true, start: start,
-                biasInit: start)
+                scope["densify_projs"][index], channels, width >> index, .same(kernel), bias: true, init: initializer,
+                biasInit: initializer)
         }
         scales = sizes.map { index, channels in
-            // Cut at one deviation: the reference passes the deviation as the bound.
-            let start = Initializer.truncatedNormal(deviation: 0.02, cut: 0.02)
-            let token = scope["mask_tokens"].parameter("\(index)", [1, channels, 1, 1], start)
+            // Cut at one standard deviation: the reference passes it as the bound.
+            let initializer = Initializer.truncatedNormal(std: 0.02, cut: 0.02)
+            let token = scope["mask_tokens"].parameter("\(index)", [1, channels, 1, 1], initializer)
             return Scale(norm: norms[index], token: token, projection: projections[index])
         }
     }
@@ -52,7 +52,7 @@ public struct Densify {
     public func callAsFunction(_ maps: [GridRows]) -> [GridRows] {
         zip(scales, maps.reversed()).map { scale, map in
             let normed = map.map(scale.norm)
-            if normed.cells.hidden == nil { return scale.projection?(normed) ?? normed }
+            if normed.cells.mask == nil { return scale.projection?(normed) ?? normed }
             return scale.projection?(normed, filling: scale.token) ?? Densification.fill(normed, with: scale.token)
         }
     }

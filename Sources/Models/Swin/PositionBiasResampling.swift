@@ -46,7 +46,7 @@ public struct PositionBiasResampling: Sendable {
     }
 
     /// Tables that a model makes anew and that no file decides.
-    static func isRebuilt(_ name: String) -> Bool {
+    static func isDerived(_ name: String) -> Bool {
         ["relative_position_index", "relative_coords_table", "attn_mask"].contains { name.hasSuffix($0) }
     }
 }
@@ -54,7 +54,7 @@ public struct PositionBiasResampling: Sendable {
 extension [String: StoredWeights] {
     /// Stretches the table of this name to side² offsets. One of another number of heads stays as it is, to fail where
     /// shapes are compared.
-    /// - Parameter others: rows at the end that stand for no offset and are copied.
+    /// - Parameter others: rows at the end that have no offset and are copied.
     mutating func resampleBiases(_ name: String, side: Int, heads: Int, others: Int) {
         guard let table = self[name], table.shape.count == 2, table.shape[1] == heads else { return }
         let offsets = table.shape[0] - others

@@ -48,7 +48,7 @@ extension VisionTransformer {
         /// Width of the hidden layer over the width of a token.
         public var mlpRatio = 4.0
         public var qkvBias = QKVBias.queryAndValue
-        /// Start of the layer scales γ; nil = no layer scale.
+        /// Initial value of LayerScale, γ; nil = no LayerScale.
         public var layerScale: Double? = 0.1
         public var usesAbsolutePositions = false
         /// A relative position bias of each block's own.
