@@ -33,25 +33,20 @@ public struct DecayRule: Sendable, Equatable {
     public static let mae = DecayRule(excludesVectors: true, excludesBiases: false, names: ["pos_embed", "cls_token"])
     /// SeiT supervised: DeiT's list.
     public static let seiT = DecayRule(excludesVectors: true, excludesBiases: true, names: ["pos_embed", "cls_token"])
-    /// SimMIM finetuning of a ViT; its class declares no keywords, so position bias tables have weight decay.
+    /// SimMIM with a ViT; its class declares no keywords, so position bias tables have weight decay.
     public static let simMIMViT = DecayRule(
         excludesVectors: true, excludesBiases: true, names: ["pos_embed", "cls_token"])
     /// SimMIM with a Swin; only pretraining has the mask token.
     public static let simMIMSwin = DecayRule(
         excludesVectors: true, excludesBiases: true, names: ["absolute_pos_embed", "mask_token"],
         keywords: ["relative_position_bias_table"])
-    /// SimMIM pretraining of a ViT: its mask token has weight decay.
-    public static let simMIMViTPretraining = simMIMViT.inside("encoder.")
-    /// SimMIM pretraining of a Swin: its mask token has no weight decay.
-    public static let simMIMSwinPretraining = simMIMSwin.inside("encoder.")
 
-    /// The rule of a model that holds this rule's model under `prefix`.
-    /// - Parameter fixingKeywords: the reference puts the prefix before keywords too, where it matches no real name, so
-    ///   that position bias tables have weight decay in pretraining. Kept unless this is true.
-    public func inside(_ prefix: String, fixingKeywords: Bool = false) -> DecayRule {
+    /// The rule of a model that holds this rule's model under `prefix`. SimMIM's code puts the prefix before keywords
+    /// too, where it matches no real name: position bias tables have weight decay in pretraining.
+    public func inside(_ prefix: String) -> DecayRule {
         DecayRule(
             excludesVectors: excludesVectors, excludesBiases: excludesBiases, names: names.map { prefix + $0 },
-            keywords: fixingKeywords ? keywords : keywords.map { prefix + $0 })
+            keywords: keywords.map { prefix + $0 })
     }
 
     private func occurs(_ part: String, in name: String) -> Bool {
