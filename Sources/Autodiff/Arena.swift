@@ -50,6 +50,6 @@ struct Arena {
         }
     }
 
-    /// What the blocks would need if none shared memory.
+    /// Floats that the blocks would need if none shared memory.
     var unsharedFloats: Int { blocks.reduce(0) { $0 + $1.floats } }
 }

@@ -51,9 +51,9 @@ public final class Graph {
     }
 
     /// A stochastic-depth site for `samples` samples; the trainer writes its factors.
-    public func dropPath(rate: Double, samples: Int) -> Tensor {
+    public func dropPath(dropRate: Double, samples: Int) -> Tensor {
         let factors = input("dropPath.\(dropPaths.count)", [samples])
-        dropPaths.append(DropPathInput(factors: factors, rate: rate))
+        dropPaths.append(DropPathInput(factors: factors, dropRate: dropRate))
         return factors
     }
 
@@ -104,8 +104,8 @@ public final class Graph {
         return output
     }
 
-    /// Calls `see` with every tap that `body` records, as soon as it stands: what `see` records then lies right behind
-    /// it, so that its part of backward lies right before that of the tap.
+    /// Calls `see` with every feature that `body` records, as soon as it is recorded: what `see` records then lies
+    /// right behind it, so that its part of backward lies right before that of the feature.
     public func watching<Result, Failure>(
         _ see: @escaping (IntermediateFeature) -> Void, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -115,7 +115,7 @@ public final class Graph {
         return try body()
     }
 
-    func show(_ tap: IntermediateFeature) { watcher?(tap) }
+    func show(_ feature: IntermediateFeature) { watcher?(feature) }
 
     func declare(_ parameter: Parameter) -> Parameter {
         if let earlier = declared[parameter.name] {

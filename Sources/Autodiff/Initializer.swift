@@ -1,17 +1,17 @@
 import Glibc
 import Kernels
 
-/// How a parameter's values begin. Draws are keyed by (seed, parameter name), so they depend neither on the
+/// The initialization of a parameter. Draws are keyed by (seed, parameter name), so they depend neither on the
 /// order of declaration nor on the number of ranks or threads.
 public indirect enum Initializer: Sendable, Equatable {
     case zeros
     case ones
     case constant(Float)
-    case normal(deviation: Double)
+    case normal(std: Double)
     /// Uniform in -bound...bound.
     case uniform(bound: Double)
     /// Normal, cut at ±`cut` (absolute) by the inverse distribution function, not by clamping.
-    case truncatedNormal(deviation: Double, cut: Double)
+    case truncatedNormal(std: Double, cut: Double)
     case scaled(Initializer, by: Double)
     /// These numbers.
     case table([Float])
@@ -23,11 +23,11 @@ public indirect enum Initializer: Sendable, Equatable {
         if case .table(let values) = self { return floats.copy(from: values) }
         let key = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         pool.split(floats.count, grain: Self.chunk, (self, floats, key, seed)) { work, range in
-            let (law, floats, key, seed) = work
+            let (initializer, floats, key, seed) = work
             let chunk = UInt32(range.lowerBound / Self.chunk)
             var random = RandomStream(seed: seed, purpose: .initialize, epoch: chunk, sample: key)
             let target = floats[range]
-            for index in 0..<target.count { target[index] = Float(law.draw(&random)) }
+            for index in 0..<target.count { target[index] = Float(initializer.draw(&random)) }
         }
     }
 
@@ -36,11 +36,11 @@ public indirect enum Initializer: Sendable, Equatable {
         case .zeros: 0
         case .ones: 1
         case .constant(let value): Double(value)
-        case .normal(let deviation): deviation * normalQuantile(openUniform(&random))
+        case .normal(let std): std * normalQuantile(openUniform(&random))
         case .uniform(let bound): random.uniform(-bound...bound)
-        case .truncatedNormal(let deviation, let cut):
-            deviation * normalQuantile(truncatedUniform(&random, cut: cut / deviation))
-        case .scaled(let law, let factor): law.draw(&random) * factor
+        case .truncatedNormal(let std, let cut):
+            std * normalQuantile(truncatedUniform(&random, cut: cut / std))
+        case .scaled(let initializer, let factor): initializer.draw(&random) * factor
         case .table: preconditionFailure("a table is copied, not drawn")
         }
     }

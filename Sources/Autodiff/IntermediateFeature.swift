@@ -4,7 +4,7 @@ public struct IntermediateFeature {
         /// The raw output of a linear map or a convolution, under its own name, such as `layer2.0.conv1`.
         case layer
         case norm
-        /// What a block gives, after its residual sum where it has one.
+        /// The output of a block, after its residual sum where it has one.
         case block
         case stage
         /// One vector for each image.

@@ -8,13 +8,13 @@ public protocol Operation: Sendable {
     var buffers: [RegisteredBuffer] { get }
     /// Tables of indices, bound at each step.
     var indices: [IndexInput] { get }
-    /// What backward reads besides `saved`, the parameters and the output gradient.
+    /// The values that backward reads besides `saved`, the parameters and the output gradient.
     var keeps: Kept { get }
     /// True when the output may be dropped after its last forward use and computed again before backward reads it.
     var isCheap: Bool { get }
-    /// True when no gradient goes back from the output, such as from the number of the nearest code. Backward is not called.
+    /// True when no gradient goes back from the output, such as from a VQ lookup. Backward is not called.
     var stopsGradient: Bool { get }
-    /// What a network shows of itself by the output of this operation; nil: nothing.
+    /// The kind of feature that a network shows by the output of this operation; nil: none.
     var featureKind: IntermediateFeature.Kind? { get }
     /// The input whose gradient is the output gradient itself, as on a residual stream. Backward leaves it alone.
     var passesGradientTo: Int? { get }

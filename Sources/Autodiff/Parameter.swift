@@ -4,7 +4,7 @@ public import Kernels
 public struct Parameter: Sendable, Equatable {
     public let name: String
     public let shape: Shape
-    public let start: Initializer
+    public let initializer: Initializer
     /// A fixed table: it is stored as the others are, and no gradient reaches it.
     public let isFixed: Bool
 }

@@ -39,14 +39,14 @@ public final class ParameterStore {
         for buffer in graph.buffers {
             if buffer.isConstant { continue }
             let floats = Floats(zeros: buffer.shape.count)
-            if case .floats(let start) = buffer.content {
-                start.fill(floats, name: buffer.name, seed: seed, pool: pool)
+            if case .floats(let initializer) = buffer.content {
+                initializer.fill(floats, name: buffer.name, seed: seed, pool: pool)
             }
             bufferValues[buffer.name] = floats
         }
         self.bufferValues = bufferValues
         for slot in layout.slots {
-            slot.parameter.start.fill(values[slot.range], name: slot.parameter.name, seed: seed, pool: pool)
+            slot.parameter.initializer.fill(values[slot.range], name: slot.parameter.name, seed: seed, pool: pool)
         }
     }
 

@@ -1,6 +1,6 @@
 public import Kernels
 
-/// A graph made ready to run: memory placed, calls ordered. A step through it allocates nothing.
+/// A graph ready to run: memory placed, calls ordered. A step through it allocates nothing.
 public final class Plan {
     private struct Call {
         let operation: any Operation
@@ -128,7 +128,7 @@ public final class Plan {
         return floats
     }
 
-    /// Time per operation since the plan was made, when `PlanOptions.measuresTime`.
+    /// Time per operation since the plan was built, when `PlanOptions.measuresTime`.
     public var timings: [OperationTiming] { times }
 
     private func run(_ call: Call) {
@@ -164,14 +164,14 @@ public final class Plan {
 public struct PlanOptions: Sendable {
     /// Outputs of cheap operations are computed again in backward instead of being kept.
     public var recomputesCheap = true
-    /// Of the blocks of a graph only what leaves them is kept; backward computes the rest again, block by block.
+    /// Keeps only what leaves a block of the graph; backward computes the rest again, block by block.
     public var recomputesBlocks = false
     /// A bucket is sent as soon as it is ready; 25 MB is about as fast as one message and leaves room to overlap.
     public var bucketBytes = 25 << 20
     public var measuresTime = false
     /// A plan that runs forward only takes the statistics of its batch, as in training, and moves the running ones.
     public var usesBatchStatistics = false
-    /// False: a plan that takes the statistics of its batch leaves nothing out at random.
+    /// False: a plan that takes the statistics of its batch drops nothing at random.
     public var dropsOut = true
     /// Memory of another plan that never runs at the same time; what that one has computed is lost. Nil: its own.
     public var arena: Floats?

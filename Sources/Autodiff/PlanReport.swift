@@ -1,6 +1,6 @@
 public import Kernels
 
-/// What a plan will do, for people: a row per operation and the totals.
+/// A plan in figures, for people: a row per operation and the totals.
 public struct PlanReport: Sendable {
     public struct Row: Sendable {
         /// Scope path, such as `blocks.3.attn.qkv`.
@@ -21,18 +21,18 @@ public struct PlanReport: Sendable {
     public let flops: Int
     /// Memory for values, gradients of values and scratch.
     public let arenaBytes: Int
-    /// What the same blocks would take if none shared memory.
+    /// Bytes that the same blocks would take if none shared memory.
     public let unsharedBytes: Int
     public let parameterBytes: Int
     public let gradientBytes: Int
     /// Sizes of the ranges that go over the network, in the order in which they become ready.
     public let bucketBytes: [Int]
-    /// Forward calls that backward runs again, and their multiply-adds times two, which `flops` leaves out.
+    /// Forward calls that backward runs again, and their multiply-adds times two, which `flops` does not count.
     public let recomputedOperations, recomputedFlops: Int
 }
 
 extension PlanReport {
-    /// What a plan of `graph` over a fresh store would do. Takes none of the memory that it counts.
+    /// The report of a plan of `graph` over a fresh store. Takes none of the memory that it counts.
     /// - Parameter loss: nil for one that runs forward only.
     public init(
         _ graph: Graph, minimising loss: Tensor?, keeping wanted: [Tensor] = [], options: PlanOptions = PlanOptions(),

@@ -1,7 +1,7 @@
 public import Kernels
 
 /// A name prefix handed down while a model is built. Its path is the reference's state-dict name, so one expression
-/// gives a parameter its name, shape, start value and load address.
+/// gives a parameter its name, shape, initializer and load address.
 public struct Scope {
     public let graph: Graph
     public let path: String
@@ -9,14 +9,14 @@ public struct Scope {
     public subscript(_ part: String) -> Scope { Scope(graph: graph, path: join(part)) }
     public subscript(_ index: Int) -> Scope { self[String(index)] }
 
-    public func parameter(_ name: String, _ shape: Shape, _ start: Initializer) -> Parameter {
-        graph.declare(Parameter(name: join(name), shape: shape, start: start, isFixed: false))
+    public func parameter(_ name: String, _ shape: Shape, _ initializer: Initializer) -> Parameter {
+        graph.declare(Parameter(name: join(name), shape: shape, initializer: initializer, isFixed: false))
     }
 
     /// A table that is not trained but belongs to the state dict's parameters, such as sines and cosines of positions.
     public func fixed(_ name: String, _ shape: Shape, _ values: [Float]) -> Parameter {
         precondition(values.count == shape.count, "values of another shape")
-        return graph.declare(Parameter(name: join(name), shape: shape, start: .table(values), isFixed: true))
+        return graph.declare(Parameter(name: join(name), shape: shape, initializer: .table(values), isFixed: true))
     }
 
     /// A constant integer table, such as a relative position index.
@@ -30,8 +30,8 @@ public struct Scope {
     }
 
     /// Numbers that training moves without a gradient, such as running statistics.
-    public func buffer(_ name: String, _ shape: Shape, _ start: Initializer) -> RegisteredBuffer {
-        graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .floats(start)))
+    public func buffer(_ name: String, _ shape: Shape, _ initializer: Initializer) -> RegisteredBuffer {
+        graph.declare(RegisteredBuffer(name: join(name), shape: shape, content: .floats(initializer)))
     }
 
     /// A number of the state dict that training counts up from 0.

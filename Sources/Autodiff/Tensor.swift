@@ -19,17 +19,18 @@ public struct IndexInput: Sendable {
     let id: Int
 }
 
-/// The keep factors of one stochastic-depth site: 0 or 1/(1 - rate) per sample, written by the trainer at each step.
+/// The keep factors of one stochastic-depth site: 0 or 1/(1 - drop rate) per sample, written by the trainer at each
+/// step.
 public struct DropPathInput {
     public let factors: Tensor
     /// Probability of dropping a sample's branch, 0..<1.
-    public let rate: Double
+    public let dropRate: Double
 }
 
 /// One dropout layer of a network.
 public struct DropoutSite: Sendable {
     public let keys: IndexInput
-    /// Told apart from other sites by it.
+    /// Number that tells the site from others.
     public let number: UInt32
 }
 

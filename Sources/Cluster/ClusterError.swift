@@ -1,4 +1,4 @@
-/// What can go wrong between ranks. Each text has place, found, expected and a hint.
+/// A failure between ranks. Each text has place, found, expected and a hint.
 public enum ClusterError: Error, Sendable, Equatable, CustomStringConvertible {
     /// An MPI call failed on `rank`; `bucket` is the gradient bucket under way.
     case call(String, rank: Int, host: String, bucket: Int?, reason: String)

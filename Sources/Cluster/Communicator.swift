@@ -1,4 +1,5 @@
 public import Kernels
+import Platform
 
 public typealias Doubles = Buffer<Double>
 
@@ -14,9 +15,9 @@ public protocol Communicator: AnyObject, Sendable {
     var localSize: Int { get }
     /// Machine names, one per rank.
     var hosts: [String] { get }
-    /// What the ranks of this node know of each other.
+    /// Facts that the ranks of this node know of each other.
     var node: Node { get }
-    /// What the log should say about how this group works: what was done instead of the usual.
+    /// Remarks for the log about how this group works: what was done instead of the usual.
     var remarks: [String] { get }
 
     /// Replaces the values by their sum over all ranks. Fastest on memory from `allocate`.
@@ -55,4 +56,28 @@ extension Communicator {
         try broadcast(bytes)
         return String(decoding: bytes.array, as: UTF8.self)
     }
+}
+
+/// One process alone: every sum is already complete, and MPI is never called.
+public final class SingleProcess: Communicator {
+    public let rank = 0
+    public let size = 1
+    public let localRank = 0
+    public let localSize = 1
+    public let hosts: [String]
+    public let remarks: [String] = []
+    public let node = Node(heartbeats: [Heartbeat(at: Buffer(zeros: Heartbeat.words))], memory: nil, news: nil)
+
+    public init() { hosts = [ProcessIdentity.hostName] }
+
+    public func sum(_ floats: Floats) {}
+    public func sum(_ doubles: Doubles) {}
+    public func maximum(_ doubles: Doubles) {}
+    public func broadcast(_ bytes: Bytes) {}
+    public func gather(_ text: String) -> [String] { [text] }
+    public func barrier() {}
+    public func allocate(_ count: Int) -> Floats { Floats(zeros: count) }
+    public func duplicate() -> any Communicator { SingleProcess() }
+    public func finish() {}
+    public func abort(code: Int32) -> Never { exitAtOnce(code) }
 }

@@ -1,4 +1,4 @@
-/// What a launcher tells a process through the environment.
+/// Facts that a launcher tells a process through the environment.
 public struct LaunchEnvironment: Sendable, Equatable {
     /// Ranks of the job and the variable that says so; nil when the launcher does not say.
     let announced: (ranks: Int, variable: String)?

@@ -21,8 +21,8 @@ import Platform
     private let windows: Windows
     private let control: Control?
     private let notes = Monitor<[String]>([])
-    /// What the tree between nodes receives into; grows to the largest sum and then stays.
-    private var spare = Bytes(zeros: 4096)
+    /// Memory that the tree between nodes receives into; grows to the largest sum and then stays.
+    private var received = Bytes(zeros: 4096)
 
     public var remarks: [String] { notes.update { $0 } }
 
@@ -158,8 +158,8 @@ import Platform
         unsafe MPI_Comm_size(members, &count)
         let largest = 1 << 27
         let room = min(largest, values.count) * MemoryLayout<Element>.stride
-        if spare.count < room { spare = Bytes(zeros: room) }
-        let scratch = spare.viewed(as: Element.self)
+        if received.count < room { received = Bytes(zeros: room) }
+        let scratch = received.viewed(as: Element.self)
         for start in stride(from: 0, to: values.count, by: largest) {
             let part = values[start..<min(values.count, start + largest)]
             let other = scratch[0..<part.count]

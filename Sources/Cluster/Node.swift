@@ -1,7 +1,7 @@
 import Kernels
 import Platform
 
-/// What the ranks of one node share: their signs of life and, under MPI, memory.
+/// Shared state of the ranks of one node: their signs of life and, under MPI, memory.
 public struct Node: Sendable {
     /// One per local rank.
     let heartbeats: [Heartbeat]
@@ -18,7 +18,7 @@ public struct Node: Sendable {
     }
 }
 
-/// What one rank tells about itself. Each word is written by one process and read by others, whole and aligned;
+/// Words that one rank tells about itself. Each is written by one process and read by others, whole and aligned;
 /// a reader may see it a moment late, never torn.
 struct Heartbeat: Sendable {
     static let words = 8

@@ -1,7 +1,7 @@
 import Kernels
 public import Platform
 
-/// What a rank is doing; part of the message when it stalls.
+/// The present work of a rank; part of the message when it stalls.
 public enum Phase: UInt64, Sendable, CaseIterable {
     case starting, reading, forward, backward, exchange, update, checkpoint, evaluation, finishing
 }
@@ -118,7 +118,7 @@ private final class Patrol: @unchecked Sendable {
 
     private var local: [Heartbeat] { communicator.node.heartbeats }
 
-    /// What is wrong, in words; nil while the job goes on.
+    /// The trouble found, in words; nil while the job goes on.
     private func trouble(_ now: UInt64) -> String? {
         let gone = local.indices.filter { $0 != communicator.localRank && communicator.node.isGone(localRank: $0) }
         if !gone.isEmpty {

@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// Feature vectors at the positions of square maps: at all of them, row-major, or at those of the active cells only, cell
-/// by cell.
+/// Feature vectors at the positions of square maps: at all of them, row-major, or at those of the active cells only,
+/// cell by cell.
 public struct GridRows {
     /// (B, n, C); (n, C) where images show different numbers of cells.
     public let rows: Tensor
@@ -38,8 +38,8 @@ public final class ActiveCells {
     /// Active cells of the batch.
     public let count: Int
     let graph: Graph
-    /// (B, g, g), 1 = hidden; nil where all positions are active.
-    public let hidden: Tensor?
+    /// (B, g, g), 1 = masked; nil where all positions are active.
+    public let mask: Tensor?
     private let isEven: Bool
     private let numbers: Tensor?
     private var tables: [Key: WindowSource] = [:]
@@ -53,35 +53,35 @@ public final class ActiveCells {
     /// Every position of every image.
     public init(all batch: Int, in graph: Graph) {
         (self.batch, self.graph) = (batch, graph)
-        (grid, count, isEven, hidden, numbers) = (1, batch, true, nil, nil)
+        (grid, count, isEven, mask, numbers) = (1, batch, true, nil, nil)
     }
 
     /// The cells where the mask (B, g, g) is 0.
     /// - Parameters:
-    ///   - visible: of each image.
-    public convenience init(hidden: Tensor, visible: Int) {
-        self.init(hidden: hidden, total: hidden.shape[0] * visible, isEven: true)
+    ///   - visible: visible cells of each image.
+    public convenience init(mask: Tensor, visible: Int) {
+        self.init(mask: mask, total: mask.shape[0] * visible, isEven: true)
     }
 
     /// - Parameters:
     ///   - total: cells with a 0 in the whole batch.
     ///   - isEven: every image shows as many.
-    public init(hidden: Tensor, total: Int, isEven: Bool) {
-        precondition(hidden.shape.rank == 3 && hidden.shape[1] == hidden.shape[2], "a mask is (batch, grid, grid)")
-        precondition(total > 0 && (!isEven || total % hidden.shape[0] == 0), "some cells are shown")
-        (batch, grid, count) = (hidden.shape[0], hidden.shape[1], total)
-        (self.hidden, self.isEven, graph) = (hidden, isEven, hidden.graph)
-        numbers = hidden.apply(
-            NumberedCells(cells: total, visible: isEven ? total / hidden.shape[0] : nil))
+    public init(mask: Tensor, total: Int, isEven: Bool) {
+        precondition(mask.shape.rank == 3 && mask.shape[1] == mask.shape[2], "a mask is (batch, grid, grid)")
+        precondition(total > 0 && (!isEven || total % mask.shape[0] == 0), "some cells are shown")
+        (batch, grid, count) = (mask.shape[0], mask.shape[1], total)
+        (self.mask, self.isEven, graph) = (mask, isEven, mask.graph)
+        numbers = mask.apply(
+            NumberedCells(cells: total, visible: isEven ? total / mask.shape[0] : nil))
     }
 
     /// Every position of the same batch; one object, so that layers share its tables.
     public var whole: ActiveCells {
-        if hidden == nil { return self }
+        if mask == nil { return self }
         if let all { return all }
-        let made = ActiveCells(all: batch, in: graph)
-        all = made
-        return made
+        let whole = ActiveCells(all: batch, in: graph)
+        all = whole
+        return whole
     }
 
     /// The shape of rows over the active positions of maps of `side`.
@@ -133,19 +133,19 @@ public final class ActiveCells {
 
     private func table(_ key: Key, _ kind: () -> WindowTableOperation.Kind) -> WindowSource {
         if let found = tables[key] { return found }
-        let made: WindowSource
+        let source: WindowSource
         if let numbers {
             let operation = WindowTableOperation(kind: kind(), grid: grid, batch: batch, cells: count)
-            made = WindowSource(
+            source = WindowSource(
                 fixed: nil, taps: operation.taps, rows: operation.rows, sources: operation.sources,
                 tensor: numbers.apply(operation))
         } else {
             let fixed = fixedTable(kind())
-            made = WindowSource(
+            source = WindowSource(
                 fixed: fixed, taps: fixed.taps, rows: fixed.rows, sources: fixed.sources, tensor: nil)
         }
-        tables[key] = made
-        return made
+        tables[key] = source
+        return source
     }
 
     /// A table over as many whole images as give a few thousand rows; it repeats over the batch.
@@ -168,7 +168,7 @@ struct WindowSource {
     let taps, rows, sources: Int
     let tensor: Tensor?
 
-    /// What an operation keeps of it.
+    /// The table as an operation keeps it.
     func held(by input: Int) -> HeldTable {
         HeldTable(fixed: fixed, taps: taps, rows: rows, sources: sources, input: input)
     }
@@ -190,7 +190,7 @@ struct HeldTable: Sendable {
 /// The number of each cell and the place of each active one: (B, g, g) to B·g·g + cells words. No gradient.
 struct NumberedCells: Operation {
     let cells: Int
-    /// Of each image, where all show as many.
+    /// Visible cells of each image, where all have as many.
     let visible: Int?
 
     var keeps: Kept { .nothing }
@@ -198,7 +198,7 @@ struct NumberedCells: Operation {
 
     func forward(_ at: Workspace) {
         CellNumbers(at.output, batch: at.shapes[0][0], grid: at.shapes[0][1]).number(
-            hidden: at.inputs[0], visible: visible)
+            mask: at.inputs[0], visible: visible)
     }
 
     func backward(_ at: Workspace) {}

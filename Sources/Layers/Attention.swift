@@ -4,12 +4,12 @@ public import Kernels
 /// softmax(scale·q·kᵀ + bias)·v for every head, on the product qkv = [q | k | v], each head-major.
 /// (B, T, 3·h·d) to (B, T, h·d); the optional second input is a bias (h, T, T) added to the logits, and a constant mask
 /// (windows, T, T) is added too, sample b taking the one of b mod windows.
-/// Keeps inputs and output; the probabilities are made again in backward.
+/// Keeps inputs and output; the probabilities are recomputed in backward.
 public struct Attention: Operation {
     private let heads: Int
     private let scale: Float?
     private let mask: Floats?
-    private var dropout: (rate: Double, site: DropoutSite)?
+    private var dropout: (dropRate: Double, site: DropoutSite)?
 
     /// - Parameter scale: factor of q·kᵀ; without it 1/√(head width).
     public init(heads: Int, scale: Double? = nil, mask: Floats? = nil) {
@@ -22,11 +22,11 @@ public struct Attention: Operation {
         if let bias { qkv.apply(self, bias) } else { qkv.apply(self) }
     }
 
-    /// Leaves out a share `dropout` of the probabilities in training, 0..<1.
-    public func callAsFunction(_ qkv: Tensor, dropout rate: Double) -> Tensor {
-        guard rate > 0 else { return self(qkv) }
+    /// Drops a share `dropout` of the probabilities in training, 0..<1.
+    public func callAsFunction(_ qkv: Tensor, dropout dropRate: Double) -> Tensor {
+        guard dropRate > 0 else { return self(qkv) }
         var attention = self
-        attention.dropout = (rate, qkv.graph.dropout(samples: qkv.shape[0]))
+        attention.dropout = (dropRate, qkv.graph.dropout(samples: qkv.shape[0]))
         return qkv.apply(attention)
     }
 
@@ -83,7 +83,7 @@ public struct Attention: Operation {
 
     private func draw(_ at: Workspace) -> DropoutDraw? {
         guard let dropout, at.dropsOut else { return nil }
-        return DropoutDraw(rate: dropout.rate, site: dropout.site.number, keys: at.indices[0])
+        return DropoutDraw(dropRate: dropout.dropRate, site: dropout.site.number, keys: at.indices[0])
     }
 
     private func masks(_ form: AttentionShape) -> Int { (mask?.count ?? 0) / (form.tokens * form.tokens) }

@@ -8,7 +8,7 @@ import Kernels
 /// Sources: arXiv 1502.03167; PyTorch's BatchNorm2d and SyncBatchNorm for names, momentum and the gradient: that of
 /// weight and bias is of the rank's own rows.
 public struct BatchNorm: Sendable {
-    /// What follows the norm.
+    /// The activation that follows the norm.
     public enum Activation: Sendable, Equatable {
         case none, relu, relu6
 
@@ -25,8 +25,8 @@ public struct BatchNorm: Sendable {
     private let runningMean, runningVariance, batches: RegisteredBuffer
 
     /// Declares `weight`, `bias`, `running_mean`, `running_var` and `num_batches_tracked`.
-    public init(_ scope: Scope, _ channels: Int, start: Initializer = .ones) {
-        weight = scope.parameter("weight", [channels], start)
+    public init(_ scope: Scope, _ channels: Int, init initializer: Initializer = .ones) {
+        weight = scope.parameter("weight", [channels], initializer)
         bias = scope.parameter("bias", [channels], .zeros)
         runningMean = scope.buffer("running_mean", [channels], .zeros)
         runningVariance = scope.buffer("running_var", [channels], .ones)
@@ -79,8 +79,8 @@ struct BatchNormOperation: Operation {
         return shapes[0]
     }
 
-    /// Saved: mean, 1/σ and the number of rows on all ranks. Scratch: sums in Double, then [sums | rows], then the scale
-    /// and what the mean loses in a float.
+    /// Saved: mean, 1/σ and the number of rows on all ranks. Scratch: sums in Double, then [sums | rows], then the
+    /// scale and what the mean loses in a float.
     func extra(for shapes: [Shape]) -> Extra {
         let scratch = sumsScratch(shapes[0]) + 4 * channels + 1
         return Extra(saved: 2 * channels + 1, scratch: scratch, backwardScratch: scratch)

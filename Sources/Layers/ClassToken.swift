@@ -6,8 +6,8 @@ public struct ClassToken: Operation {
     private let token: Parameter
 
     /// Declares `cls_token` [1, 1, C].
-    public init(_ scope: Scope, _ channels: Int, start: Initializer) {
-        token = scope.parameter("cls_token", [1, 1, channels], start)
+    public init(_ scope: Scope, _ channels: Int, init initializer: Initializer) {
+        token = scope.parameter("cls_token", [1, 1, channels], initializer)
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor { x.apply(self) }
@@ -51,6 +51,62 @@ public struct ClassToken: Operation {
         for sample in 0..<B {
             let start = sample * (T + 1) * C
             dToken.take(at.outputGradient[start..<start + C], adding: at.addsToParameters[0] || sample > 0)
+        }
+    }
+}
+
+/// The tokens of every sample that lie in one range: (B, T, C) to (B, range, C). Keeps nothing.
+/// Drops a class token (1 ..< T) or reads it out (0 ..< 1).
+public struct TokenRange: Operation {
+    private let range: Range<Int>
+
+    public init(_ range: Range<Int>) { self.range = range }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor { x.apply(self) }
+
+    public var keeps: Kept { .nothing }
+
+    public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
+        guard shapes[0].rank == 3, range.upperBound <= shapes[0][1] else {
+            throw ShapeError("input \(shapes[0]) has no tokens \(range)")
+        }
+        return [shapes[0][0], range.count, shapes[0][2]]
+    }
+
+    public func forward(_ at: Workspace) {
+        let (B, T, C) = at.shapes[0].three
+        at.pool.split(B, grain: 1, (at.inputs[0], at.output, T * C, range.lowerBound * C, range.count * C)) {
+            arguments, samples in
+            let (x, y, whole, skipped, taken) = arguments
+            for sample in samples {
+                let start = sample * whole + skipped
+                y[sample * taken..<(sample + 1) * taken].copy(from: x[start..<start + taken])
+            }
+        }
+    }
+
+    public func backward(_ at: Workspace) {
+        guard let dx = at.inputGradients[0] else { return }
+        let (B, T, C) = at.shapes[0].three
+        at.pool.split(B, grain: 1, (dx, at.outputGradient, T * C, range.lowerBound * C, range.count * C, at.adds[0])) {
+            arguments, samples in
+            let (dx, dy, whole, skipped, taken, adds) = arguments
+            for sample in samples {
+                if !adds { dx[sample * whole..<(sample + 1) * whole].fill(0) }
+                let start = sample * whole + skipped
+                dx[start..<start + taken].take(dy[sample * taken..<(sample + 1) * taken], adding: adds)
+            }
+        }
+    }
+}
+
+extension Buffer<Float> {
+    /// Stores `other` here, or adds it to what is here. On the caller's thread: for a chunk of a split.
+    func take(_ other: Floats, adding: Bool) {
+        if adding {
+            for index in 0..<count { self[index] += other[index] }
+        } else {
+            copy(from: other)
         }
     }
 }

@@ -2,7 +2,7 @@ public import Autodiff
 import Kernels
 
 /// A square convolution over all positions of a map or over the active ones: weight [out, in/groups, k, k], optional
-/// bias [out], PyTorch's names. Taps on hidden or outside positions count as 0, and only active outputs are computed.
+/// bias [out], PyTorch's names. Taps on masked or outside positions count as 0, and only active outputs are computed.
 public struct Convolution {
     private let weight: Parameter
     private let bias: Parameter?
@@ -11,10 +11,10 @@ public struct Convolution {
 
     public init(
         _ scope: Scope, _ inputs: Int, _ outputs: Int, _ window: Window, groups: Int = 1, bias: Bool = false,
-        start: Initializer, biasInit: Initializer = .zeros
+        init initializer: Initializer, biasInit: Initializer = .zeros
     ) {
         precondition(inputs % groups == 0 && outputs % groups == 0, "\(groups) groups of equal size")
-        weight = scope.parameter("weight", [outputs, inputs / groups, window.kernel, window.kernel], start)
+        weight = scope.parameter("weight", [outputs, inputs / groups, window.kernel, window.kernel], initializer)
         self.bias = bias ? scope.parameter("bias", [outputs], biasInit) : nil
         self.window = window
         self.groups = groups
@@ -44,20 +44,20 @@ public struct Convolution {
         return x.cells.graph.apply(operation, to: [x.rows] + products.tensors(reads, readers))
     }
 
-    /// The same over dense feature maps from active rows: one learned vector stands at every hidden position.
+    /// The same over dense feature maps from active rows: one learned vector stands at every masked position.
     /// - Parameter token: as many values as x has channels.
     public func callAsFunction(_ x: GridRows, filling token: Parameter) -> GridRows {
-        precondition(groups == 1, "groups of a filled map")
+        precondition(groups == 1, "groups of a dense map")
         return DensifiedConvolution.apply(x, weight: weight, bias: bias, window: window, filling: token)
     }
 
-    /// The first convolution of a network, over images (B, H, W, C), H = W: hidden cells count as 0. Images get no
+    /// The first convolution of a network, over images (B, H, W, C), H = W: masked cells count as 0. Images get no
     /// gradient.
     public func callAsFunction(_ images: Tensor, cells: ActiveCells) -> GridRows {
         let side = images.shape[1]
         let padded = images.graph.apply(
-            PaddedImages(padding: window.padding, isMasked: cells.hidden != nil),
-            to: [images, cells.hidden].compactMap(\.self))
+            PaddedImages(padding: window.padding, isMasked: cells.mask != nil),
+            to: [images, cells.mask].compactMap(\.self))
         let lines = cells.imageLines(window, side: side)
         let operation = ImageConvolution(
             weight: weight, bias: bias, window: window, tile: side / window.stride / cells.grid,
@@ -73,10 +73,10 @@ public struct TransposedConvolution {
     private let window: Window
 
     public init(
-        _ scope: Scope, _ inputs: Int, _ outputs: Int, _ window: Window, start: Initializer,
+        _ scope: Scope, _ inputs: Int, _ outputs: Int, _ window: Window, init initializer: Initializer,
         biasInit: Initializer = .zeros
     ) {
-        weight = scope.parameter("weight", [inputs, outputs, window.kernel, window.kernel], start)
+        weight = scope.parameter("weight", [inputs, outputs, window.kernel, window.kernel], initializer)
         bias = scope.parameter("bias", [outputs], biasInit)
         self.window = window
     }

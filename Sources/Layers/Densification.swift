@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// dense feature maps from active rows: one learned vector stands at every hidden position. (B, n, C) to (B, side², C).
+/// Dense feature maps from active rows: one learned vector stands at every masked position. (B, n, C) to (B, side², C).
 /// Inputs: x, the row of each position, the position of each row. Keeps the tables. Source: SparK's densify.
 public struct Densification: Operation {
     private let token: Parameter
@@ -11,7 +11,7 @@ public struct Densification: Operation {
     /// - Parameter token: as many values as x has channels.
     public static func fill(_ x: GridRows, with token: Parameter) -> GridRows {
         let cells = x.cells
-        guard cells.hidden != nil else { preconditionFailure("a dense feature map has no hidden position") }
+        guard cells.mask != nil else { preconditionFailure("a dense feature map has no masked position") }
         let (places, positions) = (cells.places(side: x.side), cells.around(Window(1), side: x.side))
         let operation = Densification(
             token: token, places: places.held(by: 1), positions: positions.held(by: 2),

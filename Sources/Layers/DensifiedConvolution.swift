@@ -1,9 +1,9 @@
 import Autodiff
 import Kernels
 
-/// A convolution over dense feature maps in which one learned vector stands at every hidden position, from active rows:
-/// (B, n, C) to (B, side², D), stride 1. The filled map never exists: products with the weight of each tap are taken once
-/// for each active row and once for the vector, and each position adds up those that its taps meet.
+/// A convolution over dense feature maps in which one learned vector stands at every masked position, from active rows:
+/// (B, n, C) to (B, side², D), stride 1. The dense map never exists: products with the weight of each tap are taken
+/// once for each active row and once for the vector, and each position adds up those that its taps meet.
 /// Inputs: x, the row at each position, the positions around each row. Keeps its inputs.
 struct DensifiedConvolution: Operation {
     private let weight, token: Parameter
@@ -23,8 +23,8 @@ struct DensifiedConvolution: Operation {
         _ x: GridRows, weight: Parameter, bias: Parameter?, window: Window, filling token: Parameter
     ) -> GridRows {
         let cells = x.cells
-        guard cells.hidden != nil, let whole = cells.whole.reads(window, side: x.side).fixed else {
-            preconditionFailure("a dense feature map has no hidden position")
+        guard cells.mask != nil, let whole = cells.whole.reads(window, side: x.side).fixed else {
+            preconditionFailure("a dense feature map has no masked position")
         }
         let (places, around) = (cells.places(side: x.side), cells.around(window, side: x.side))
         let operation = DensifiedConvolution(
@@ -86,13 +86,13 @@ struct DensifiedConvolution: Operation {
                 + max(
                     gather.scratch, WorkerPool.convolutionGradientScratch(gather, rows: shapes[0].rows),
                     WorkerPool.convolutionGradientScratch(gatherToken, rows: 1),
-                    WorkerPool.hiddenSumsScratch(rows: shape.rows, taps: taps, outputs: outputs),
+                    WorkerPool.maskedSumsScratch(rows: shape.rows, taps: taps, outputs: outputs),
                     WorkerPool.columnSumScratch(rows: shape.rows, channels: outputs)))
     }
 
     func flops(for shapes: [Shape]) -> Int { 2 * shapes[0].rows * weight.shape.count }
 
-    private func map(_ at: Workspace) -> FilledWindows { FilledWindows(whole, places: places.table(at).entries) }
+    private func map(_ at: Workspace) -> DensifiedWindows { DensifiedWindows(whole, places: places.table(at).entries) }
 
     func forward(_ at: Workspace) {
         let size = taps * outputs
@@ -119,7 +119,7 @@ struct DensifiedConvolution: Operation {
                 dy, stride: outputs, windows: around.table(at), gather, weight: at.values[0], bias: nil, into: dx,
                 adding: at.adds[0], scratch: work)
         }
-        at.pool.hiddenSums(dy, map(at), into: fill, scratch: work)
+        at.pool.maskedSums(dy, map(at), into: fill, scratch: work)
         if let dw = at.gradients[0] {
             at.pool.convolutionGradient(
                 dy, stride: outputs, windows: around.table(at), gather, dy: at.inputs[0], into: dw,

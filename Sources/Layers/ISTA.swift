@@ -19,8 +19,8 @@ public struct ISTA: Operation {
     /// - Parameters:
     ///   - step: η, the step size.
     ///   - threshold: λ, the weight of the ℓ1 norm; η·λ is subtracted from every entry.
-    public init(_ scope: Scope, _ channels: Int, step: Double, threshold: Double, start: Initializer) {
-        weight = scope.parameter("weight", [channels, channels], start)
+    public init(_ scope: Scope, _ channels: Int, step: Double, threshold: Double, init initializer: Initializer) {
+        weight = scope.parameter("weight", [channels, channels], initializer)
         self.step = Float(step)
         self.threshold = Float(threshold)
     }

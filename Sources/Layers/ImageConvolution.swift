@@ -1,7 +1,7 @@
 import Autodiff
 import Kernels
 
-/// Images (B, H, W, C) with a border of zeros, the pixels of hidden cells 0: (B, H + 2p, W + 2p, C). No gradient.
+/// Images (B, H, W, C) with a border of zeros, the pixels of masked cells 0: (B, H + 2p, W + 2p, C). No gradient.
 struct PaddedImages: Operation {
     let padding: Int
     let isMasked: Bool
@@ -18,7 +18,7 @@ struct PaddedImages: Operation {
 
     func forward(_ at: Workspace) {
         at.pool.padImages(
-            at.inputs[0], hidden: isMasked ? at.inputs[1] : nil, grid: isMasked ? at.shapes[1][1] : 1,
+            at.inputs[0], mask: isMasked ? at.inputs[1] : nil, grid: isMasked ? at.shapes[1][1] : 1,
             side: at.shapes[0][1], channels: at.shapes[0][3], padding: padding, into: at.output)
     }
 

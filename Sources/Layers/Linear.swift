@@ -5,7 +5,7 @@ public import Kernels
 /// The weight has PyTorch's shape [outputs, …]; what follows the first extent is read as one row, so that a convolution
 /// whose stride is its kernel keeps its own shape on disk. Keeps its input.
 public struct Linear: Operation {
-    /// What is added to the product.
+    /// The vector that is added to the product.
     public enum Bias: Sendable {
         case none
         case full(Parameter)
@@ -24,8 +24,8 @@ public struct Linear: Operation {
     }
 
     /// Declares `weight` and, if wanted, a zero `bias` in `scope`.
-    public init(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool = true, start: Initializer) {
-        weight = scope.parameter("weight", [outputs, inputs], start)
+    public init(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool = true, init initializer: Initializer) {
+        weight = scope.parameter("weight", [outputs, inputs], initializer)
         self.bias = bias ? .full(scope.parameter("bias", [outputs], .zeros)) : .none
     }
 

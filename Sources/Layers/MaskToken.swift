@@ -8,8 +8,8 @@ public struct MaskToken: Operation {
 
     /// Declares the token [1, 1, C].
     /// - Parameter name: the reference's.
-    public init(_ scope: Scope, name: String = "mask_token", _ channels: Int, start: Initializer) {
-        token = scope.parameter(name, [1, 1, channels], start)
+    public init(_ scope: Scope, name: String = "mask_token", _ channels: Int, init initializer: Initializer) {
+        token = scope.parameter(name, [1, 1, channels], initializer)
     }
 
     public func callAsFunction(_ x: Tensor, mask: Tensor) -> Tensor { x.apply(self, mask) }

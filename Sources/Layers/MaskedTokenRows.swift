@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// What masked token modelling does with a place of the patch grid, as the mask of a step says it.
+/// The part that a place of the patch grid plays in masked token modelling, as the mask of a step says it.
 public enum TokenMaskState {
     public static let visible: Float = 0
     /// Shown to the encoder as a mask token, to be predicted.
@@ -14,10 +14,10 @@ public enum TokenMaskState {
 /// Saves the table of rows as integers.
 public struct MaskedTokenRows: Operation {
     public enum Move: Sendable {
-        /// (B, 1 + L, C) to (B, 1 + kept, C): dropped tokens are left out, the others keep their order.
+        /// (B, 1 + L, C) to (B, 1 + kept, C): without the dropped tokens; the others keep their order.
         case leaveOut(kept: Int)
-        /// (B, 1 + kept, C) to (B, 1 + L, C): every visible token at its place, a copy of the class token at every masked
-        /// one, dropped or not.
+        /// (B, 1 + kept, C) to (B, 1 + L, C): every visible token at its place, a copy of the class token at every
+        /// masked one, dropped or not.
         case putBack
     }
 
@@ -96,9 +96,9 @@ public struct MaskedTokenRows: Operation {
             table[sample * rows] = Int32(sample * T)
             var next = 1
             for place in 0..<rows - 1 {
-                let fate = at.inputs[1][sample * (rows - 1) + place]
-                table[sample * rows + 1 + place] = Int32(sample * T + (fate == TokenMaskState.visible ? next : 0))
-                if fate != TokenMaskState.dropped { next += 1 }
+                let state = at.inputs[1][sample * (rows - 1) + place]
+                table[sample * rows + 1 + place] = Int32(sample * T + (state == TokenMaskState.visible ? next : 0))
+                if state != TokenMaskState.dropped { next += 1 }
             }
         }
     }

@@ -2,7 +2,7 @@ public import Autodiff
 public import Kernels
 
 /// Mean over those tokens of every sample that lie in a range, (B, T, C) to (B, C). Keeps nothing.
-/// Leaves out a class token (1 ..< T) or reads it alone (0 ..< 1).
+/// Drops a class token (1 ..< T) or reads it alone (0 ..< 1).
 public struct MeanPooling: Operation {
     private let tokens: Range<Int>
 

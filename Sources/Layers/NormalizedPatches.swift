@@ -22,8 +22,8 @@ public struct NormalizedPatches: Operation {
             let (x, y, P) = arguments
             for row in rows {
                 let (from, to) = (x[row * P..<(row + 1) * P], y[row * P..<(row + 1) * P])
-                let (mean, deviation) = from.patchStatistics
-                for index in 0..<P { to[index] = Float((Double(from[index]) - mean) / deviation) }
+                let (mean, std) = from.patchStatistics
+                for index in 0..<P { to[index] = Float((Double(from[index]) - mean) / std) }
             }
         }
     }
@@ -33,7 +33,7 @@ public struct NormalizedPatches: Operation {
 
 extension Buffer<Float> {
     /// Mean and √(variance + 1e-6) of the pixels of a patch, in Double.
-    var patchStatistics: (mean: Double, deviation: Double) {
+    var patchStatistics: (mean: Double, std: Double) {
         var sum = 0.0
         for index in 0..<count { sum += Double(self[index]) }
         let mean = sum / Double(count)

@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// A transposed convolution whose stride is its kernel: every token becomes a patch, (B, N, E) to (B, N, C·p·p) in the order
-/// (c, i, j). weight: [E, C, p, p], bias: [C], as PyTorch's ConvTranspose2d has them. Keeps its input.
+/// A transposed convolution whose stride is its kernel: every token becomes a patch, (B, N, E) to (B, N, C·p·p) in the
+/// order (c, i, j). weight: [E, C, p, p], bias: [C], as PyTorch's ConvTranspose2d has them. Keeps its input.
 public struct PatchDeconvolution: Operation {
     private let weight, bias: Parameter
     private var inputs: Int { weight.shape[0] }
@@ -11,9 +11,9 @@ public struct PatchDeconvolution: Operation {
 
     /// Declares `weight` and `bias` in `scope`.
     public init(
-        _ scope: Scope, _ inputs: Int, channels: Int, patch: Int, start: Initializer, biasInit: Initializer
+        _ scope: Scope, _ inputs: Int, channels: Int, patch: Int, init initializer: Initializer, biasInit: Initializer
     ) {
-        weight = scope.parameter("weight", [inputs, channels, patch, patch], start)
+        weight = scope.parameter("weight", [inputs, channels, patch, patch], initializer)
         bias = scope.parameter("bias", [channels], biasInit)
     }
 

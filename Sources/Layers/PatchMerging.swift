@@ -8,9 +8,9 @@ public struct PatchMerging {
     private let norm: LayerNorm
     private let reduction: Linear
 
-    public init(_ scope: Scope, side: Int, channels: Int, epsilon: Double, start: Initializer) {
+    public init(_ scope: Scope, side: Int, channels: Int, epsilon: Double, init initializer: Initializer) {
         joining = NeighbourJoining(side: side)
-        reduction = Linear(scope["reduction"], 4 * channels, 2 * channels, bias: false, start: start)
+        reduction = Linear(scope["reduction"], 4 * channels, 2 * channels, bias: false, init: initializer)
         norm = LayerNorm(scope["norm"], 4 * channels, epsilon: epsilon)
     }
 

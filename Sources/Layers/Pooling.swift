@@ -1,7 +1,7 @@
 import Autodiff
 import Kernels
 
-/// Pooling over windows, (B, n, C) to (B, m, C). What reads a hidden position reads 0, what reads outside the map
+/// Pooling over windows, (B, n, C) to (B, m, C). What reads a masked position reads 0, what reads outside the map
 /// reads nothing. Source: code keyu-tian/SparK, whose dense pooling sees the masked map.
 public enum Pooling {
     /// The largest value of each window; the first of equal ones gets the gradient.

@@ -7,8 +7,8 @@ public struct PositionTable: Operation {
     private let table: Parameter
 
     /// Declares the table under the reference's `name`, such as `pos_embed`.
-    public init(_ scope: Scope, name: String, tokens: Int, channels: Int, start: Initializer) {
-        table = scope.parameter(name, [1, tokens, channels], start)
+    public init(_ scope: Scope, name: String, tokens: Int, channels: Int, init initializer: Initializer) {
+        table = scope.parameter(name, [1, tokens, channels], initializer)
     }
 
     /// Declares a table that is not trained, from its values.

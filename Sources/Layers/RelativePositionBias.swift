@@ -18,9 +18,9 @@ public struct RelativePositionBias: Operation {
     private let heads: Int
 
     /// Declares `relative_position_bias_table` [offsets, heads] and the buffer `relative_position_index` [T, T].
-    public init(_ scope: Scope, _ tokens: Tokens, heads: Int, start: Initializer) {
+    public init(_ scope: Scope, _ tokens: Tokens, heads: Int, init initializer: Initializer) {
         let index = tokens.index
-        table = scope.parameter("relative_position_bias_table", [tokens.offsets, heads], start)
+        table = scope.parameter("relative_position_bias_table", [tokens.offsets, heads], initializer)
         _ = scope.buffer("relative_position_index", [tokens.count, tokens.count], integers: index)
         self.index = Indices(index.map { Int32($0) })
         self.tokens = tokens.count

@@ -2,8 +2,8 @@ public import Autodiff
 public import Kernels
 
 /// y = x + keep[b]·γ ⊙ f: the residual stream and one branch.
-/// x, f: (B, …, C); γ: [C], optional (layer scale); keep: (B), optional (drop path). Keeps f when γ is trained, and keep.
-/// A branch whose rows lie window by window, (B·windows, T/windows, C), is put back where x (B, T, C) has them.
+/// x, f: (B, …, C); γ: [C], optional (layer scale); keep: (B), optional (drop path). Keeps f when γ is trained, and
+/// keep. A branch whose rows lie window by window, (B·windows, T/windows, C), is restored to the order of x (B, T, C).
 /// The gradient of x is the gradient of y, unchanged.
 public struct Residual: Operation {
     private let scale: Parameter?

@@ -2,8 +2,8 @@ public import Autodiff
 public import Kernels
 
 /// Predicted patches as pixels, for images: (B, N, s·s·C) in the order (i, j, c) to the order (c, i, j).
-/// With a second input, the true patches, each predicted patch is first given their mean and deviation back: the
-/// inverse of `NormalizedPatches`. No gradient.
+/// With a second input, the true patches, each predicted patch is first given their mean and standard deviation back:
+/// the inverse of `NormalizedPatches`. No gradient.
 public struct RestoredPixels: Operation {
     private let channels: Int
 
@@ -29,11 +29,11 @@ public struct RestoredPixels: Operation {
             let (predicted, patches, y, P, channels) = arguments
             for row in rows {
                 let range = row * P..<(row + 1) * P
-                let (mean, deviation) = patches?[range].patchStatistics ?? (0, 1)
+                let (mean, std) = patches?[range].patchStatistics ?? (0, 1)
                 let (from, to, pixels) = (predicted[range], y[range], P / channels)
                 for pixel in 0..<pixels {
                     for channel in 0..<channels {
-                        let value = Double(from[pixel * channels + channel]) * deviation + mean
+                        let value = Double(from[pixel * channels + channel]) * std + mean
                         to[channel * pixels + pixel] = Float(value)
                     }
                 }

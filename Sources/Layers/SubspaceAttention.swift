@@ -2,7 +2,7 @@ public import Autodiff
 public import Kernels
 
 /// softmax(u·uᵀ/√k)·u for every head: one projection u is query, key and value.
-/// (B, T, h·k) to (B, T, h·k), head-major. Keeps input and output; the weights A are made again in backward.
+/// (B, T, h·k) to (B, T, h·k), head-major. Keeps input and output; the weights A are recomputed in backward.
 /// With dA = dy·uᵀ and dS = A⊙(dA − Σ(A⊙dA))/√k, all three places of u add up: du = Aᵀ·dy + (dS + dSᵀ)·u.
 /// Source: arXiv 2306.01129, code Ma-Lab-Berkeley/CRATE.
 public struct SubspaceAttention: Operation {

@@ -1,14 +1,14 @@
 public import Autodiff
 public import Kernels
 
-/// y = table[id]: (B, H, W, 1) ids, which floats hold exactly, to (B, H, W, D). Table: [K, D]. Saves the ids as integers;
-/// ids get no gradient.
+/// y = table[id]: (B, H, W, 1) ids, which floats hold exactly, to (B, H, W, D). Table: [K, D]. Saves the ids as
+/// integers; ids get no gradient.
 public struct TokenEmbedding: Operation {
     public let table: Parameter
 
     /// Declares `weight` [codes, width].
-    public init(_ scope: Scope, codes: Int, width: Int, start: Initializer) {
-        table = scope.parameter("weight", [codes, width], start)
+    public init(_ scope: Scope, codes: Int, width: Int, init initializer: Initializer) {
+        table = scope.parameter("weight", [codes, width], initializer)
     }
 
     /// D
@@ -42,8 +42,8 @@ public struct TokenEmbedding: Operation {
     }
 }
 
-/// Scores of all codes for each vector, y·tableᵀ + bias: (…, D) to (…, K). The table is that of an embedding, read here as
-/// a constant: no gradient reaches it from this side. Bias: [1, 1, K]. Source: code naver-ai/seit.
+/// Scores of all codes for each vector, y·tableᵀ + bias: (…, D) to (…, K). The table is that of an embedding, read here
+/// as a constant: no gradient reaches it from this side. Bias: [1, 1, K]. Source: code naver-ai/seit.
 public struct CodeScores: Operation {
     private let table, bias: Parameter
 

@@ -73,7 +73,7 @@ public struct CRATEMAE: Objective {
 
     /// What encoder and decoder give for a batch.
     public func predict(_ batch: BatchTensors) -> (encoding: CRATEEncoding, decoding: CRATEDecoder.Decoding) {
-        let encoding = masked.encode(batch.images, hiding: mask(of: batch))
+        let encoding = masked.encode(batch.images, mask: mask(of: batch))
         return (encoding, decoder(encoding.output))
     }
 
@@ -104,7 +104,7 @@ public struct CRATEMAE: Objective {
             rows: restore(pixels, like: settings.normalizedPixels ? patches(batch) : nil), side: masked.patch)
     }
 
-    public var decay: DecayRule { masked.decay(for: .pretraining) }
+    public var decay: DecayRule { masked.weightDecay(for: .pretraining) }
 
     private func patches(_ batch: BatchTensors) -> Tensor {
         PixelPatches(height: masked.patch, width: masked.patch)(batch.images)

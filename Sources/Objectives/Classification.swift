@@ -116,5 +116,5 @@ public struct Classification: Objective {
     }
 
     public var layers: LayerDecay? { encoder.layers }
-    public var decay: DecayRule { encoder.decay(for: .classification) }
+    public var decay: DecayRule { encoder.weightDecay(for: .classification) }
 }

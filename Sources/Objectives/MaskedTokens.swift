@@ -71,7 +71,7 @@ public struct MaskedTokens: Objective {
 
         var law: TruncatedNormal {
             TruncatedNormal(
-                centre: centreRatio, deviation: ratioDeviation, range: minimumRatio...maximumRatio)
+                mu: centreRatio, std: ratioDeviation, range: minimumRatio...maximumRatio)
         }
     }
 
@@ -110,7 +110,7 @@ public struct MaskedTokens: Objective {
         guard let mask = batch.mask, let hiding = tokenHiding else {
             preconditionFailure("masked token modelling takes a mask with every batch")
         }
-        let latent = tokens.latent(batch.images, hiding: mask, kept: hiding.kept)
+        let latent = tokens.latent(batch.images, mask: mask, kept: hiding.kept)
         return (latent, decoder(latent, mask: mask))
     }
 
@@ -131,5 +131,5 @@ public struct MaskedTokens: Objective {
             weight: MaskedTokenCount()(mask))
     }
 
-    public var decay: DecayRule { tokens.decay(for: .pretraining) }
+    public var decay: DecayRule { tokens.weightDecay(for: .pretraining) }
 }

@@ -75,7 +75,7 @@ public struct SimMIM: Objective {
     /// The encoder's last ones, (B, N, F).
     private func features(_ batch: BatchTensors) -> Tensor {
         guard let mask = batch.mask else { preconditionFailure("SimMIM takes a mask with every batch") }
-        return masked.features(batch.images, hiding: mask)
+        return masked.features(batch.images, mask: mask)
     }
 
     /// - Parameter features: the encoder's last ones, (B, N, F).
@@ -105,7 +105,7 @@ public struct SimMIM: Objective {
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? {
         PixelRows(rows: predict(batch), side: masked.grid.stride)
     }
-    public var decay: DecayRule { masked.decay(for: .pretraining).inside(Self.encoderPrefix) }
+    public var decay: DecayRule { masked.weightDecay(for: .pretraining).inside(Self.encoderPrefix) }
 }
 
 extension SimMIM.Settings {

@@ -83,7 +83,7 @@ public struct SparK: Objective {
     private func cells(_ batch: BatchTensors) -> (mask: Tensor, cells: ActiveCells) {
         guard let mask = batch.mask else { preconditionFailure("SparK takes a mask with every batch") }
         let count = mask.shape[1] * mask.shape[2]
-        return (mask, ActiveCells(hidden: mask, visible: count - (hiding?.hidden(of: count) ?? 0)))
+        return (mask, ActiveCells(mask: mask, visible: count - (hiding?.hidden(of: count) ?? 0)))
     }
 
     public func loss(_ batch: BatchTensors) -> Loss {
@@ -93,7 +93,7 @@ public struct SparK: Objective {
 
     /// - Parameter image: what `predict` gave for these images.
     public func loss(of image: Tensor, _ images: Tensor, mask: Tensor) -> Loss {
-        Loss(sum: NormalisedCellLoss()(image, images, mask: mask), weight: HiddenCellCount()(mask))
+        Loss(sum: NormalisedCellLoss()(image, images, mask: mask), weight: MaskedCellCount()(mask))
     }
 
     public var hiding: CellHiding? {
@@ -108,5 +108,5 @@ public struct SparK: Objective {
     }
 
     /// Keywords hold inside the encoder and outside of it.
-    public var decay: DecayRule { convnet.decay(for: .pretraining) }
+    public var decay: DecayRule { convnet.weightDecay(for: .pretraining) }
 }

@@ -76,7 +76,7 @@ public struct VQTokenizer: Objective {
         PixelRows(rows: pixels(tokens(batch.images).output.values), side: tokenizer.settings.patch)
     }
 
-    public var decay: DecayRule { tokenizer.decay(for: .pretraining) }
+    public var decay: DecayRule { tokenizer.weightDecay(for: .pretraining) }
 }
 
 extension VQTokenizer {

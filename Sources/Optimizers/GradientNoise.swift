@@ -47,7 +47,7 @@ public struct GradientNoise: Sendable, Equatable {
     public func add(
         to gradients: Floats, _ sites: NoiseSites, step: Int, deviation: Double, pool: WorkerPool
     ) -> Double {
-        pool.addNoise(to: gradients, sites, key: key, step: UInt32(step), deviation: deviation).squareRoot()
+        pool.addNoise(to: gradients, sites, key: key, step: UInt32(step), std: deviation).squareRoot()
     }
 
     /// Adds σ·z to the gradient of one parameter or a slice of it.

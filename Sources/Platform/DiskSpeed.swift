@@ -6,7 +6,7 @@ public struct DiskSpeed: Sendable {
     public let secondsPerFlush: Double
     public let bytesPerSecond: Double
 
-    /// Writes and removes two files in `folder`, which stands.
+    /// Writes and removes two files in `folder`, which exists.
     public init(measuring folder: String) throws(FileError) {
         secondsPerFlush = try Self.seconds(toWrite: 4096, folder)
         let bytes = 32 << 20

@@ -13,7 +13,7 @@ public struct FileError: Error, CustomStringConvertible, Equatable {
     }
 
     public var description: String { "\(path): \(reason)" }
-    /// What was refused and why, without the path.
+    /// The refused action and the reason, without the path.
     public var reason: String { "cannot \(action): \(String(cString: strerror(code)))" }
     public var isMissing: Bool { code == ENOENT }
     public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }

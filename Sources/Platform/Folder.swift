@@ -9,7 +9,7 @@ public struct Folder: Sendable, Equatable {
     /// A file or folder inside.
     public func path(of name: String) -> String { path + "/" + name }
 
-    /// Makes the folder and those above it; one that stands already is fine.
+    /// Makes the folder and those above it; one that exists is fine.
     public func create() throws(FileError) {
         var made = ""
         for part in path.split(separator: "/", omittingEmptySubsequences: true) {
@@ -56,7 +56,7 @@ public struct Folder: Sendable, Equatable {
     }
 }
 
-/// What the system knows about a path.
+/// Facts that the system knows about a path.
 public struct FileStatus: Sendable, Equatable {
     public let bytes: Int
     public let isFolder: Bool
@@ -66,7 +66,7 @@ public struct FileStatus: Sendable, Equatable {
     /// Tells two files of one file system apart.
     public let identity: UInt64
 
-    /// Nil where nothing stands. A link is described itself unless it is to be followed.
+    /// Nil where nothing exists. A link is described itself unless it is to be followed.
     public init?(_ path: String, followingLinks: Bool = false) {
         var status = stat()
         guard (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }

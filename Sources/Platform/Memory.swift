@@ -1,7 +1,7 @@
 /// Memory of this machine and what this process may take of it, bytes.
 public struct Memory: Sendable, Equatable {
     public let installed: Int
-    /// What can still be taken without swapping; a limit of the control group counts.
+    /// Bytes that can still be taken without swapping; a limit of the control group counts.
     public let available: Int
     /// The tightest limit of the control groups of this process; nil without one.
     public let limit: Int?

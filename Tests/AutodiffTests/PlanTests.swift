@@ -16,8 +16,8 @@ private struct Tower {
         var inner = x
         for block in 0..<depth {
             let scope = graph.scope["blocks"][sharesWeights ? 0 : block]
-            let first = Times(weight: scope.parameter("w", [width], .normal(deviation: 0.5)))
-            let second = Times(weight: scope.parameter("v", [width], .normal(deviation: 0.5)))
+            let first = Times(weight: scope.parameter("w", [width], .normal(std: 0.5)))
+            let second = Times(weight: scope.parameter("v", [width], .normal(std: 0.5)))
             let body = { (x: Tensor) -> Tensor in
                 inner = x.apply(first).apply(Square())
                 return x.apply(Plus(), inner.apply(second))
@@ -145,8 +145,8 @@ private struct Tower {
         let stores = [1, 3].map { threads in
             let pool = WorkerPool(threads: threads)
             let graph = Graph()
-            let big = graph.scope.parameter("big", [100_000], .truncatedNormal(deviation: 0.02, cut: 0.02))
-            let other = graph.scope.parameter("other", [100_000], .truncatedNormal(deviation: 0.02, cut: 0.02))
+            let big = graph.scope.parameter("big", [100_000], .truncatedNormal(std: 0.02, cut: 0.02))
+            let other = graph.scope.parameter("other", [100_000], .truncatedNormal(std: 0.02, cut: 0.02))
             _ = (big, other)
             return ParameterStore(graph, minimising: nil, seed: 3, pool: pool)
         }

@@ -96,7 +96,7 @@ import Testing
         var image = try decoded(large.bytes)
         let storage = image.bytes[0..<1]
         try image.decode(Bytes(small.bytes), path: "b.jpg")
-        #expect(image.bytes[0..<1].startsWhere(storage))
+        #expect(image.bytes.pointer == storage.pointer)
         #expect(image.bytes.array == small.reference(height: 20, width: 30))
     }
 }

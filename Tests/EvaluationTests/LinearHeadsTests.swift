@@ -15,7 +15,7 @@ import Training
 
     private func heads(_ rates: [Double]) -> LinearHeads {
         LinearHeads(
-            2..<3, classes: 3, settings: rates, start: .normal(deviation: 0.5), seed: 4, pool: pool)
+            2..<3, classes: 3, settings: rates, start: .normal(std: 0.5), seed: 4, pool: pool)
     }
 
     /// The rule that `Trainer` uses, with a gradient that is written out.

@@ -70,16 +70,16 @@ import Testing
         switch (the.step_size, the.layernorm_eps) {
         case (let step?, nil):
             let threshold = try #require(the.lambd)
-            return ISTA(scope, settings.dim, step: step, threshold: threshold, start: .zeros)(x)
+            return ISTA(scope, settings.dim, step: step, threshold: threshold, init: .zeros)(x)
         case (let step?, _):
             let threshold = try #require(the.lambd)
-            return CRATELayer(scope["layers"][0], sizes, step: step, threshold: threshold, start: .xavier)(x).output
+            return CRATELayer(scope["layers"][0], sizes, step: step, threshold: threshold, init: .xavier)(x).output
         case (nil, nil):
             return SubspaceSelfAttention(
                 scope, width: settings.dim, heads: settings.heads, headWidth: settings.dim_head,
-                usesSoftmax: try #require(the.softmax as Bool?), start: .xavier)(x).output
+                usesSoftmax: try #require(the.softmax as Bool?), init: .xavier)(x).output
         case (nil, _):
-            return CRATEDecoderLayer(scope["layers"][0], sizes, start: .xavier)(x).output
+            return CRATEDecoderLayer(scope["layers"][0], sizes, init: .xavier)(x).output
         }
     }
 }

@@ -26,7 +26,7 @@ import Training
 
     private func follow(_ golden: CRATEFile, _ settings: Settings) throws {
         let (graph, pool) = (Graph(), WorkerPool(threads: 2))
-        let head = Linear(graph.scope["head"][1], settings.dim, settings.classes, start: .zeros)
+        let head = Linear(graph.scope["head"][1], settings.dim, settings.classes, init: .zeros)
         let features = graph.input("features", [settings.batch, settings.dim])
         let targets = graph.input("targets", [settings.batch, settings.classes])
         let logits = head(features)

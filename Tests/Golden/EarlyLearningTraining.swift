@@ -175,8 +175,8 @@ private struct SmallNet {
         x = graph.input("x", [batch, D])
         labels = graph.input("labels", [batch, C])
         let scope = graph.scope
-        let hidden = BatchNorm(scope["1"], H)(Linear(scope["0"], D, H, start: .zeros)(x), .relu)
-        logits = Linear(scope["3"], H, C, start: .zeros)(hidden)
+        let hidden = BatchNorm(scope["1"], H)(Linear(scope["0"], D, H, init: .zeros)(x), .relu)
+        logits = Linear(scope["3"], H, C, init: .zeros)(hidden)
     }
 
     func batch<Settings>(_ golden: OptimFile<Settings>, _ ids: [Int]) throws -> (x: Floats, labels: Floats) {

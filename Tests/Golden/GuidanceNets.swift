@@ -52,7 +52,7 @@ struct StudentNet: Encoder {
             + (0..<count).map { ("intermediate_layers.\($0)", scope["intermediate_layers"][$0]) }
         hidden = parts.map { name, scope in
             let (inputs, outputs) = (stored.inputs(name + ".0"), stored.outputs(name + ".0"))
-            return (Linear(scope[0], inputs, outputs, start: .zeros), BatchNorm(scope[1], outputs))
+            return (Linear(scope[0], inputs, outputs, init: .zeros), BatchNorm(scope[1], outputs))
         }
         grid = FeatureGrid(side: 1, stride: image.side, width: stored.inputs("output_layer.0"))
     }
@@ -67,7 +67,7 @@ struct StudentNet: Encoder {
     let headInit = Initializer.zeros
     let headName = "output_layer.0"
     let layers = LayerDecay(last: 0) { _ in 0 }
-    func decay(for use: EncoderUse) -> DecayRule { .everything }
+    func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
 /// A small residual convnet: a first convolution, blocks that may halve the map, the mean over it.
@@ -88,7 +88,7 @@ struct GuideNet: Encoder {
     init(_ scope: Scope, _ stored: StoredShapes, _ image: ImageSpec) {
         func part(_ name: String, _ convolution: Scope, _ norm: Scope, _ window: Window) -> Part {
             (
-                Convolution(convolution, stored.inputs(name), stored.outputs(name), window, start: .zeros),
+                Convolution(convolution, stored.inputs(name), stored.outputs(name), window, init: .zeros),
                 BatchNorm(norm, stored.outputs(name))
             )
         }
@@ -125,7 +125,7 @@ struct GuideNet: Encoder {
     func outputs(_ images: Tensor) -> [FeatureMap] { [] }
     let headInit = Initializer.zeros
     let layers = LayerDecay(last: 0) { _ in 0 }
-    func decay(for use: EncoderUse) -> DecayRule { .everything }
+    func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
 /// The guidance section of a recipe.

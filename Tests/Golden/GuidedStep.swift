@@ -202,7 +202,7 @@ import Training
         let stored = try StoredShapes(golden, "param/\(side).")
         let settings: any EncoderSettings =
             side == "student" ? StudentNet.Settings(stored: stored) : GuideNet.Settings(stored: stored)
-        let ours = try settings.taps(image).filter(\.isReference).map(\.name)
+        let ours = try settings.featurePlaces(image).filter(\.isReference).map(\.name)
         func number(_ name: String) -> Int { Int(name.split(separator: "_").last ?? "") ?? 0 }
         let theirs = golden.parts(after: "output/\(side)_map/").sorted { number($0) < number($1) }
         try #require(ours.count == theirs.count, "\(ours) against \(theirs)")

@@ -88,7 +88,7 @@ struct OptimGroups {
             let decays = rule.decays(parameter.name, rank: parameter.shape.count)
             #expect(decays == (parameter.weight_decay != 0), "\(parameter.name)")
         }
-        let pretraining: DecayRule = table.isSwin ? .simMIMSwinPretraining : .simMIMViTPretraining
+        let pretraining = rule.inside("encoder.")
         for parameter in table.pretrain.parameters {
             let decays = pretraining.decays(parameter.name, rank: parameter.shape.count)
             #expect(decays == (parameter.weight_decay != 0), "\(parameter.name)")

@@ -87,7 +87,7 @@ import Training
     @Test(arguments: files) func `the share of masked patches follows its law`(_ golden: File) throws {
         let quantiles = try golden.doubles("input/u")
         for (index, law) in golden.config.mask_laws.enumerated() {
-            let ours = TruncatedNormal(centre: law.mu, deviation: law.std, range: law.min...law.max)
+            let ours = TruncatedNormal(mu: law.mu, std: law.std, range: law.min...law.max)
             expectEqual(
                 quantiles.map { ours.value(at: $0) }, try golden.doubles("output/mask_ratio_\(index)"), "law \(index)")
             expectEqual([ours.mean], try golden.doubles("output/mean_\(index)"), "mean \(index)")

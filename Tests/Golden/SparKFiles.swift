@@ -63,7 +63,7 @@ struct ActiveMap: Sendable {
 
     func recorded(_ graph: Graph) -> (mask: Tensor, cells: ActiveCells) {
         let mask = graph.input("mask", [batch, grid, grid])
-        return (mask, ActiveCells(hidden: mask, total: total, isEven: isEven))
+        return (mask, ActiveCells(mask: mask, total: total, isEven: isEven))
     }
 
     /// The active positions of a reference map (B, C, H, W) as rows of channels, cell by cell.

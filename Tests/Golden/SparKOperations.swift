@@ -43,7 +43,7 @@ struct SparKOperationsConfig: Decodable, Sendable {
             let images = graph.input("images", [stored.shape[0], stored.shape[2], stored.shape[3], stored.shape[1]])
             let weight = try golden.file.tensor("param/\(name).weight").shape
             let y = Convolution(
-                graph.scope[name], layer.cin, weight[0], layer.window, bias: layer.bias ?? false, start: .zeros
+                graph.scope[name], layer.cin, weight[0], layer.window, bias: layer.bias ?? false, init: .zeros
             )(images, cells: cells).rows
             // Whatever stands at hidden pixels: the layer takes them as 0.
             var pixels = channelsLast(stored.floats, stored.shape)
@@ -77,7 +77,7 @@ struct SparKOperationsConfig: Decodable, Sendable {
             y =
                 Convolution(
                     scope, layer.cin, outputs, layer.window, groups: layer.groups ?? 1, bias: layer.bias ?? false,
-                    start: .zeros)(x).rows
+                    init: .zeros)(x).rows
         case "maxpool": y = Pooling.max(x, layer.window).rows
         case "avgpool":
             let countsPadding = layer.note?.contains("count_include_pad=false") != true

@@ -27,7 +27,7 @@ import Testing
             net.settings(), graph.scope, InputSpec(image: net.image))
         let batch = objective.inputs(graph, batch: active.batch)
         let mask = try #require(batch.mask)
-        let cells = ActiveCells(hidden: mask, total: active.total, isEven: active.isEven)
+        let cells = ActiveCells(mask: mask, total: active.total, isEven: active.isEven)
         let (maps, image) = objective.predict(batch.images, cells)
         let loss = objective.loss(of: image, batch.images, mask: mask)
         let shown = DenormalisedCells(cell: objective.encoder.grid.stride)(image, batch.images)
@@ -84,7 +84,7 @@ import Testing
         let mask = graph.input("mask", [active.batch, active.grid, active.grid])
         let images = graph.input("images", [active.batch, side, side, 3])
         let image = graph.apply(TrainedInput(graph.scope, "rec", [active.batch, side * side, 3]))
-        let (sum, weight) = (NormalisedCellLoss()(image, images, mask: mask), HiddenCellCount()(mask))
+        let (sum, weight) = (NormalisedCellLoss()(image, images, mask: mask), MaskedCellCount()(mask))
         let shown = DenormalisedCells(cell: golden.config.patch)(image, images)
         func values(_ key: String) throws -> [Float] {
             let tensor = try golden.file.tensor(key)

@@ -68,7 +68,7 @@ import Testing
             net.settings(), graph.scope, InputSpec(image: net.image))
         let batch = objective.inputs(graph, batch: part.count)
         let mask = try #require(batch.mask)
-        let cells = ActiveCells(hidden: mask, total: active.total, isEven: active.isEven)
+        let cells = ActiveCells(mask: mask, total: active.total, isEven: active.isEven)
         let loss = objective.loss(of: objective.predict(batch.images, cells).image, batch.images, mask: mask)
         let pool = WorkerPool(threads: 1)
         let store = ParameterStore(graph, minimising: loss.sum, seed: 0, pool: pool)

@@ -10,7 +10,7 @@ struct NoiseTests {
 
     private func noise(_ pool: WorkerPool) -> (values: Floats, squares: Double) {
         let floats = Floats(zeros: 40_010)
-        let squares = pool.addNoise(to: floats, Self.sites, key: Self.key, step: 17, deviation: 0.3)
+        let squares = pool.addNoise(to: floats, Self.sites, key: Self.key, step: 17, std: 0.3)
         return (floats, squares)
     }
 

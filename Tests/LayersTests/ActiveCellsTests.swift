@@ -47,16 +47,16 @@ import Testing
         let dense = Graph()
         let whole = dense.input("x", [2, side * side, channels])
         let layer = Convolution(
-            dense.scope["layer"], channels, outputs, window, groups: groups, bias: true, start: start, biasInit: start)
+            dense.scope["layer"], channels, outputs, window, groups: groups, bias: true, init: start, biasInit: start)
         let y = layer(GridRows(rows: whole, side: side, cells: ActiveCells(all: 2, in: dense)))
         let expected = try run(dense, y.rows, [(whole, map)])
 
         let sparse = Graph()
         let mask = sparse.input("mask", [2, 3, 3])
-        let cells = ActiveCells(hidden: mask, visible: 4)
+        let cells = ActiveCells(mask: mask, visible: 4)
         let rows = sparse.input("x", cells.shape(side: side, channels: channels))
         let same = Convolution(
-            sparse.scope["layer"], channels, outputs, window, groups: groups, bias: true, start: start,
+            sparse.scope["layer"], channels, outputs, window, groups: groups, bias: true, init: start,
             biasInit: start)
         let compact = same(GridRows(rows: rows, side: side, cells: cells))
         let found = try run(
@@ -78,11 +78,11 @@ import Testing
         let maps = try [true, false].map { fillsFirst in
             let graph = Graph()
             let mask = graph.input("mask", [2, 3, 3])
-            let cells = ActiveCells(hidden: mask, visible: 4)
+            let cells = ActiveCells(mask: mask, visible: 4)
             let rows = graph.input("x", cells.shape(side: side, channels: channels))
             let token = graph.scope.parameter("token", [1, channels, 1, 1], start)
             let layer = Convolution(
-                graph.scope, channels, 40, .same(kernel), bias: true, start: start, biasInit: start)
+                graph.scope, channels, 40, .same(kernel), bias: true, init: start, biasInit: start)
             let x = GridRows(rows: rows, side: side, cells: cells)
             let y = fillsFirst ? layer(Densification.fill(x, with: token)) : layer(x, filling: token)
             return try run(graph, y.rows, [(mask, hidden), (rows, numbers(rows.shape.count))])
@@ -95,7 +95,7 @@ import Testing
         let (side, channels, outputs) = (5, 3, 4)
         let graph = Graph()
         let x = graph.input("x", [2, side * side, channels])
-        let layer = Convolution(graph.scope["layer"], channels, outputs, .same(3), start: .uniform(bound: 0.5))
+        let layer = Convolution(graph.scope["layer"], channels, outputs, .same(3), init: .uniform(bound: 0.5))
         let y = layer(GridRows(rows: x, side: side, cells: ActiveCells(all: 2, in: graph)))
         let map = numbers(2 * side * side * channels)
         let found = try run(graph, y.rows, [(x, map)])
@@ -120,7 +120,7 @@ import Testing
     @Test func `an image that hides nothing is an empty slot`() throws {
         let graph = Graph()
         let mask = graph.input("mask", [2, 2, 2])
-        let cells = ActiveCells(hidden: mask, visible: 1)
+        let cells = ActiveCells(mask: mask, visible: 1)
         let rows = graph.input("x", cells.shape(side: 2, channels: 1))
         let token = graph.scope.parameter("token", [1, 1, 1, 1], .constant(9))
         let filled = Densification.fill(GridRows(rows: rows, side: 2, cells: cells), with: token)

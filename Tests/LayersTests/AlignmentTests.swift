@@ -58,7 +58,7 @@ import Testing
     ) throws {
         let groups = SampleGroups(samples: 4, size: 4)
         let graph = Graph()
-        let x = graph.scope.parameter("weight", [3, 3], .normal(deviation: 1))
+        let x = graph.scope.parameter("weight", [3, 3], .normal(std: 1))
         let features = Linear(weight: x, bias: .none)(graph.input("x", [4, 3]))
         let y = graph.input("y", [4, 2])
         let distance =

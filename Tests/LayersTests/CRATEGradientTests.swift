@@ -12,7 +12,7 @@ import Testing
         let check = GradientCheck()
         let x = check.source("x", [3, 5, 7])
         try check.run(
-            ISTA(check.scope, 7, step: 0.4, threshold: -100, start: .zeros)(x), inputsHaveOtherUses: otherUses)
+            ISTA(check.scope, 7, step: 0.4, threshold: -100, init: .zeros)(x), inputsHaveOtherUses: otherUses)
     }
 
     @Test(arguments: [(1, 5), (3, 7)], [false, true])

@@ -19,7 +19,7 @@ import Testing
         func gradient(isRunning: Bool, rows: [Float]) throws -> (gradient: [Float], rows: [Float]) {
             let graph = Graph()
             let (x, before) = (graph.input("x", [4, 3]), graph.input("rows", [4, 5]))
-            let logits = Linear(graph.scope, 3, 5, start: .normal(deviation: 1))(x)
+            let logits = Linear(graph.scope, 3, 5, init: .normal(std: 1))(x)
             let after = RunningTarget(keep: 0.7, isCut: true)(logits, before)
             let loss = EarlyLearning(weight: 2)(logits, isRunning ? after : before)
             let store = ParameterStore(graph, minimising: loss, seed: 1, pool: pool)

@@ -41,7 +41,7 @@ import Testing
         let check = GradientCheck()
         let x = check.source("x", [2, 3, 5])
 
-        try check.run(MLP(check.scope, 5, hidden: 11, start: .zeros, outputStart: .zeros)(x))
+        try check.run(MLP(check.scope, 5, hidden: 11, init: .zeros, outputInit: .zeros)(x))
     }
 
     @Test(arguments: [(1, 5), (3, 7)], [false, true])
@@ -63,7 +63,7 @@ import Testing
     @Test func `RelativePositionBias has the gradient of its table`() throws {
         for tokens in [RelativePositionBias.Tokens.window(side: 3), .classToken(side: 3), .classToken(side: 1)] {
             let check = GradientCheck()
-            let bias = RelativePositionBias(check.scope, tokens, heads: 3, start: .zeros)
+            let bias = RelativePositionBias(check.scope, tokens, heads: 3, init: .zeros)
             try check.run(bias(in: check.graph))
         }
     }
@@ -90,7 +90,7 @@ import Testing
     @Test func `PatchEmbedding has the gradient of its convolution`() throws {
         let check = GradientCheck()
         let images = check.constant([2, 6, 9, 3], check.numbers(2 * 6 * 9 * 3))
-        let embedding = PatchEmbedding(check.scope, channels: 3, patch: 3, width: 7, start: .zeros)
+        let embedding = PatchEmbedding(check.scope, channels: 3, patch: 3, width: 7, init: .zeros)
         try check.run(embedding(images))
     }
 
@@ -98,13 +98,13 @@ import Testing
         let check = GradientCheck()
         let x = check.source("x", [2, 4, 7])
         let mask = check.constant([2, 2, 2], [1, 0, 0, 1, 0, 1, 1, 1])
-        try check.run(MaskToken(check.scope, 7, start: .zeros)(x, mask: mask), inputsHaveOtherUses: otherUses)
+        try check.run(MaskToken(check.scope, 7, init: .zeros)(x, mask: mask), inputsHaveOtherUses: otherUses)
     }
 
     @Test(arguments: [false, true]) func `token operations have the gradient of their output`(otherUses: Bool) throws {
         let layers: [(Scope) -> (Tensor) -> Tensor] = [
-            { scope in { ClassToken(scope, 7, start: .zeros)($0) } },
-            { scope in { PositionTable(scope, name: "pos_embed", tokens: 5, channels: 7, start: .zeros)($0) } },
+            { scope in { ClassToken(scope, 7, init: .zeros)($0) } },
+            { scope in { PositionTable(scope, name: "pos_embed", tokens: 5, channels: 7, init: .zeros)($0) } },
             { _ in { TokenRange(1..<5)($0) } }, { _ in { TokenRange(0..<1)($0) } },
             { _ in { MeanPooling(0..<5)($0) } }, { _ in { MeanPooling(1..<4)($0) } },
         ]

@@ -97,7 +97,7 @@ import Testing
         settings.dropPathRate = 0.2
         let model = try SwinTransformer(graph.scope, settings, image: ImageSpec(side: 16), for: .classification)
         _ = model.encode(graph.input("images", [2, 16, 16, 3]))
-        #expect(graph.dropPaths.map(\.rate) == [0.1, 0.1, 0.2, 0.2])
+        #expect(graph.dropPaths.map(\.dropRate) == [0.1, 0.1, 0.2, 0.2])
         #expect(graph.dropPaths.allSatisfy { $0.factors.shape == [2] })
     }
 
@@ -105,12 +105,12 @@ import Testing
         var settings = SwinTransformer.Settings(width: 8, depths: [1, 1], heads: [1, 2], patch: 4, window: 2)
         settings.usesAbsolutePositions = true
         let (plain, framework) = (
-            Initializer.normal(deviation: 0.02), Initializer.uniform(bound: 1 / 48.0.squareRoot())
+            Initializer.normal(std: 0.02), Initializer.uniform(bound: 1 / 48.0.squareRoot())
         )
         for use in [EncoderUse.pretraining, .classification] {
             let graph = Graph()
             let model = try SwinTransformer(graph.scope, settings, image: ImageSpec(side: 16), for: use)
-            func law(_ name: String) -> Initializer? { graph.parameters.first { $0.name == name }?.start }
+            func law(_ name: String) -> Initializer? { graph.parameters.first { $0.name == name }?.initializer }
             #expect(law("mask_token") == (use == .pretraining ? plain : nil))
             #expect(law("absolute_pos_embed") == plain)
             #expect(law("patch_embed.proj.weight") == framework && law("patch_embed.proj.bias") == framework)

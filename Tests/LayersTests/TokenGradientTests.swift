@@ -12,13 +12,13 @@ import Testing
 
     @Test func `an embedding has the gradient of its table`() throws {
         let check = GradientCheck()
-        let embedding = TokenEmbedding(check.scope, codes: 11, width: 5, start: .zeros)
+        let embedding = TokenEmbedding(check.scope, codes: 11, width: 5, init: .zeros)
         try check.run(embedding(check.constant([2, 4, 4, 1], ids)))
     }
 
     @Test(arguments: [false, true]) func `scores of codes take the table as it is`(otherUses: Bool) throws {
         let check = GradientCheck()
-        let embedding = TokenEmbedding(check.scope["words"], codes: 11, width: 5, start: .zeros)
+        let embedding = TokenEmbedding(check.scope["words"], codes: 11, width: 5, init: .zeros)
         check.readAsConstants = [embedding.table.name]
         let y = check.source("y", [2, 7, 5])
         try check.run(CodeScores(check.scope, embedding)(y), inputsHaveOtherUses: otherUses)
@@ -97,7 +97,7 @@ import Testing
         plan.set(x, Floats([Float](repeating: 1, count: 60_000)))
         plan.forward()
         #expect(plan.value(of: y).array.allSatisfy { $0 == 1 })
-        let draw = DropoutDraw(rate: 0.25, site: 1, keys: Indices([1, 2, 3, 4, 1, 2]))
+        let draw = DropoutDraw(dropRate: 0.25, site: 1, keys: Indices([1, 2, 3, 4, 1, 2]))
         let values = Floats(zeros: 60_000)
         pool.dropout(Floats([Float](repeating: 1, count: 60_000)), into: values, draw, channels: 200)
         let dropped = values.array.count { $0 == 0 }

@@ -22,7 +22,7 @@ import Testing
         let check = GradientCheck()
         let x = check.source("x", [3, 4, 7])
         let layer = PatchDeconvolution(
-            check.scope, 7, channels: 3, patch: 2, start: .zeros, biasInit: .zeros)
+            check.scope, 7, channels: 3, patch: 2, init: .zeros, biasInit: .zeros)
         try check.run(layer(x), inputsHaveOtherUses: otherUses)
     }
 

@@ -111,17 +111,17 @@ import Testing
         let graph = Graph()
         let model = try VisionTransformer(graph.scope, settings, image: ImageSpec(side: 8), for: .classification)
         _ = model.encode(graph.input("images", [2, 8, 8, 3]))
-        #expect(graph.dropPaths.map(\.rate) == [0.1, 0.1, 0.2, 0.2])
+        #expect(graph.dropPaths.map(\.dropRate) == [0.1, 0.1, 0.2, 0.2])
         #expect(graph.dropPaths.allSatisfy { $0.factors.shape == [2] })
     }
 
     @Test func `start values follow the table of the specification`() throws {
         let settings = VisionTransformer.Settings(width: 8, depth: 2, heads: 2, patch: 4)
-        let cut = Initializer.truncatedNormal(deviation: 0.02, cut: 0.02), plain = Initializer.normal(deviation: 0.02)
+        let cut = Initializer.truncatedNormal(std: 0.02, cut: 0.02), plain = Initializer.normal(std: 0.02)
         for (use, start) in [(EncoderUse.pretraining, cut), (.classification, plain)] {
             let graph = Graph()
             let model = try VisionTransformer(graph.scope, settings, image: ImageSpec(side: 8), for: use)
-            func law(_ name: String) -> Initializer? { graph.parameters.first { $0.name == name }?.start }
+            func law(_ name: String) -> Initializer? { graph.parameters.first { $0.name == name }?.initializer }
             #expect(law("cls_token") == start)
             #expect(law("mask_token") == (use == .pretraining ? start : nil))
             #expect(law("patch_embed.proj.weight") == start && law("patch_embed.proj.bias") == .zeros)

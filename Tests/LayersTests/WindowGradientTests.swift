@@ -13,10 +13,10 @@ enum MapKind: CaseIterable {
         case .whole: return ActiveCells(all: 2, in: check.graph)
         case .even:
             let hidden: [Float] = [0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0, 1]
-            return ActiveCells(hidden: check.constant([2, 3, 3], hidden), visible: 4)
+            return ActiveCells(mask: check.constant([2, 3, 3], hidden), visible: 4)
         case .uneven:
             let hidden: [Float] = [1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0]
-            return ActiveCells(hidden: check.constant([2, 3, 3], hidden), total: 8, isEven: false)
+            return ActiveCells(mask: check.constant([2, 3, 3], hidden), total: 8, isEven: false)
         }
     }
 
@@ -38,7 +38,7 @@ enum MapKind: CaseIterable {
     func `a convolution has the gradient of its output`(kind: MapKind, window: Window) throws {
         let check = GradientCheck(threads: 2)
         let x = kind.source(check, channels: 5)
-        let layer = Convolution(check.scope, 5, 9, window, bias: true, start: .zeros)
+        let layer = Convolution(check.scope, 5, 9, window, bias: true, init: .zeros)
         try check.run(layer(x).rows, inputsHaveOtherUses: window.stride > 2)
     }
 
@@ -46,7 +46,7 @@ enum MapKind: CaseIterable {
     func `a grouped convolution has the gradient of its output`(kind: MapKind, stride: Int) throws {
         let check = GradientCheck()
         let x = kind.source(check, channels: 6)
-        let layer = Convolution(check.scope, 6, 4, .same(3, stride: stride), groups: 2, start: .zeros)
+        let layer = Convolution(check.scope, 6, 4, .same(3, stride: stride), groups: 2, init: .zeros)
         try check.run(layer(x).rows, inputsHaveOtherUses: stride == 1)
     }
 
@@ -54,7 +54,7 @@ enum MapKind: CaseIterable {
     func `a depthwise convolution has the gradient of its output`(kind: MapKind, kernel: Int) throws {
         let check = GradientCheck()
         let x = kind.source(check, side: kernel == 3 ? 12 : 3, channels: 37)
-        let layer = Convolution(check.scope, 37, 37, .same(kernel), groups: 37, bias: true, start: .zeros)
+        let layer = Convolution(check.scope, 37, 37, .same(kernel), groups: 37, bias: true, init: .zeros)
         try check.run(layer(x).rows, inputsHaveOtherUses: kernel == 3)
     }
 
@@ -63,14 +63,14 @@ enum MapKind: CaseIterable {
         let check = GradientCheck()
         let cells = kind.cells(check)
         let images = check.constant([2, 12, 12, 3], check.numbers(2 * 12 * 12 * 3))
-        let layer = Convolution(check.scope, 3, 5, window, bias: true, start: .zeros)
+        let layer = Convolution(check.scope, 3, 5, window, bias: true, init: .zeros)
         try check.run(layer(images, cells: cells).rows)
     }
 
     @Test func `a transposed convolution has the gradient of its output`() throws {
         let check = GradientCheck(threads: 2)
         let x = MapKind.whole.source(check, side: 5, channels: 7)
-        let layer = TransposedConvolution(check.scope, 7, 3, Window(4, stride: 2, padding: 1), start: .zeros)
+        let layer = TransposedConvolution(check.scope, 7, 3, Window(4, stride: 2, padding: 1), init: .zeros)
         try check.run(layer(x).rows, inputsHaveOtherUses: true)
     }
 
@@ -115,7 +115,7 @@ enum MapKind: CaseIterable {
             let check = GradientCheck(threads: 2)
             let x = kind.source(check, side: 6, channels: 5)
             let token = check.scope.parameter("token", [1, 5, 1, 1], .zeros)
-            let layer = Convolution(check.scope, 5, 37, .same(kernel), bias: true, start: .zeros)
+            let layer = Convolution(check.scope, 5, 37, .same(kernel), bias: true, init: .zeros)
             try check.run(layer(x, filling: token).rows, inputsHaveOtherUses: otherUses)
         }
     }

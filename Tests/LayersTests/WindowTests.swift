@@ -80,7 +80,7 @@ import Testing
     @Test(arguments: [false, true]) func `PatchMerging has the gradient of its output`(otherUses: Bool) throws {
         let check = GradientCheck()
         let x = check.source("x", [2, 16, 3])
-        let merging = PatchMerging(check.scope, side: 4, channels: 3, epsilon: 1e-3, start: .zeros)
+        let merging = PatchMerging(check.scope, side: 4, channels: 3, epsilon: 1e-3, init: .zeros)
         let y = merging(x)
         #expect(y.shape == [2, 4, 6])
         try check.run(y, inputsHaveOtherUses: otherUses)

@@ -111,10 +111,9 @@ struct DecayRuleTests {
         #expect(!DecayRule.matrices.decays("table.bias", rank: 2))
     }
 
-    @Test func `position bias tables decay in SimMIM's pretraining unless the keyword is fixed`() {
+    @Test func `position bias tables decay in SimMIM's pretraining, as its code has it`() {
         let name = "encoder.layers.0.blocks.0.attn.relative_position_bias_table"
-        #expect(DecayRule.simMIMSwinPretraining.decays(name, rank: 2))
-        #expect(!DecayRule.simMIMSwin.inside("encoder.", fixingKeywords: true).decays(name, rank: 2))
+        #expect(DecayRule.simMIMSwin.inside("encoder.").decays(name, rank: 2))
     }
 }
 

@@ -54,7 +54,7 @@ CK_INLINE size_t LEVEL(present_rows)(const ck_windows *windows, size_t tap, size
         const int32_t row = windows->table[(first + i) * windows->table_stride + tap];
         from[found] = windows->x + (size_t)row * windows->stride;
         at[found] = (int32_t)i;
-        found += row < CK_HIDDEN;
+        found += row < CK_MASKED;
     }
     return found;
 }
@@ -130,7 +130,7 @@ static void LEVEL(depthwise)(ck_windows windows, const float *weight, const floa
         for (size_t t = 0; t < windows.taps; t++) {
             from[count] = windows.x + (size_t)entries[t] * windows.stride;
             at[count] = (int32_t)t;
-            count += entries[t] < CK_HIDDEN;
+            count += entries[t] < CK_MASKED;
         }
         float *to = y + r * channels;
         size_t c = 0;

@@ -19,7 +19,7 @@ CK_INLINE void LEVEL(philox)(const ck_draw *draw, uint64_t block, LEVEL(words) x
 #pragma clang loop unroll(full)
     for (int round = 0; round < 10; round++) {
         const LEVEL(words) a = (c0 & half) * 0xD2511F53u, b = (c2 & half) * 0xCD9E8D57u;
-        // What stands above 32 bits is never read.
+        // What lies above 32 bits is never read.
         c0 = (b >> 32) ^ c1 ^ (uint64_t)k0;
         c1 = b;
         c2 = (a >> 32) ^ c3 ^ (uint64_t)k1;
@@ -73,8 +73,8 @@ CK_INLINE void LEVEL(turn)(LEVEL(words) x, LEVEL(lanes) * cosine, LEVEL(lanes) *
     *sine = (LEVEL(lanes))(((plain_s & ~odd) | (plain_c & odd)) ^ ((q & 2) << 62));
 }
 
-/// deviation·z of the 32 elements from 4·`block` on.
-CK_INLINE void LEVEL(normals)(const ck_draw *draw, uint64_t block, double deviation, float *noise) {
+/// std·z of the 32 elements from 4·`block` on.
+CK_INLINE void LEVEL(normals)(const ck_draw *draw, uint64_t block, double std, float *noise) {
 #pragma clang fp contract(off)
     LEVEL(words) x[4];
     LEVEL(philox)(draw, block, x);
@@ -83,8 +83,8 @@ CK_INLINE void LEVEL(normals)(const ck_draw *draw, uint64_t block, double deviat
         LEVEL(lanes) cosine, sine;
         LEVEL(turn)(x[2 * half + 1], &cosine, &sine);
         const LEVEL(lanes) radius = LEVEL(radius)(x[2 * half]);
-        const LEVEL(singles) first = __builtin_convertvector(radius * cosine * deviation, LEVEL(singles));
-        const LEVEL(singles) second = __builtin_convertvector(radius * sine * deviation, LEVEL(singles));
+        const LEVEL(singles) first = __builtin_convertvector(radius * cosine * std, LEVEL(singles));
+        const LEVEL(singles) second = __builtin_convertvector(radius * sine * std, LEVEL(singles));
         both[half] = __builtin_shufflevector(first, second, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
     }
     const LEVEL(pairs) low =
@@ -95,12 +95,12 @@ CK_INLINE void LEVEL(normals)(const ck_draw *draw, uint64_t block, double deviat
     memcpy(noise + 16, &high, 64);
 }
 
-static double LEVEL(add_noise)(ck_draw draw, double deviation, float *restrict g, size_t first, size_t count) {
+static double LEVEL(add_noise)(ck_draw draw, double std, float *restrict g, size_t first, size_t count) {
     LEVEL(sums) sums = {0};
     const size_t end = first + count;
     for (size_t at = first / 32 * 32; at < end; at += 32) {
         float noise[32];
-        LEVEL(normals)(&draw, at / 4, deviation, noise);
+        LEVEL(normals)(&draw, at / 4, std, noise);
         if (at >= first && at + 32 <= end) {
             for (size_t i = 0; i < 32; i++) g[at - first + i] += noise[i];
         } else {

@@ -1,5 +1,5 @@
-// Included twice by convolve.h: for panels of two registers and for those of one. The including file names the functions
-// (CK_PART) and says how many outputs (CK_PART_WIDTH) and rows (CK_PART_ROWS) meet in registers.
+// Included twice by convolve.h: for panels of two registers and for those of one. The including file names the
+// functions (CK_PART) and says how many outputs (CK_PART_WIDTH) and rows (CK_PART_ROWS) meet in registers.
 
 /// The outputs of one row.
 typedef float CK_PART(row) __attribute__((ext_vector_type(CK_PART_WIDTH)));
@@ -70,8 +70,8 @@ CK_INLINE void CK_PART(tile)(const ck_windows *windows, size_t first_tap, size_t
         const float *from[CK_PART_ROWS];
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < CK_PART_ROWS; i++) {
-            const int32_t row = i < count ? table[i * windows->table_stride + t] : CK_HIDDEN;
-            from[i] = row < CK_HIDDEN ? windows->x + (size_t)row * windows->stride : windows->zeros;
+            const int32_t row = i < count ? table[i * windows->table_stride + t] : CK_MASKED;
+            from[i] = row < CK_MASKED ? windows->x + (size_t)row * windows->stride : windows->zeros;
         }
         CK_PART(tap)(sums, from, panel, windows->channels);
     }
@@ -97,7 +97,7 @@ CK_INLINE void CK_PART(present_tile)(const float *const *present, const float *z
         if (i < count) CK_PART(store)(&sums[i], rows[i], width);
 }
 
-/// IntermediateFeature by tap over the rows that have it: what is hidden or outside costs nothing.
+/// Tap by tap over the rows that have it: what is masked or outside costs nothing.
 CK_INLINE void CK_PART(convolve_present)(const ck_windows *windows, const float *panel, const float *bias, int adding,
                                          float *y, size_t y_stride, size_t width, ck_spread to, size_t first,
                                          size_t last) {

@@ -80,7 +80,7 @@ CK_INLINE const float *LEVEL(cell_mask)(const float *mask, ck_grid grid, size_t 
 
 static double LEVEL(masked_absolute_error)(const float *prediction, const float *target, const float *mask,
                                            ck_grid grid, size_t first, size_t last) {
-    const size_t stride = grid.stride, patch = grid.mask_patch, values = stride / patch;
+    const size_t stride = grid.stride, patch = grid.patch, values = stride / patch;
     const size_t row_floats = grid.channels * stride * stride;
     double total = 0;
     for (size_t row = first; row < last; row++) {
@@ -103,7 +103,7 @@ static double LEVEL(masked_absolute_error)(const float *prediction, const float 
 static void LEVEL(masked_absolute_error_backward)(const float *prediction, const float *target, const float *mask,
                                                   float scale, float *dprediction, int adding, ck_grid grid,
                                                   size_t first, size_t last) {
-    const size_t stride = grid.stride, patch = grid.mask_patch, values = stride / patch;
+    const size_t stride = grid.stride, patch = grid.patch, values = stride / patch;
     const size_t row_floats = grid.channels * stride * stride;
     for (size_t row = first; row < last; row++) {
         const float *a = prediction + row * row_floats, *b = target + row * row_floats;

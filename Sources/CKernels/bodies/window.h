@@ -8,7 +8,7 @@ static void LEVEL(max_pool)(ck_windows windows, float *y, uint8_t *winners, size
         for (size_t t = 0; t < windows.taps; t++) {
             if (entries[t] == CK_OUTSIDE) continue;
             const float *restrict from =
-                entries[t] < CK_HIDDEN ? windows.x + (size_t)entries[t] * windows.stride : windows.zeros;
+                entries[t] < CK_MASKED ? windows.x + (size_t)entries[t] * windows.stride : windows.zeros;
             if (is_first) {
                 memcpy(to, from, channels * sizeof(float));
                 memset(won, (int)t, channels);
@@ -32,7 +32,7 @@ static void LEVEL(max_pool_backward)(ck_windows windows, const uint8_t *winners,
         float *restrict to = dx + LEVEL(spread_row)(place, r) * channels;
         if (!adding) memset(to, 0, channels * sizeof(float));
         for (size_t t = 0; t < windows.taps; t++) {
-            if (entries[t] >= CK_HIDDEN) continue;
+            if (entries[t] >= CK_MASKED) continue;
             const float *restrict from = windows.x + (size_t)entries[t] * windows.stride;
             const uint8_t *restrict won = winners + (size_t)entries[t] * channels;
             const uint8_t tap = (uint8_t)taps[t];
@@ -41,7 +41,7 @@ static void LEVEL(max_pool_backward)(ck_windows windows, const uint8_t *winners,
     }
 }
 
-static void LEVEL(average_pool)(ck_windows windows, int counts_padding, float *y, float *shares, size_t first,
+static void LEVEL(average_pool)(ck_windows windows, int count_include_pad, float *y, float *shares, size_t first,
                                 size_t last) {
     const size_t channels = windows.channels;
     for (size_t r = first; r < last; r++) {
@@ -51,11 +51,11 @@ static void LEVEL(average_pool)(ck_windows windows, int counts_padding, float *y
         size_t inside = 0;
         for (size_t t = 0; t < windows.taps; t++) {
             inside += entries[t] != CK_OUTSIDE;
-            if (entries[t] >= CK_HIDDEN) continue;
+            if (entries[t] >= CK_MASKED) continue;
             const float *restrict from = windows.x + (size_t)entries[t] * windows.stride;
             for (size_t c = 0; c < channels; c++) to[c] += from[c];
         }
-        shares[r] = 1.0f / (float)(counts_padding ? windows.taps : inside);
+        shares[r] = 1.0f / (float)(count_include_pad ? windows.taps : inside);
         for (size_t c = 0; c < channels; c++) to[c] *= shares[r];
     }
 }
@@ -69,7 +69,7 @@ static void LEVEL(average_pool_backward)(ck_windows windows, const float *shares
         float *restrict to = dx + LEVEL(spread_row)(place, r) * channels;
         if (!adding) memset(to, 0, channels * sizeof(float));
         for (size_t t = 0; t < windows.taps; t++) {
-            if (entries[t] >= CK_HIDDEN) continue;
+            if (entries[t] >= CK_MASKED) continue;
             const float *restrict from = windows.x + (size_t)entries[t] * windows.stride;
             const float share = shares[entries[t]];
             for (size_t c = 0; c < channels; c++) to[c] += share * from[c];
@@ -187,20 +187,20 @@ static void LEVEL(normalise_backward)(const float *restrict x, const float *rest
 static void LEVEL(fill)(const float *restrict x, const int32_t *restrict table, const float *restrict token,
                         float *restrict y, size_t rows, size_t channels) {
     for (size_t r = 0; r < rows; r++)
-        memcpy(y + r * channels, table[r] < CK_HIDDEN ? x + (size_t)table[r] * channels : token,
+        memcpy(y + r * channels, table[r] < CK_MASKED ? x + (size_t)table[r] * channels : token,
                channels * sizeof(float));
 }
 
 static void LEVEL(fill_sums)(const int32_t *restrict table, const float *restrict dy, float *restrict sums, size_t rows,
                              size_t channels) {
     for (size_t r = 0; r < rows; r++) {
-        if (table[r] < CK_HIDDEN) continue;
+        if (table[r] < CK_MASKED) continue;
         for (size_t c = 0; c < channels; c++) sums[c] += dy[r * channels + c];
     }
 }
 
 /// y = bias + the sum of `count` rows, over a part of the channels.
-CK_INLINE void LEVEL(filled_part)(const float *const *from, size_t count, const float *bias, float *restrict y,
+CK_INLINE void LEVEL(densify_part)(const float *const *from, size_t count, const float *bias, float *restrict y,
                                   size_t first, size_t width) {
     LEVEL(wide_panel_row) sum = 0, x;
     if (bias) LEVEL(wide_panel_load)(&sum, bias + first, width);
@@ -211,31 +211,31 @@ CK_INLINE void LEVEL(filled_part)(const float *const *from, size_t count, const 
     LEVEL(wide_panel_store)(&sum, y + first, width);
 }
 
-static void LEVEL(filled)(ck_filled map, const float *products, const float *fill, const float *bias, float *y,
+static void LEVEL(densify)(ck_densified map, const float *products, const float *fill, const float *bias, float *y,
                           size_t first, size_t last) {
     const float *from[CK_MOST_TAPS];
     for (size_t r = first; r < last; r++) {
         const int32_t *entries = map.table + r * map.taps;
         size_t count = 0;
         for (size_t t = 0; t < map.taps; t++) {
-            if (entries[t] >= CK_HIDDEN) continue;
+            if (entries[t] >= CK_MASKED) continue;
             const int32_t row = map.places[entries[t]];
-            from[count++] = row < CK_HIDDEN ? products + ((size_t)row * map.taps + t) * map.outputs
+            from[count++] = row < CK_MASKED ? products + ((size_t)row * map.taps + t) * map.outputs
                                             : fill + t * map.outputs;
         }
         size_t c = 0;
         for (; c + CK_PANEL <= map.outputs; c += CK_PANEL)
-            LEVEL(filled_part)(from, count, bias, y + r * map.outputs, c, CK_PANEL);
-        if (c < map.outputs) LEVEL(filled_part)(from, count, bias, y + r * map.outputs, c, map.outputs - c);
+            LEVEL(densify_part)(from, count, bias, y + r * map.outputs, c, CK_PANEL);
+        if (c < map.outputs) LEVEL(densify_part)(from, count, bias, y + r * map.outputs, c, map.outputs - c);
     }
 }
 
-static void LEVEL(filled_sums)(ck_filled map, const float *dy, float *sums, size_t first, size_t last) {
+static void LEVEL(masked_sums)(ck_densified map, const float *dy, float *sums, size_t first, size_t last) {
     for (size_t r = first; r < last; r++) {
         const int32_t *entries = map.table + r * map.taps;
         const float *restrict from = dy + r * map.outputs;
         for (size_t t = 0; t < map.taps; t++) {
-            if (entries[t] >= CK_HIDDEN || map.places[entries[t]] < CK_HIDDEN) continue;
+            if (entries[t] >= CK_MASKED || map.places[entries[t]] < CK_MASKED) continue;
             float *restrict to = sums + t * map.outputs;
             for (size_t c = 0; c < map.outputs; c++) to[c] += from[c];
         }
@@ -248,5 +248,5 @@ static void LEVEL(filled_sums)(ck_filled map, const float *dy, float *sums, size
         .average_pool = LEVEL(average_pool), .average_pool_backward = LEVEL(average_pool_backward),                    \
         .moments = LEVEL(moments), .normalise = LEVEL(normalise), .normalise_sums = LEVEL(normalise_sums),             \
         .normalise_backward = LEVEL(normalise_backward), .fill = LEVEL(fill), .fill_sums = LEVEL(fill_sums),           \
-        .filled = LEVEL(filled), .filled_sums = LEVEL(filled_sums)                                                     \
+        .densify = LEVEL(densify), .masked_sums = LEVEL(masked_sums)                                                   \
     }

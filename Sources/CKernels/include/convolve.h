@@ -6,12 +6,12 @@
 
 #pragma clang assume_nonnull begin
 
-/// Marks of a table: from here on an entry is no row. Hidden positions have the value 0.
-#define CK_HIDDEN 0x7e000000
+/// Marks of a table: from here on an entry is no row. Masked positions have the value 0.
+#define CK_MASKED 0x7e000000
 /// Outside the map: 0 to a convolution, absent to a pooling.
 #define CK_OUTSIDE 0x7e000001
 
-/// What windows read: row r reads, for each tap t, `channels` floats at x + table[r·table_stride + t]·stride.
+/// Reads of windows: row r reads, for each tap t, `channels` floats at x + table[r·table_stride + t]·stride.
 typedef struct {
     const float *x;
     size_t stride;

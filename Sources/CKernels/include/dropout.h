@@ -5,8 +5,8 @@
 
 #pragma clang assume_nonnull begin
 
-/// Which elements a layer leaves out: 16 bits of Philox 4x32-10 for each, with the counter (lane of the column, site, row, 0).
-/// Below `threshold` the element is 0, else it is multiplied by `scale`.
+/// Which elements a layer drops: 16 bits of Philox 4x32-10 for each, with the counter (lane of the column, site, row,
+/// 0). Below `threshold` the element is 0, else it is multiplied by `scale`.
 typedef struct {
     uint32_t key[2];
     uint32_t site, threshold;

@@ -1,5 +1,5 @@
-// Gradient noise: standard normal values as a pure function of a counter. Compiled without contraction and in vectors of
-// fixed width, so that all levels give the same bits.
+// Gradient noise: standard normal values as a pure function of a counter. Compiled without contraction and in vectors
+// of fixed width, so that all levels give the same bits.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +10,6 @@ typedef struct {
 } ck_draw;
 
 typedef struct {
-    /// g[i] += (float)(deviation·z(first + i)) for i < count; the sum of the squares of what was added.
-    double (*add)(ck_draw draw, double deviation, float *g, size_t first, size_t count);
+    /// g[i] += (float)(std·z(first + i)) for i < count; the sum of the squares of what was added.
+    double (*add)(ck_draw draw, double std, float *g, size_t first, size_t count);
 } ck_noise;

@@ -1,4 +1,4 @@
-// Layer norm over the channels of each row. With `order`, row r stands for row order[r] of x and dx; no row twice.
+// Layer norm over the channels of each row. With `order`, row r is row order[r] of x and dx; no row twice.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 typedef struct {
     size_t height, width, channels, stride;
     /// Extent in pixels of one mask value; divides `stride`.
-    size_t mask_patch;
+    size_t patch;
 } ck_grid;
 
 typedef struct {

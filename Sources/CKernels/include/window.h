@@ -1,4 +1,4 @@
-// Pooling over windows, batch norm over rows, maps filled up from rows: what stands between convolutions.
+// Pooling over windows, batch norm over rows, dense maps from rows: what comes between convolutions.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -11,13 +11,13 @@
 typedef struct {
     /// For each row and tap: a position, or the mark of one outside.
     const int32_t *table;
-    /// For each position: the active row that stands there, or the mark of a hidden one.
+    /// For each position: the active row that stands there, or the mark of a masked one.
     const int32_t *places;
     size_t taps, outputs;
-} ck_filled;
+} ck_densified;
 
 typedef struct {
-    /// y = maximum over the taps inside the map, hidden ones counting as 0; winners: the tap, the first of equal ones.
+    /// y = maximum over the taps inside the map, masked ones counting as 0; winners: the tap, the first of equal ones.
     void (*max_pool)(ck_windows windows, float *y, uint8_t *winners, size_t first, size_t last);
     /// dx[to(r)] (+)= Σ of dy over the taps that this row won: windows lists the outputs that read a row of x, `taps`
     /// as which of their taps.
@@ -25,7 +25,7 @@ typedef struct {
                               ck_spread to, size_t first, size_t last);
     /// y = Σ over taps / divisor, the reciprocal of which goes to `shares`. The divisor is the number of taps, or of
     /// taps inside the map where padding does not count.
-    void (*average_pool)(ck_windows windows, int counts_padding, float *y, float *shares, size_t first, size_t last);
+    void (*average_pool)(ck_windows windows, int count_include_pad, float *y, float *shares, size_t first, size_t last);
     void (*average_pool_backward)(ck_windows windows, const float *shares, int adding, float *dx, ck_spread to,
                                   size_t first, size_t last);
     /// sums[c] += Σ (x - shift), sums[channels + c] += Σ (x - shift)²
@@ -47,11 +47,11 @@ typedef struct {
     void (*fill)(const float *x, const int32_t *table, const float *token, float *y, size_t rows, size_t channels);
     /// sums += Σ of dy over the rows without an entry
     void (*fill_sums)(const int32_t *table, const float *dy, float *sums, size_t rows, size_t channels);
-    /// y[r] = bias + Σ over taps of products[row·taps + t], or of fill[t] where the tap meets a hidden position.
-    void (*filled)(ck_filled map, const float *products, const float *fill, const float *_Nullable bias, float *y,
+    /// y[r] = bias + Σ over taps of products[row·taps + t], or of fill[t] where the tap meets a masked position.
+    void (*densify)(ck_densified map, const float *products, const float *fill, const float *_Nullable bias, float *y,
                    size_t first, size_t last);
-    /// sums[t] += Σ of dy over the rows whose tap t meets a hidden position
-    void (*filled_sums)(ck_filled map, const float *dy, float *sums, size_t first, size_t last);
+    /// sums[t] += Σ of dy over the rows whose tap t meets a masked position
+    void (*masked_sums)(ck_densified map, const float *dy, float *sums, size_t first, size_t last);
 } ck_window;
 
 #pragma clang assume_nonnull end

@@ -98,8 +98,8 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
     /// Start of the weights.
     var start: Initializer {
         switch self {
-        case .mae: .truncatedNormal(deviation: 0.01, cut: 2)
-        case .dinov2: .normal(deviation: 0.01)
+        case .mae: .truncatedNormal(std: 0.01, cut: 2)
+        case .dinov2: .normal(std: 0.01)
         case .logistic: .zeros
         }
     }

@@ -23,7 +23,7 @@ public struct TapProduct: Sendable {
     public let groups: [Group]
     /// Rows of the table along a line of the grid, and how much finer the results' grid is.
     public let side, factor: Int
-    /// Of one group of channels.
+    /// Channels of one group.
     public let inputs, outputs: Int
     /// Groups of channels that do not mix.
     public let channelGroups: Int

@@ -7,7 +7,7 @@ public struct MapCrop: Sendable, Equatable {
         (self.top, self.left, self.height, self.width) = (top, left, height, width)
     }
 
-    /// What one target line reads of the source lines.
+    /// The source lines that one target line reads, with their weights.
     struct Taps {
         var index = SIMD4<Int>()
         var weight = SIMD4<Float>()

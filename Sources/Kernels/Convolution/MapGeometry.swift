@@ -1,4 +1,4 @@
-/// What happens to one square map: up to `warps` affine maps, then a part of the result resized.
+/// Changes to one square map: up to `warps` affine maps, then a part of the result resized.
 public struct MapGeometry: Sendable, Equatable {
     /// A mirror, a rotation, two translations or shears along each axis.
     public static let warps = 6
@@ -6,7 +6,7 @@ public struct MapGeometry: Sendable, Equatable {
     public static let floats = 4 + warps * MapWarp.floats
 
     public var crop: MapCrop
-    /// In their order; those that move nothing may be left out.
+    /// Affine maps in their order, without those that move nothing.
     public private(set) var warps: [MapWarp]
 
     public init(_ crop: MapCrop, warps: [MapWarp]) {

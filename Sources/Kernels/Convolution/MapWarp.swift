@@ -1,8 +1,8 @@
 import Glibc
 
-/// An affine map of a square (S, S, C): output pixel (row r, column q) reads (x, y) = (xq·q + xr·r + x0, yq·q + yr·r + y0).
-/// Bilinear with zeros outside, where k, the sum of the weights that fall inside, multiplies once more: pixels of the
-/// border are attenuated twice. Source: torchvision's affine with fill 0, as naver-ai/seit calls it.
+/// An affine map of a square (S, S, C): output pixel (row r, column q) reads (x, y) = (xq·q + xr·r + x0, yq·q + yr·r +
+/// y0). Bilinear with zeros outside, where k, the sum of the weights that fall inside, multiplies once more: pixels of
+/// the border are attenuated twice. Source: torchvision's affine with fill 0, as naver-ai/seit calls it.
 public struct MapWarp: Sendable, Equatable {
     public var xq, xr, x0, yq, yr, y0: Float
 
@@ -46,15 +46,15 @@ public struct MapWarp: Sendable, Equatable {
         (self.yq, self.yr, self.y0) = (yq, yr, y0)
     }
 
-    /// The same movement of a map whose side is this one's over `factor`: with positions x = factor·(x′ + ½) − ½ the turning
-    /// stays, the rest shrinks.
+    /// The same movement of a map whose side is this one's over `factor`: with positions x = factor·(x′ + ½) − ½ the
+    /// turning stays, the rest shrinks.
     func smaller(by factor: Int) -> MapWarp {
         let (f, h) = (Float(factor), 0.5 * Float(factor) - 0.5)
         return MapWarp(
             xq: xq, xr: xr, x0: (xq * h + xr * h + x0 - h) / f, yq: yq, yr: yr, y0: (yq * h + yr * h + y0 - h) / f)
     }
 
-    /// y = the warped x; both (side, side, C), not the same memory.
+    /// y = x sampled on the affine grid; both (side, side, C), not the same memory.
     public func apply(_ x: Floats, into y: Floats, side: Int, channels: Int) {
         precondition(x.count == side * side * channels && y.count == x.count, "maps of this side")
         if self == .identity { return y.copy(from: x) }

@@ -1,7 +1,7 @@
 import CKernels
 
 extension WorkerPool {
-    /// y = the largest value among the taps inside the map, hidden ones counting as 0; the first of equal ones wins.
+    /// y = the largest value among the taps inside the map, masked ones counting as 0; the first of equal ones wins.
     /// - Parameter winners: a byte for each value of y: the tap that won.
     public func maxPool(
         _ x: Floats, windows: WindowTable, into y: Floats, winners: Bytes, channels: Int, scratch: Floats

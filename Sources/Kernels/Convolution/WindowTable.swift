@@ -1,7 +1,7 @@
 import CKernels
 
 /// Which rows of a source the windows of a convolution or a pooling read: for row r and tap t the number of a source
-/// row, or a mark for a position that is hidden or outside the map. The table covers `rows` rows over `sources` source
+/// row, or a mark for a position that is masked or outside the map. The table covers `rows` rows over `sources` source
 /// rows and repeats over the rest of a batch.
 public struct WindowTable: Sendable {
     public let entries: Indices
@@ -9,7 +9,7 @@ public struct WindowTable: Sendable {
     public let rows: Int
     public let sources: Int
 
-    /// - Parameter entries: rows × taps, made by `WorkerPool.fill(_:reach:cells:)`, whose entries are rows below
+    /// - Parameter entries: rows × taps, written by `WorkerPool.fill(_:reach:cells:)`, whose entries are rows below
     ///   `sources`.
     public init(entries: Indices, taps: Int, rows: Int, sources: Int) {
         precondition(taps > 0 && entries.count == rows * taps, "a table holds rows × taps entries")
@@ -27,7 +27,7 @@ public struct WindowTable: Sendable {
 public struct CellNumbers: Sendable {
     /// Cells along a side of a grid.
     public let grid: Int
-    /// (batch, grid, grid): the number of each cell, or the mark of a hidden one.
+    /// (batch, grid, grid): the number of each cell, or the mark of a masked one.
     public let numbers: Indices
     /// For each active cell its place in `numbers`.
     public let places: Indices
@@ -47,23 +47,23 @@ public struct CellNumbers: Sendable {
 
     /// Writes the numbers of the cells whose mask is 0.
     /// - Parameters:
-    ///   - hidden: (batch, grid, grid), 1 = hidden; as many zeros as there are places.
-    ///   - visible: zeros of each image, where all have as many. An image without a hidden cell is an empty slot of its
+    ///   - mask: (batch, grid, grid), 1 = masked; as many zeros as there are places.
+    ///   - visible: zeros of each image, where all have as many. An image without a masked cell is an empty slot of its
     ///     batch: any cells of it stand for it.
-    public func number(hidden: Floats, visible: Int? = nil) {
-        precondition(hidden.count == numbers.count, "a mask of another grid")
+    public func number(mask: Floats, visible: Int? = nil) {
+        precondition(mask.count == numbers.count, "a mask of another grid")
         let area = grid * grid
         var next = 0
-        for image in 0..<hidden.count / area {
-            let mask = hidden[image * area..<(image + 1) * area]
-            let shown = (0..<area).count { mask.base[$0] == 0 }
+        for image in 0..<mask.count / area {
+            let own = mask[image * area..<(image + 1) * area]
+            let shown = (0..<area).count { own.base[$0] == 0 }
             let most = visible == nil || shown < area ? shown : min(visible ?? area, area)
             precondition(visible == nil || most == visible, "an image shows \(shown) cells, the plan \(visible ?? 0)")
             precondition(next + most <= places.count, "the mask shows more than the plan's \(places.count) cells")
             let last = next + most
             for cell in 0..<area {
-                let isActive = mask.base[cell] == 0 && next < last
-                numbers.base[image * area + cell] = isActive ? Int32(next) : CK_HIDDEN
+                let isActive = own.base[cell] == 0 && next < last
+                numbers.base[image * area + cell] = isActive ? Int32(next) : CK_MASKED
                 guard isActive else { continue }
                 places.base[next] = Int32(image * area + cell)
                 next += 1
@@ -102,7 +102,7 @@ public struct WindowReach: Sendable {
         (cellsRight, linesRight) = axis(\.right)
     }
 
-    /// The table over some cells, made at once.
+    /// The table over some cells, written at once.
     public func table(over cells: CellNumbers) -> WindowTable {
         let rows = cells.places.count * tile * tile
         let entries = Indices(zeros: rows * taps)
@@ -125,7 +125,7 @@ public struct WindowReach: Sendable {
                     var entry = CK_OUTSIDE
                     if row >= 0, row < grid, column >= 0, column < grid {
                         entry = image[row * grid + column]
-                        if entry != CK_HIDDEN {
+                        if entry != CK_MASKED {
                             let line = linesDown.base[y * taps + tap], at = linesRight.base[x * taps + tap]
                             entry = (entry * Int32(sourceTile) + line) * Int32(sourceTile) + at
                         }
@@ -162,7 +162,7 @@ public struct ImageWindows: Sendable {
         (self.tile, self.kernel, self.stride, self.side) = (tile, kernel, stride, side)
     }
 
-    /// The table over some cells, made at once.
+    /// The table over some cells, written at once.
     public func table(over cells: CellNumbers) -> WindowTable {
         let rows = cells.places.count * tile * tile
         let entries = Indices(zeros: rows * kernel)
@@ -185,8 +185,8 @@ public struct ImageWindows: Sendable {
     }
 }
 
-/// The windows around active rows in the dense feature maps that they are a part of: for row r and tap t a position of the maps,
-/// or the mark of one outside.
+/// The windows around active rows in the dense feature maps that they are a part of: for row r and tap t a position of
+/// the maps, or the mark of one outside.
 public struct MapWindows: Sendable {
     /// Positions along a side of a cell.
     public let tile: Int
@@ -236,7 +236,8 @@ extension WorkerPool {
         }
     }
 
-    /// For each position of the dense feature maps, row-major: the row of an active cell's tile, or the mark of a hidden one.
+    /// For each position of the dense feature maps, row-major: the row of an active cell's tile, or the mark of a
+    /// masked one.
     public func fillPlaces(_ entries: Indices, tile: Int, cells: CellNumbers) {
         let (grid, side) = (cells.grid, cells.grid * tile)
         precondition(entries.count == cells.numbers.count * tile * tile, "a table of another size")
@@ -247,28 +248,28 @@ extension WorkerPool {
                 let (cells, y) = (job.numbers + line / tile * grid, line % tile)
                 for x in 0..<grid * tile {
                     let cell = cells[x / tile]
-                    let row = cell == CK_HIDDEN ? cell : (cell * Int32(tile) + Int32(y)) * Int32(tile) + Int32(x % tile)
+                    let row = cell == CK_MASKED ? cell : (cell * Int32(tile) + Int32(y)) * Int32(tile) + Int32(x % tile)
                     job.entries[line * grid * tile + x] = row
                 }
             }
         }
     }
 
-    /// Images with a border of zeros; the pixels of hidden cells become 0.
-    /// image: (batch, side, side, channels); hidden: (batch, grid, grid), 1 = hidden;
+    /// Images with a border of zeros; the pixels of masked cells become 0.
+    /// image: (batch, side, side, channels); mask: (batch, grid, grid), 1 = masked;
     /// y: (batch, side + 2·padding, side + 2·padding, channels).
     public func padImages(
-        _ image: Floats, hidden: Floats?, grid: Int, side: Int, channels: Int, padding: Int, into y: Floats
+        _ image: Floats, mask: Floats?, grid: Int, side: Int, channels: Int, padding: Int, into y: Floats
     ) {
         let wide = side + 2 * padding
         let batch = image.count / side / side / channels
         precondition(image.count == batch * side * side * channels && side % grid == 0, "images of another side")
         precondition(y.count == batch * wide * wide * channels, "padded images of another side")
-        precondition((hidden?.count ?? batch * grid * grid) == batch * grid * grid, "a mask of another grid")
+        precondition((mask?.count ?? batch * grid * grid) == batch * grid * grid, "a mask of another grid")
         split(
             batch * wide, grain: 64,
             (
-                image: image.base, hidden: hidden?.base, y: y.base, grid: grid, side: side, channels: channels,
+                image: image.base, mask: mask?.base, y: y.base, grid: grid, side: side, channels: channels,
                 padding: padding
             )
         ) { job, lines in
@@ -279,7 +280,7 @@ extension WorkerPool {
                 let (sample, y) = (line / wide, line % wide - job.padding)
                 guard y >= 0, y < job.side else { continue }
                 for x in 0..<job.grid {
-                    if let hidden = job.hidden, hidden[(sample * job.grid + y / cell) * job.grid + x] != 0 { continue }
+                    if let mask = job.mask, mask[(sample * job.grid + y / cell) * job.grid + x] != 0 { continue }
                     let from = job.image + ((sample * job.side + y) * job.side + x * cell) * job.channels
                     (to + (job.padding + x * cell) * job.channels).update(from: from, count: cell * job.channels)
                 }

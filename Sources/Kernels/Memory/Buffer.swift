@@ -77,13 +77,15 @@ import Glibc
     public func viewed<Other: BitwiseCopyable>(as type: Other.Type) -> Buffer<Other> {
         let bytes = count * MemoryLayout<Element>.stride
         precondition(bytes % MemoryLayout<Other>.stride == 0, "size is no multiple of the element")
-        precondition(UInt(bitPattern: base) % UInt(MemoryLayout<Other>.alignment) == 0, "address is not aligned")
+        precondition(isAligned(for: Other.self), "address is not aligned")
         let address = UnsafeMutableRawPointer(base).assumingMemoryBound(to: Other.self)
         return Buffer<Other>(base: address, count: bytes / MemoryLayout<Other>.stride, owner: owner)
     }
 
-    /// True when both slices start at the same address.
-    public func startsWhere(_ other: Buffer) -> Bool { base == other.base }
+    /// Whether the first element lies where an element of `type` may.
+    public func isAligned<Other: BitwiseCopyable>(for type: Other.Type) -> Bool {
+        UInt(bitPattern: base) % UInt(MemoryLayout<Other>.alignment) == 0
+    }
 }
 
 public typealias Floats = Buffer<Float>

@@ -16,7 +16,7 @@ public struct AttentionShape: Sendable {
     public let projections: Projections
     /// Without it the logits themselves weigh the values.
     public let usesSoftmax: Bool
-    /// Probabilities are left out at random; a call then brings the draws.
+    /// Probabilities are dropped at random; a call then brings the draws.
     public let dropsOut: Bool
 
     public init(
@@ -39,9 +39,9 @@ public struct AttentionShape: Sendable {
     /// Channels of a row of the projections.
     public var projectedWidth: Int { projections == .separate ? 3 * width : width }
 
-    /// Query rows whose logits are held at once: all of them up to 156 tokens, then equal parts of at most about 96 KiB,
-    /// so that logits, their gradients and the products' own buffers share the second-level cache. Shared projections
-    /// hold all rows up to 256 tokens: their backward saves a product where it sees the whole square.
+    /// Query rows whose logits are held at once: all of them up to 156 tokens, then equal parts of at most about 96
+    /// KiB, so that logits, their gradients and the products' own buffers share the second-level cache. Shared
+    /// projections hold all rows up to 256 tokens: their backward saves a product where it sees the whole square.
     var blockRows: Int {
         if projections == .shared, tokens <= 256 { return tokens }
         let blocks = (tokens * tokens + AttentionShape.blockFloats - 1) / AttentionShape.blockFloats
@@ -51,8 +51,8 @@ public struct AttentionShape: Sendable {
     private static let blockFloats = 24_576
 
     /// A head of so few tokens is one call of a kernel, from its logits to its gradients, with all of them in cache.
-    /// Longer ones are products, and so are shared projections, whose backward saves one of them, and probabilities that
-    /// are left out at random.
+    /// Longer ones are products, and so are shared projections, whose backward saves one of them, and probabilities
+    /// that are dropped at random.
     var isSmall: Bool { tokens <= 256 && projections == .separate && usesSoftmax && !dropsOut }
     /// Floats of the logits of one head, with the padding that the kernel wants.
     var logitFloats: Int { tokens * (isSmall ? ck_padded(tokens) : tokens) }
@@ -94,7 +94,7 @@ public struct AttentionShape: Sendable {
     }
 }
 
-/// What both directions read: the projections and what is added to the logits.
+/// Inputs of both directions: the projections and what is added to the logits.
 struct AttentionInputs {
     let kernels: UnsafePointer<ck_table>
     let shape: AttentionShape
@@ -137,8 +137,8 @@ struct AttentionInputs {
             mask: mask.map { $0 + sample % masks * shape.logitFloats })
     }
 
-    /// p = softmax(scale·q·kᵀ + bias + mask) for the query rows `block`. `ahead` is called with a few of these rows at a
-    /// time: the place to ask for the same rows of the next pair, whose memory then arrives behind the arithmetic.
+    /// p = softmax(scale·q·kᵀ + bias + mask) for the query rows `block`. `ahead` is called with a few of these rows at
+    /// a time: the place to ask for the same rows of the next pair, whose memory then arrives behind the arithmetic.
     func probabilities(
         sample: Int, head: Int, block: Range<Int>, into p: UnsafeMutablePointer<Float>, ahead: (Range<Int>) -> Void
     ) {
@@ -161,7 +161,7 @@ struct AttentionInputs {
         }
     }
 
-    /// Leaves out some of the probabilities of `probabilities`, or of their gradients.
+    /// Drops some of the probabilities of `probabilities`, or of their gradients.
     func drop(_ p: UnsafeMutablePointer<Float>, _ dropout: DropoutDraw, sample: Int, head: Int, block: Range<Int>) {
         kernels.pointee.dropout.apply(
             p, p, 0, dropout.raw(sample: sample), UInt32(head * shape.tokens + block.lowerBound), block.count,

@@ -6,7 +6,7 @@ extension WorkerPool {
     public func gram(_ x: Matrix, into y: Floats) {
         let rows = x.rows
         precondition(y.count == rows * rows, "a square of other rows")
-        // Four blocks leave out three eighths of the products; smaller ones would pack their operands too often.
+        // Four blocks save three eighths of the products; smaller ones would pack their operands too often.
         let block = max(64, (rows + 63) / 64 * 16)
         for top in stride(from: 0, to: rows, by: block) {
             let count = min(block, rows - top)

@@ -7,8 +7,8 @@ extension WorkerPool {
         (rows + 1) * codes
     }
 
-    /// ids[r] = the row k of `codes` with the highest x_r·e_k, or with the least |x_r − e_k|² where `isDistance`; the
-    /// lowest k on ties. x: rows × width; codes: K × width; ids: rows, as whole numbers.
+    /// ids[r] = the row k of `codes` with the highest x_r·e_k, or with the smallest |x_r − e_k|² where `isDistance`;
+    /// the lowest k on ties. x: rows × width; codes: K × width; ids: rows, as whole numbers.
     public func nearestRows(
         _ x: Floats, codes: Floats, into ids: Floats, width: Int, isDistance: Bool, scratch: Floats
     ) {
@@ -16,7 +16,7 @@ extension WorkerPool {
         let (rows, count) = (x.count / width, codes.count / width)
         precondition(ids.count == rows && count > 0 && count < 1 << 24, "one id for each row")
         precondition(scratch.count >= WorkerPool.nearestScratch(rows: rows, codes: count), "scratch too small")
-        // |x − e|² is least where x·e − |e|²/2 is highest.
+        // |x − e|² is smallest where x·e − |e|²/2 is highest.
         let halves = scratch.base
         for code in 0..<count {
             var sum = 0.0

@@ -1,20 +1,20 @@
 import CKernels
 
-/// Which values a layer leaves out in training: a pure function of (key of the sample, site, row, column). Backward draws
+/// Which values a layer drops in training: a pure function of (key of the sample, site, row, column). Backward draws
 /// them again; nothing is stored.
 public struct DropoutDraw: Sendable {
     /// Two words for each sample.
     let keys: Indices
-    /// Of the layer among those of the network.
+    /// Number of the layer among those of the network.
     let site: UInt32
     /// Share of 2^16 that is dropped.
     private let threshold: UInt32
 
-    /// - Parameter rate: share of dropped values, 0..<1; rounded to 1/65536.
-    public init(rate: Double, site: UInt32, keys: Indices) {
-        precondition((0..<1).contains(rate), "a drop rate lies in 0..<1")
+    /// - Parameter dropRate: share of dropped values, 0..<1; rounded to 1/65536.
+    public init(dropRate: Double, site: UInt32, keys: Indices) {
+        precondition((0..<1).contains(dropRate), "a drop rate lies in 0..<1")
         (self.keys, self.site) = (keys, site)
-        threshold = UInt32(rate * 65536 + 0.5)
+        threshold = UInt32(dropRate * 65536 + 0.5)
     }
 
     /// Samples that have a key.
@@ -28,7 +28,7 @@ public struct DropoutDraw: Sendable {
 }
 
 extension WorkerPool {
-    /// y (+)= x with values left out and the others divided by the share that stays; y may be x unless `adding`.
+    /// y (+)= x with values dropped and the others divided by the share that stays; y may be x unless `adding`.
     /// x, y: (samples·rows) × channels.
     public func dropout(_ x: Floats, into y: Floats, adding: Bool = false, _ draw: DropoutDraw, channels: Int) {
         precondition(x.count == y.count && channels > 0 && x.count % (channels * draw.samples) == 0, "row counts")

@@ -10,7 +10,7 @@ public struct NoiseSites: Sendable {
         let parameter: UInt32
 
         /// - Parameters:
-        ///   - range: of the buffer.
+        ///   - range: part of the buffer.
         ///   - first: position of the slice's first element in the parameter.
         ///   - parameter: the parameter's number.
         public init(_ range: Range<Int>, first: Int = 0, parameter: UInt32) {
@@ -47,14 +47,14 @@ public struct NoiseSites: Sendable {
 }
 
 extension WorkerPool {
-    /// g += deviation·z with standard normal z, a pure function of (key, parameter, step, element).
+    /// g += std·z with standard normal z, a pure function of (key, parameter, step, element).
     /// - Returns: the sum of the squares of what was added.
     public func addNoise(
-        to g: Floats, _ sites: NoiseSites, key: SIMD2<UInt32>, step: UInt32, deviation: Double
+        to g: Floats, _ sites: NoiseSites, key: SIMD2<UInt32>, step: UInt32, std: Double
     ) -> Double {
         precondition(g.count >= sites.extent, "slices end at \(sites.extent), the buffer at \(g.count)")
         let draw = ck_draw(key: (key.x, key.y), parameter: 0, step: step)
-        split(sites.pieces.count, grain: 1, (kernels, g, sites, draw, deviation)) { at, range in
+        split(sites.pieces.count, grain: 1, (kernels, g, sites, draw, std)) { at, range in
             for index in range {
                 let piece = at.2.pieces[index]
                 var draw = at.3

@@ -15,7 +15,7 @@ public enum Philox {
     }
 }
 
-/// What a draw is for. Each purpose has a stream of its own, so that a new use never shifts an old one.
+/// The use of a draw. Each purpose has a stream of its own, so that a new use never shifts an old one.
 /// The raw value is four ASCII letters that enter the key.
 public enum Purpose: UInt32, Sendable {
     case initialize = 0x494E_4954

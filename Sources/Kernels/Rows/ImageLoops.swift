@@ -1,6 +1,6 @@
 import CKernels
 
-/// How a warped pixel is made of those around its place.
+/// Interpolation of an affine grid sample: how a pixel follows from those around its place.
 public enum WarpFilter: Sendable {
     case nearest, bilinear, bicubic
 
@@ -27,7 +27,7 @@ public struct BoxFilter: Sendable {
 
 /// Loops over 8-bit RGB images, (H, W, 3), on the calling thread. Every level gives the same bytes.
 public struct ImageLoops: Sendable {
-    /// Bytes that may be read past the last pixel of an image that is warped.
+    /// Bytes that may be read past the last pixel of an image that is sampled.
     public static let slack = 1
 
     private let level: InstructionLevel

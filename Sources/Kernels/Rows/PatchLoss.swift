@@ -45,22 +45,22 @@ extension WorkerPool {
         }
     }
 
-    /// Σ over hidden cells of the mean of (prediction - (image - mean)/deviation)², in Double.
-    /// - Parameter hidden: one number a cell, 1 = hidden.
-    public func cellLoss(_ prediction: Floats, _ image: Floats, hidden: Floats, statistics: Floats, cells: ImageCells)
+    /// Σ over masked cells of the mean of (prediction - (image - mean)/std)², in Double.
+    /// - Parameter mask: one number a cell, 1 = masked.
+    public func cellLoss(_ prediction: Floats, _ image: Floats, mask: Floats, statistics: Floats, cells: ImageCells)
         -> Double
     {
-        check(prediction, image, hidden, statistics, cells)
+        check(prediction, image, mask, statistics, cells)
         return reduce(
             cells.count, atLeast: 1,
             (
-                prediction: prediction.base, image: image.base, hidden: hidden.base, statistics: statistics.base,
+                prediction: prediction.base, image: image.base, mask: mask.base, statistics: statistics.base,
                 cells: cells
             )
         ) { job, range in
             let values = job.values
             var total = 0.0
-            for cell in range where values.hidden[cell] != 0 {
+            for cell in range where values.mask[cell] != 0 {
                 let (mean, scale) = (values.statistics[2 * cell], 1 / values.statistics[2 * cell + 1])
                 var sum = 0.0
                 for y in 0..<values.cells.cell {
@@ -76,23 +76,23 @@ extension WorkerPool {
         }
     }
 
-    /// The gradient of `cellLoss`: 2·scale/n·(prediction - target) in hidden cells, else 0.
+    /// The gradient of `cellLoss`: 2·scale/n·(prediction - target) in masked cells, else 0.
     public func cellLossBackward(
-        _ prediction: Floats, _ image: Floats, hidden: Floats, statistics: Floats, cells: ImageCells, scale: Float,
+        _ prediction: Floats, _ image: Floats, mask: Floats, statistics: Floats, cells: ImageCells, scale: Float,
         into dPrediction: Floats, adding: Bool
     ) {
-        check(prediction, image, hidden, statistics, cells)
+        check(prediction, image, mask, statistics, cells)
         precondition(dPrediction.count == prediction.count, "a gradient of another size")
         split(
             cells.count, grain: 16,
             (
-                prediction: prediction.base, image: image.base, hidden: hidden.base, statistics: statistics.base,
+                prediction: prediction.base, image: image.base, mask: mask.base, statistics: statistics.base,
                 cells: cells, factor: 2 * scale / Float(cells.cellFloats), to: dPrediction.base, adding: adding
             )
         ) { job, range in
             for cell in range {
                 let (mean, scale) = (job.statistics[2 * cell], 1 / job.statistics[2 * cell + 1])
-                let factor = job.hidden[cell] != 0 ? job.factor : 0
+                let factor = job.mask[cell] != 0 ? job.factor : 0
                 for y in 0..<job.cells.cell {
                     let at = job.cells.line(cell, y)
                     for at in at..<at + job.cells.cell * job.cells.channels {
@@ -104,7 +104,7 @@ extension WorkerPool {
         }
     }
 
-    /// prediction·deviation + mean, one row a cell in the order (channel, y, x).
+    /// prediction·std + mean, one row a cell in the order (channel, y, x).
     public func cellRows(_ prediction: Floats, statistics: Floats, cells: ImageCells, into rows: Floats) {
         precondition(prediction.count == cells.count * cells.cellFloats && rows.count == prediction.count, "counts")
         precondition(statistics.count >= 2 * cells.count, "two floats a cell")
@@ -114,13 +114,13 @@ extension WorkerPool {
         ) { job, range in
             let (side, channels) = (job.cells.cell, job.cells.channels)
             for cell in range {
-                let (mean, deviation) = (job.statistics[2 * cell], job.statistics[2 * cell + 1])
+                let (mean, std) = (job.statistics[2 * cell], job.statistics[2 * cell + 1])
                 let to = job.rows + cell * job.cells.cellFloats
                 for y in 0..<side {
                     let line = job.prediction + job.cells.line(cell, y)
                     for x in 0..<side {
                         for channel in 0..<channels {
-                            to[(channel * side + y) * side + x] = line[x * channels + channel] * deviation + mean
+                            to[(channel * side + y) * side + x] = line[x * channels + channel] * std + mean
                         }
                     }
                 }
@@ -129,9 +129,9 @@ extension WorkerPool {
     }
 
     private func check(
-        _ prediction: Floats, _ image: Floats, _ hidden: Floats, _ statistics: Floats, _ cells: ImageCells
+        _ prediction: Floats, _ image: Floats, _ mask: Floats, _ statistics: Floats, _ cells: ImageCells
     ) {
         precondition(prediction.count == cells.count * cells.cellFloats && image.count == prediction.count, "pixels")
-        precondition(hidden.count == cells.count && statistics.count >= 2 * cells.count, "cells")
+        precondition(mask.count == cells.count && statistics.count >= 2 * cells.count, "cells")
     }
 }

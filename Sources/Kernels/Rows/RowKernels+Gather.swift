@@ -1,7 +1,7 @@
 import CKernels
 
 extension WorkerPool {
-    /// y[i] = x[table[i]] by rows of `channels`, or += when `adding`; a negative entry stands for a row of zeros.
+    /// y[i] = x[table[i]] by rows of `channels`, or += when `adding`; a negative entry means a row of zeros.
     /// x: any number of rows; y: table.count rows.
     public func gatherRows(_ x: Floats, table: Indices, into y: Floats, adding: Bool = false, channels: Int) {
         precondition(channels > 0 && x.count % channels == 0 && y.count == table.count * channels, "row width")

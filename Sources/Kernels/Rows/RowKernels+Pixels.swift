@@ -26,7 +26,7 @@ public struct PixelGrid: Sendable {
     public var maskValues: Int { rows * (stride / maskPatch) * (stride / maskPatch) }
 
     var raw: ck_grid {
-        ck_grid(height: height, width: width, channels: channels, stride: stride, mask_patch: maskPatch)
+        ck_grid(height: height, width: width, channels: channels, stride: stride, patch: maskPatch)
     }
 }
 

@@ -10,7 +10,7 @@ public struct RowOrder: Sendable {
     public init(_ order: [Int]) {
         var inverse = [Int32](repeating: -1, count: order.count)
         for (here, there) in order.enumerated() { inverse[there] = Int32(here) }
-        precondition(inverse.allSatisfy { $0 >= 0 }, "a row is left out")
+        precondition(inverse.allSatisfy { $0 >= 0 }, "a row is missing")
         table = Indices(order.map { Int32($0) })
         self.inverse = Indices(inverse)
     }

@@ -1,10 +1,11 @@
 public import Autodiff
 public import Kernels
 
-/// The tokens that an encoder of a hidden grid computes, made ready for a comparison of the visible ones alone: these
+/// The tokens that an encoder of a masked grid computes, made ready for a comparison of the visible ones alone: these
 /// less their mean over the group, the masked ones 0. What is compared afterwards gives rows of zeros no weight, so
 /// that the number of visible tokens may change from step to step.
-/// x: (B, kept, C), tokens that are not dropped, in order; mask: (B, …) of `TokenMaskState`s; out: as x. Keeps the mask.
+/// x: (B, kept, C), tokens that are not dropped, in order; mask: (B, …) of `TokenMaskState`s; out: as x. Keeps the
+/// mask.
 public struct CentredVisible: Operation {
     private let groups: SampleGroups
 

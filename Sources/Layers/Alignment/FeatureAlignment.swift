@@ -41,12 +41,12 @@ public struct FeatureAlignment: Operation {
         let x, y: ComparedRows
         let slots: Int
 
-        /// Of both sides, for each group.
+        /// Floats of the means of both sides, for each group.
         var means: Int { slots * (x.width + y.width) }
         var cross: Int { x.columns * y.columns }
         var own: Int { x.columns * x.columns }
         var other: Int { y.columns * y.columns }
-        /// Of one set of one group.
+        /// Floats of the moments of one set of one group.
         var moments: Int { cross + own + other }
         var count: Int { means + slots * x.sets * moments }
         var centred: Int { x.rows * (x.width + y.width) }

@@ -2,7 +2,7 @@ public import Autodiff
 public import Kernels
 
 /// The vectors at the positions that a mask shows, in their order: (B, side², C) to (B, shown, C).
-/// mask: (B, m, m), 1 = hidden; a position takes the element above its upper left corner. Keeps the mask.
+/// mask: (B, m, m), 1 = masked; a position takes the element above its upper left corner. Keeps the mask.
 public struct VisibleRows: Operation {
     private let visible: Int
 
@@ -56,10 +56,10 @@ public struct VisibleRows: Operation {
     }
 }
 
-/// Images (B, H, W, C) whose hidden cells are 0, which is the mean colour. No gradient.
+/// Images (B, H, W, C) whose masked cells are 0, which is the mean colour. No gradient.
 public enum VisiblePixels {
-    /// - Parameter mask: (B, m, m), 1 = hidden; m divides the side.
-    public static func of(_ images: Tensor, hiding mask: Tensor) -> Tensor {
+    /// - Parameter mask: (B, m, m), 1 = masked; m divides the side.
+    public static func of(_ images: Tensor, mask: Tensor) -> Tensor {
         images.apply(PaddedImages(padding: 0, isMasked: true), mask)
     }
 }

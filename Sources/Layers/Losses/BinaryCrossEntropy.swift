@@ -67,7 +67,7 @@ public struct BinaryCrossEntropy: Operation {
         }
     }
 
-    /// What smoothing adds to the target of each class: ε/K·Σt.
+    /// The share that smoothing adds to the target of each class: ε/K·Σt.
     private static func spread(_ t: Floats, _ smoothing: Float) -> Float {
         var total: Float = 0
         for k in 0..<t.count { total += t[k] }

@@ -1,12 +1,12 @@
 public import Autodiff
 public import Kernels
 
-/// (β + γ)·Σ_r |x_r − e_id(r)|² / (N·D), the sum over samples of a mean over their numbers: β pulls the rows to their codes,
-/// γ the codes to their rows. x: (B, N, D); ids: (B, N); codes: (K, D); out: (1). Keeps inputs.
+/// (β + γ)·Σ_r |x_r − e_id(r)|² / (N·D), the sum over samples of a mean over their numbers: β pulls the rows to their
+/// codes, γ the codes to their rows. x: (B, N, D); ids: (B, N); codes: (K, D); out: (1). Keeps inputs.
 /// Source: arXiv 1711.00937.
 public struct CodeLoss: Operation {
     private let pull, push: Float
-    /// While this buffer holds 0 the codes do not stand yet, and the loss is 0.
+    /// While this buffer holds 0 there are no codes yet, and the loss is 0.
     private let switchedOn: RegisteredBuffer?
 
     /// - Parameters:

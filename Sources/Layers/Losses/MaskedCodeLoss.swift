@@ -134,7 +134,7 @@ public struct MaskedCodeLoss: Operation {
 
 /// Where the codes of the patches lie.
 private struct Codes {
-    /// Of the batch.
+    /// Patches of the batch.
     let patches: Int
     /// P², the codes of a patch.
     let each: Int

@@ -1,9 +1,9 @@
 public import Autodiff
 public import Kernels
 
-/// Sum over hidden pixels of |x − y|: Σ |x − y|·m, to be divided by `MaskedPixelCount`.
+/// Sum over masked pixels of |x − y|: Σ |x − y|·m, to be divided by `MaskedPixelCount`.
 /// x, y: (B, g·g, C·σ·σ), a row is the σ×σ block under one feature in the order (c, i, j); m: (B, k·g, k·g) cells of
-/// σ/k pixels, 1 = hidden; out: (1). The gradient at |0| is 0. Keeps inputs.
+/// σ/k pixels, 1 = masked; out: (1). The gradient at |0| is 0. Keeps inputs.
 /// Source: arXiv 2111.09886, code microsoft/SimMIM.
 public struct MaskedPixelLoss: Operation {
     private let channels: Int
@@ -55,4 +55,28 @@ public struct MaskedPixelLoss: Operation {
         let root = { (square: Int) in Int(Double(square).squareRoot().rounded()) }
         return (root(pixels[1]), root(pixels[2] / channels))
     }
+}
+
+/// The weight of `MaskedPixelLoss`: C · (masked pixels + 1e-5), where a pixel counts once for all its channels.
+/// m: (B, …) cells, 1 = masked; out: (1). Keeps nothing; a mask gets no gradient.
+public struct MaskedPixelCount: Operation {
+    private let channels: Int
+    private let pixelsPerCell: Int
+
+    public init(channels: Int, pixelsPerCell: Int) {
+        self.channels = channels
+        self.pixelsPerCell = pixelsPerCell
+    }
+
+    public func callAsFunction(_ mask: Tensor) -> Tensor { mask.apply(self) }
+
+    public var keeps: Kept { .nothing }
+    public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { [1] }
+
+    public func forward(_ at: Workspace) {
+        let pixels = at.pool.sum(at.inputs[0]) * Double(pixelsPerCell)
+        at.output[0] = Float(Double(channels) * (pixels + 1e-5))
+    }
+
+    public func backward(_ at: Workspace) {}
 }

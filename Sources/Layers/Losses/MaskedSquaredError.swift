@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// Σ over hidden patches of the mean squared error of their pixels: Σ_r m_r · Σ_c (x − t)² / P.
-/// x, t: (B, N, P); m: one number per patch, 1 = hidden; out: (1). Keeps inputs; targets get no
+/// Σ over masked patches of the mean squared error of their pixels: Σ_r m_r · Σ_c (x − t)² / P.
+/// x, t: (B, N, P); m: one number per patch, 1 = masked; out: (1). Keeps inputs; targets get no
 /// gradient.
 /// Source: code facebookresearch/mae; there the sum is divided by Σ m.
 public struct MaskedSquaredError: Operation {
@@ -62,4 +62,16 @@ public struct MaskedSquaredError: Operation {
             }
         }
     }
+}
+
+/// Σ x in Double, as a tensor (1): of a mask, the number of masked patches. No gradient.
+public struct Sum: Operation {
+    public init() {}
+
+    public func callAsFunction(_ x: Tensor) -> Tensor { x.apply(self) }
+
+    public var keeps: Kept { .nothing }
+    public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { [1] }
+    public func forward(_ at: Workspace) { at.output[0] = Float(at.pool.sum(at.inputs[0])) }
+    public func backward(_ at: Workspace) { preconditionFailure("a count has no gradient") }
 }

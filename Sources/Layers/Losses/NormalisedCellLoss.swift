@@ -1,9 +1,9 @@
 public import Autodiff
 public import Kernels
 
-/// Σ over hidden cells of the mean of (prediction − (x − μ)/√(σ² + 1e-6))², where μ and the unbiased σ² are those of the
-/// cell over all its pixels and channels; to be divided by the number of hidden cells.
-/// prediction: (B, H·W, C), x: (B, H, W, C) images, m: (B, g, g), 1 = hidden; out: (1). Keeps inputs and two numbers a
+/// Σ over masked cells of the mean of (prediction − (x − μ)/√(σ² + 1e-6))², where μ and the unbiased σ² are those of
+/// the cell over all its pixels and channels; to be divided by the number of masked cells.
+/// prediction: (B, H·W, C), x: (B, H, W, C) images, m: (B, g, g), 1 = masked; out: (1). Keeps inputs and two numbers a
 /// cell. Source: arXiv 2301.03580, code keyu-tian/SparK.
 public struct NormalisedCellLoss: Operation {
     public static let epsilon = 1e-6
@@ -33,20 +33,20 @@ public struct NormalisedCellLoss: Operation {
         at.pool.cellStatistics(at.inputs[1], cells: cells, epsilon: Self.epsilon, into: at.saved)
         at.output[0] = Float(
             at.pool.cellLoss(
-                at.inputs[0], at.inputs[1], hidden: at.inputs[2], statistics: at.saved, cells: cells))
+                at.inputs[0], at.inputs[1], mask: at.inputs[2], statistics: at.saved, cells: cells))
     }
 
     public func backward(_ at: Workspace) {
         guard let dx = at.inputGradients[0] else { return }
         at.pool.cellLossBackward(
-            at.inputs[0], at.inputs[1], hidden: at.inputs[2], statistics: at.saved,
+            at.inputs[0], at.inputs[1], mask: at.inputs[2], statistics: at.saved,
             cells: ImageCells(at.shapes[1], grid: at.shapes[2][1]), scale: at.outputGradient[0], into: dx,
             adding: at.adds[0])
     }
 }
 
-/// The number of hidden cells + 1e-8, the denominator of `NormalisedCellLoss`. m: (B, g, g), 1 = hidden; out: (1).
-public struct HiddenCellCount: Operation {
+/// The number of masked cells + 1e-8, the denominator of `NormalisedCellLoss`. m: (B, g, g), 1 = masked; out: (1).
+public struct MaskedCellCount: Operation {
     public init() {}
 
     public func callAsFunction(_ mask: Tensor) -> Tensor { mask.apply(self) }
@@ -57,8 +57,8 @@ public struct HiddenCellCount: Operation {
     public func backward(_ at: Workspace) {}
 }
 
-/// Predicted cells with the true mean and deviation of each: (B, H·W, C) and images to (B, g·g, C·s·s) rows in the order
-/// (c, i, j). For images only: no gradient.
+/// Predicted cells with the true mean and standard deviation of each: (B, H·W, C) and images to (B, g·g, C·s·s) rows in
+/// the order (c, i, j). For images only: no gradient.
 public struct DenormalisedCells: Operation {
     private let cell: Int
 

@@ -1,12 +1,12 @@
-/// Which parameters decay: a pure function of name and rank. Sources: the recipes named at each case.
+/// Which parameters have weight decay: a pure function of name and rank. Sources: the recipes named at each case.
 public struct DecayRule: Sendable, Equatable {
-    /// Vectors (biases, norms, layer scales) keep their size.
+    /// Vectors (biases, norms, LayerScale) keep their size.
     public let excludesVectors: Bool
-    /// Names that end in `.bias` do not decay, whatever their rank.
+    /// Names that end in `.bias` have no weight decay, whatever their rank.
     public let excludesBiases: Bool
-    /// Whole names that do not decay.
+    /// Whole names without weight decay.
     public let names: [String]
-    /// Parts of names that do not decay.
+    /// Parts of names without weight decay.
     public let keywords: [String]
 
     public init(excludesVectors: Bool, excludesBiases: Bool, names: [String] = [], keywords: [String] = []) {
@@ -22,36 +22,31 @@ public struct DecayRule: Sendable, Equatable {
         return !names.contains(name) && !keywords.contains { occurs($0, in: name) }
     }
 
-    /// CRATE supervised, ELR: norms and biases decay too.
+    /// CRATE supervised, ELR: norms and biases too.
     public static let everything = DecayRule(excludesVectors: false, excludesBiases: false)
-    /// SeiT++ pretraining (timm with an empty list): tokens and position tables decay.
+    /// SeiT++ pretraining (timm with an empty list): tokens and position tables too.
     public static let matrices = DecayRule(excludesVectors: true, excludesBiases: true)
     /// SparK, both phases.
     public static let sparK = DecayRule(
         excludesVectors: true, excludesBiases: true, keywords: ["cls_token", "pos_embed", "mask_token", "gamma"])
-    /// MAE and SeiT++ finetuning: a matrix named `.bias` would decay.
+    /// MAE and SeiT++ finetuning: a matrix named `.bias` would have weight decay.
     public static let mae = DecayRule(excludesVectors: true, excludesBiases: false, names: ["pos_embed", "cls_token"])
     /// SeiT supervised: DeiT's list.
     public static let seiT = DecayRule(excludesVectors: true, excludesBiases: true, names: ["pos_embed", "cls_token"])
-    /// SimMIM finetuning of a ViT; its class declares no keywords, so position bias tables decay.
+    /// SimMIM with a ViT; its class declares no keywords, so position bias tables have weight decay.
     public static let simMIMViT = DecayRule(
         excludesVectors: true, excludesBiases: true, names: ["pos_embed", "cls_token"])
     /// SimMIM with a Swin; only pretraining has the mask token.
     public static let simMIMSwin = DecayRule(
         excludesVectors: true, excludesBiases: true, names: ["absolute_pos_embed", "mask_token"],
         keywords: ["relative_position_bias_table"])
-    /// SimMIM pretraining of a ViT: its mask token decays.
-    public static let simMIMViTPretraining = simMIMViT.inside("encoder.")
-    /// SimMIM pretraining of a Swin: its mask token does not decay.
-    public static let simMIMSwinPretraining = simMIMSwin.inside("encoder.")
 
-    /// The rule of a model that holds this rule's model under `prefix`.
-    /// - Parameter fixingKeywords: the reference puts the prefix before keywords too, where it matches no real name, so
-    ///   that position bias tables decay in pretraining. Kept unless this is true.
-    public func inside(_ prefix: String, fixingKeywords: Bool = false) -> DecayRule {
+    /// The rule of a model that holds this rule's model under `prefix`. SimMIM's code puts the prefix before keywords
+    /// too, where it matches no real name: position bias tables have weight decay in pretraining.
+    public func inside(_ prefix: String) -> DecayRule {
         DecayRule(
             excludesVectors: excludesVectors, excludesBiases: excludesBiases, names: names.map { prefix + $0 },
-            keywords: fixingKeywords ? keywords : keywords.map { prefix + $0 })
+            keywords: keywords.map { prefix + $0 })
     }
 
     private func occurs(_ part: String, in name: String) -> Bool {

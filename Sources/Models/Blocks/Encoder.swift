@@ -5,39 +5,39 @@ public import Layers
 public protocol Encoder {
     /// The last feature map: `side` × `side` vectors over the image.
     var grid: FeatureGrid { get }
-    /// What each block gives for images (B, H, W, C), in order; the last one is the encoder's output, after its final
-    /// norm where there is one.
+    /// The output of each block for images (B, H, W, C), in order; the last one is the encoder's output, after its
+    /// final norm where there is one.
     func outputs(_ images: Tensor) -> [FeatureMap]
     /// Numbers of one place of the input: red, green and blue of a pixel; of a token its id, or its code vector.
     func inputChannels(_ image: ImageSpec) -> Int
     /// One vector per image, (B, F): what the head of a classifier reads.
     func pooled(_ images: Tensor) -> Tensor
-    /// Start of the weight of such a head.
+    /// Initializer of the weight of such a head.
     var headInit: Initializer { get }
     /// The name of such a head beside the encoder's parameters.
     var headName: String { get }
-    /// What begins with this belongs to the head, a norm before the linear map too: a classifier for other classes starts
-    /// it anew. The first part of the name.
+    /// First part of the names that belong to the head, a norm before the linear map too: a classifier for other
+    /// classes initializes them anew.
     var headPrefix: String { get }
     /// Declares the head in `scope`, that of the encoder.
     func head(_ scope: Scope, classes: Int) -> Linear
-    /// The layer of each parameter, for layer-wise rates.
+    /// The layer of each parameter, for layer-wise learning-rate decay.
     var layers: LayerDecay { get }
-    /// Which parameters decay. The published recipes differ between the phases.
-    func decay(for use: EncoderUse) -> DecayRule
+    /// Which parameters have weight decay. The published recipes differ between the phases.
+    func weightDecay(for use: EncoderUse) -> DecayRule
     /// Weights of such an encoder of another phase, resolution or window, turned into this one's: names inside the
     /// encoder as keys. What needs no change stays as it is; what has no place here may stay too.
     func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights]
     /// Tokens before those of the patches.
     var leadingTokens: Int { get }
-    /// Whether the raw output of a linear map or a convolution is among those that the tap preset `reference` takes.
-    func isReferenceTap(_ layer: String) -> Bool
+    /// Whether the raw output of a linear map or a convolution is among the features that the preset `reference` takes.
+    func isReferenceFeature(_ layer: String) -> Bool
 }
 
 extension Encoder {
     public var leadingTokens: Int { 0 }
 
-    public func isReferenceTap(_ layer: String) -> Bool { true }
+    public func isReferenceFeature(_ layer: String) -> Bool { true }
 
     public var headName: String { "head" }
 
@@ -46,7 +46,7 @@ extension Encoder {
     public func inputChannels(_ image: ImageSpec) -> Int { image.channels }
 
     public func head(_ scope: Scope, classes: Int) -> Linear {
-        Linear(scope[headName], grid.width, classes, start: headInit)
+        Linear(scope[headName], grid.width, classes, init: headInit)
     }
 
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] { stored }
@@ -64,16 +64,16 @@ public struct StoredWeights: Sendable, Equatable {
     }
 }
 
-/// An encoder that puts a learned vector in the place of hidden patches and keeps the whole grid, as SimMIM wants it.
+/// An encoder that puts a learned vector in the place of masked patches and keeps the whole grid, as SimMIM wants it.
 public protocol MaskedEncoder: Encoder {
     /// Side of a patch in pixels: of one element of the mask.
     var patch: Int { get }
     /// The last features, (B, side·side, F), row-major.
-    /// - Parameter mask: (B, H/p, W/p), 1 = hidden.
-    func features(_ images: Tensor, hiding mask: Tensor) -> Tensor
+    /// - Parameter mask: (B, H/p, W/p), 1 = masked.
+    func features(_ images: Tensor, mask: Tensor) -> Tensor
 }
 
-/// What an encoder is built for: start values and the parameters around the blocks differ.
+/// The use of an encoder: initialization and the parameters around the blocks differ.
 public enum EncoderUse: Sendable { case pretraining, classification }
 
 /// Features on the way through an encoder.
@@ -96,12 +96,30 @@ public struct FeatureMap {
 public protocol EncoderSettings: Sendable {
     /// Declares the parameters in `scope`.
     func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder
-    /// What an encoder that hands its weights on must have the same: recipe keys and their values. Shapes of tensors do
-    /// not tell all of it; the number of heads leaves no trace in them.
+    /// Recipe keys, and their values, that an encoder must share to take these weights. Shapes of tensors do not tell
+    /// all of it; the number of heads leaves no trace in them.
     var lineage: [String: String] { get }
 }
 
 extension EncoderSettings {
     /// Shapes of tensors tell all.
     public var lineage: [String: String] { [:] }
+}
+
+/// A model that cannot be built as asked for.
+public struct ModelError: Error, Equatable, CustomStringConvertible {
+    /// The setting, such as `model.patch_size`.
+    public let place: String
+    public let found: String
+    public let expected: String
+    public let hint: String
+
+    public init(_ place: String, found: String, expected: String, hint: String) {
+        self.place = place
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+    }
+
+    public var description: String { "\(place): found \(found), expected \(expected); \(hint)" }
 }

@@ -1,7 +1,7 @@
 public import Autodiff
 import Kernels
 
-/// A tap of an encoder as it is known before anything is computed.
+/// A feature of an encoder as it is known before anything is computed.
 public struct FeaturePlace: Sendable, Equatable {
     /// Inside the encoder.
     public let name: String
@@ -9,11 +9,11 @@ public struct FeaturePlace: Sendable, Equatable {
     /// Vectors of an image; 1 for one vector per image.
     public let positions: Int
     public let channels: Int
-    /// Of the positions: those before the patches'.
+    /// Positions before those of the patches.
     public let leadingTokens: Int
     /// The positions are those of the whole image, in one piece.
     public let isWhole: Bool
-    /// Among those that the tap preset `reference` takes.
+    /// Whether the preset `reference` takes it.
     public let isReference: Bool
     /// Norms on the way to it.
     public let normsBefore: Int
@@ -21,21 +21,22 @@ public struct FeaturePlace: Sendable, Equatable {
 
 extension EncoderSettings {
     /// Where such an encoder can be compared with another one, in the order in which it runs.
-    public func taps(_ image: ImageSpec) throws(ModelError) -> [FeaturePlace] {
+    public func featurePlaces(_ image: ImageSpec) throws(ModelError) -> [FeaturePlace] {
         let graph = Graph()
         let encoder = try encoder(graph.scope, image: image, for: .classification)
         let patches = encoder.grid.side * encoder.grid.side
         let images = graph.input("images", [1, image.side, image.side, encoder.inputChannels(image)])
         var places: [FeaturePlace] = []
-        graph.watching { tap in
-            let shape = tap.value.shape
+        graph.watching { feature in
+            let shape = feature.value.shape
             let positions = shape.count / shape.channels
             places.append(
                 FeaturePlace(
-                    name: tap.name, kind: tap.kind, positions: positions, channels: shape.channels,
+                    name: feature.name, kind: feature.kind, positions: positions, channels: shape.channels,
                     leadingTokens: positions == patches + encoder.leadingTokens ? encoder.leadingTokens : 0,
                     isWhole: shape[0] == 1,
-                    isReference: tap.kind == .pooled || tap.kind == .layer && encoder.isReferenceTap(tap.name),
+                    isReference: feature.kind == .pooled
+                        || feature.kind == .layer && encoder.isReferenceFeature(feature.name),
                     normsBefore: places.count { $0.kind == .norm }))
         } _: {
             _ = encoder.pooled(images)

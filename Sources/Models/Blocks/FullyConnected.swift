@@ -24,10 +24,10 @@ public struct FullyConnected: Encoder {
 
     public struct Settings: Sendable, Equatable {
         public var depth, width: Int
-        /// Of the first layer; nil: that of the others.
+        /// Width of the first layer; nil: that of the others.
         public var firstWidth: Int?
         public var start: Start
-        /// Of the start `normal`.
+        /// Standard deviation of the initialization `normal`.
         public var deviation: Double
         /// Reads the mean of the channels.
         public var isGrey: Bool
@@ -44,14 +44,14 @@ public struct FullyConnected: Encoder {
         /// Units of a hidden layer.
         func units(_ index: Int) -> Int { index == 0 ? firstWidth ?? width : width }
 
-        /// Of the weights of a layer.
+        /// Initializer of the weights of a layer.
         public func start(inputs: Int) -> Initializer {
             let n = Double(inputs)
             switch start {
             case .zeros: return .zeros
-            case .normal: return .normal(deviation: deviation)
-            case .he: return .normal(deviation: (2 / n).squareRoot())
-            case .walk: return .normal(deviation: (2 / n).squareRoot() * exp(1.2 / (max(n, 6) - 2.4)))
+            case .normal: return .normal(std: deviation)
+            case .he: return .normal(std: (2 / n).squareRoot())
+            case .walk: return .normal(std: (2 / n).squareRoot() * exp(1.2 / (max(n, 6) - 2.4)))
             case .uniform: return .uniform(bound: 1 / n.squareRoot())
             }
         }
@@ -95,7 +95,7 @@ public struct FullyConnected: Encoder {
         grid = FeatureGrid(side: 1, stride: stride, width: settings.units(settings.depth - 1))
     }
 
-    /// What each hidden layer gives for samples (B, 1, inputs): (B, 1, width).
+    /// The output of each hidden layer for samples (B, 1, inputs): (B, 1, width).
     public func layers(of samples: Tensor) -> [Tensor] {
         var x = samples
         return hidden.enumerated().map { index, layer in
@@ -128,7 +128,7 @@ public struct FullyConnected: Encoder {
         }
     }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .everything }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
 extension FullyConnected.Settings: EncoderSettings {

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Layer-wise rates: a parameter's layer number from its name, and the scale `decay^(last - number)`. Deep layers learn
-/// at the full rate, the first ones slower.
+/// Layer-wise learning-rate decay: a parameter's layer number from its name, and the scale `decay^(last - number)` on
+/// its learning rate. Deep layers learn at the full learning rate, the first ones slower.
 public struct LayerDecay: Sendable {
     /// The number of the last layer, the head's.
     public let last: Int
@@ -16,7 +16,7 @@ public struct LayerDecay: Sendable {
     /// The layer number of a parameter, 0...last.
     public func layer(of name: String) -> Int { number(name) }
 
-    /// The scale on the rate of a parameter.
+    /// The scale on the learning rate of a parameter.
     public func scale(of name: String, decay: Double) -> Double { pow(decay, Double(last - layer(of: name))) }
 
     /// SimMIM's ViT: tokens, position and patch embedding 0, block i i + 1, the rest last; so is a position bias that
@@ -40,8 +40,8 @@ public struct LayerDecay: Sendable {
         }
     }
 
-    /// SimMIM's Swin: mask token and patch embedding 0, block b of stage s 1 + b + earlier depths, a stage's downsampling
-    /// with its last block, the rest last; so is the position table, by a slip of the reference, kept.
+    /// SimMIM's Swin: mask token and patch embedding 0, block b of stage s 1 + b + earlier depths, a stage's
+    /// downsampling with its last block, the rest last; so is the position table, by a slip of the reference, kept.
     public static func simMIMSwin(depths: [Int]) -> LayerDecay {
         let last = depths.reduce(0, +) + 1
         return .init(last: last) { name in
@@ -121,7 +121,7 @@ private struct NameParts {
 
 /// SparK's grouping of ResNet blocks: deep stages count several blocks as one layer.
 private struct ResNetLayers {
-    /// Of each stage: blocks that count as one layer, and the number of its first layer.
+    /// Blocks that count as one layer, and the number of the first layer, for each stage.
     private let stages: [(together: Int, first: Int)]
     /// The number of the last layer of the last stage; the head follows.
     let last: Int

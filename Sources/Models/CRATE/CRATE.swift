@@ -41,19 +41,19 @@ public struct CRATE: SubspaceEncoder {
         try settings.sizes.check()
         let sizes = settings.sizes
         (self.settings, self.patches) = (settings, patches)
-        // Of deviation 1, not 0.02.
-        let tokenStart = Initializer.normal(deviation: 1)
+        // Standard deviation 1, not 0.02.
+        let tokenInit = Initializer.normal(std: 1)
         positions = PositionTable(
-            scope, name: "pos_embedding", tokens: patches.count + 1, channels: sizes.width, start: tokenStart)
-        classToken = ClassToken(scope, sizes.width, start: tokenStart)
+            scope, name: "pos_embedding", tokens: patches.count + 1, channels: sizes.width, init: tokenInit)
+        classToken = ClassToken(scope, sizes.width, init: tokenInit)
         let part = scope["to_patch_embedding"]
         patchNorm = LayerNorm(part[1], patches.floats, epsilon: CRATESizes.epsilon)
-        embedding = LinearStart.fanIn.linear(part[2], patches.floats, sizes.width)
+        embedding = LinearInit.fanIn.linear(part[2], patches.floats, sizes.width)
         embeddingNorm = LayerNorm(part[3], sizes.width, epsilon: CRATESizes.epsilon)
         layerStack = (0..<sizes.depth).map { index in
             CRATELayer(
                 scope["transformer"]["layers"][index], sizes, step: settings.step, threshold: settings.threshold,
-                start: .fanIn)
+                init: .fanIn)
         }
         headNorm = LayerNorm(scope["mlp_head"][0], sizes.width, epsilon: CRATESizes.epsilon)
     }
@@ -81,12 +81,12 @@ public struct CRATE: SubspaceEncoder {
     public var headName: String { "mlp_head.1" }
 
     public func head(_ scope: Scope, classes: Int) -> Linear {
-        LinearStart.fanIn.linear(scope[headName], sizes.width, classes)
+        LinearInit.fanIn.linear(scope[headName], sizes.width, classes)
     }
 }
 
 extension [CRATELayer] {
-    /// What each layer gives when they run one after the other.
+    /// The values of each layer when they run one after the other.
     func outputs(_ tokens: Tensor) -> [CRATELayerValues] {
         var values: [CRATELayerValues] = []
         for (index, layer) in enumerated() {
@@ -109,8 +109,8 @@ extension CRATE {
     /// Tokens, positions and patch embedding 0, layer i i + 1, the head last.
     public var layers: LayerDecay { .crate(depth: sizes.depth) }
 
-    /// The published scripts have one group: norms, biases, tokens and positions decay too.
-    public func decay(for use: EncoderUse) -> DecayRule { .everything }
+    /// The published scripts have one group: norms, biases, tokens and positions have weight decay too.
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
         var weights = stored

@@ -8,7 +8,7 @@ import Layers
 public struct CRATEDecoder {
     /// The values on the way.
     public struct Decoding {
-        /// Of each layer: after its linear map and at its end, (B, N + 1, d).
+        /// Values of each layer: after its linear map and at its end, (B, N + 1, d).
         public let layers: [(linear: Tensor, output: Tensor)]
         /// After the last norm, (B, N + 1, d).
         public let normed: Tensor
@@ -21,12 +21,12 @@ public struct CRATEDecoder {
     private let patches: PatchGrid
 
     public init(_ scope: Scope, _ sizes: CRATESizes, _ patches: PatchGrid) {
-        _ = LinearStart.xavier.linear(scope["decoder_embed"], sizes.width, sizes.width)
+        _ = LinearInit.xavier.linear(scope["decoder_embed"], sizes.width, sizes.width)
         layers = (0..<sizes.depth).map { index in
-            CRATEDecoderLayer(scope["decoder_blocks"][index]["layers"][0], sizes, start: .xavier)
+            CRATEDecoderLayer(scope["decoder_blocks"][index]["layers"][0], sizes, init: .xavier)
         }
         norm = LayerNorm(scope["decoder_norm"], sizes.width, epsilon: MaskedCRATE.epsilon)
-        prediction = LinearStart.xavier.linear(scope["decoder_pred"], sizes.width, patches.floats)
+        prediction = LinearInit.xavier.linear(scope["decoder_pred"], sizes.width, patches.floats)
         self.patches = patches
     }
 

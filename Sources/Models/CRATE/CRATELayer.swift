@@ -2,8 +2,8 @@ public import Autodiff
 import Kernels
 import Layers
 
-/// Start values of the linear maps: the classifier keeps PyTorch's default, the auto-encoder has Xavier's.
-package enum LinearStart: Sendable {
+/// Initialization of the linear maps: the classifier keeps PyTorch's default, the auto-encoder has Xavier's.
+package enum LinearInit: Sendable {
     /// Weight and bias U(±1/√inputs).
     case fanIn
     /// Weight U(±√(6/(inputs + outputs))), bias 0.
@@ -12,13 +12,13 @@ package enum LinearStart: Sendable {
     func linear(_ scope: Scope, _ inputs: Int, _ outputs: Int, bias: Bool = true) -> Linear {
         let fanIn = Initializer.uniform(bound: 1 / Double(inputs).squareRoot())
         let isXavier = self == .xavier
-        let start = isXavier ? Initializer.uniform(bound: (6 / Double(inputs + outputs)).squareRoot()) : fanIn
-        let weight = scope.parameter("weight", [outputs, inputs], start)
+        let initializer = isXavier ? Initializer.uniform(bound: (6 / Double(inputs + outputs)).squareRoot()) : fanIn
+        let weight = scope.parameter("weight", [outputs, inputs], initializer)
         return Linear(
             weight: weight, bias: bias ? .full(scope.parameter("bias", [outputs], isXavier ? .zeros : fanIn)) : .none)
     }
 
-    /// Of the square matrices of ISTA and of the decoder's layers.
+    /// Initializer of the square matrices of ISTA and of the decoder's layers.
     static func square(_ width: Int) -> Initializer { .uniform(bound: (6 / Double(width)).squareRoot()) }
 }
 
@@ -29,11 +29,13 @@ package struct SubspaceSelfAttention {
     private let attention: SubspaceAttention
     private let output: Linear?
 
-    package init(_ scope: Scope, width: Int, heads: Int, headWidth: Int, usesSoftmax: Bool = true, start: LinearStart) {
+    package init(
+        _ scope: Scope, width: Int, heads: Int, headWidth: Int, usesSoftmax: Bool = true, init initializer: LinearInit
+    ) {
         let inner = heads * headWidth
-        projection = start.linear(scope["qkv"], width, inner, bias: false)
+        projection = initializer.linear(scope["qkv"], width, inner, bias: false)
         attention = SubspaceAttention(heads: heads, usesSoftmax: usesSoftmax)
-        output = heads == 1 && headWidth == width ? nil : start.linear(scope["to_out"][0], inner, width)
+        output = heads == 1 && headWidth == width ? nil : initializer.linear(scope["to_out"][0], inner, width)
     }
 
     package func callAsFunction(_ x: Tensor) -> (projected: Tensor, output: Tensor) {
@@ -43,7 +45,7 @@ package struct SubspaceSelfAttention {
     }
 }
 
-/// What a layer of CRATE computes on its way, to be looked at.
+/// Values that a layer of CRATE computes on its way, to be looked at.
 public struct CRATELayerValues {
     /// The tokens in the subspaces, (B, T, h·k): what the coding rate is measured on.
     public let projected: Tensor
@@ -60,13 +62,13 @@ package struct CRATELayer {
     private let attention: SubspaceSelfAttention
     private let ista: ISTA
 
-    package init(_ scope: Scope, _ sizes: CRATESizes, step: Double, threshold: Double, start: LinearStart) {
+    package init(_ scope: Scope, _ sizes: CRATESizes, step: Double, threshold: Double, init initializer: LinearInit) {
         attentionNorm = LayerNorm(scope[0]["norm"], sizes.width, epsilon: CRATESizes.epsilon)
         attention = SubspaceSelfAttention(
-            scope[0]["fn"], width: sizes.width, heads: sizes.heads, headWidth: sizes.headWidth, start: start)
+            scope[0]["fn"], width: sizes.width, heads: sizes.heads, headWidth: sizes.headWidth, init: initializer)
         sparseNorm = LayerNorm(scope[1]["norm"], sizes.width, epsilon: CRATESizes.epsilon)
         ista = ISTA(
-            scope[1]["fn"], sizes.width, step: step, threshold: threshold, start: LinearStart.square(sizes.width))
+            scope[1]["fn"], sizes.width, step: step, threshold: threshold, init: LinearInit.square(sizes.width))
     }
 
     package func callAsFunction(_ z: Tensor) -> CRATELayerValues {
@@ -83,13 +85,13 @@ package struct CRATEDecoderLayer {
     private let linear: Linear
     private let attention: SubspaceSelfAttention
 
-    package init(_ scope: Scope, _ sizes: CRATESizes, start: LinearStart) {
+    package init(_ scope: Scope, _ sizes: CRATESizes, init initializer: LinearInit) {
         linearNorm = LayerNorm(scope[0]["norm"], sizes.width, epsilon: CRATESizes.epsilon)
         linear = Linear(
-            scope[0]["fn"], sizes.width, sizes.width, bias: false, start: LinearStart.square(sizes.width))
+            scope[0]["fn"], sizes.width, sizes.width, bias: false, init: LinearInit.square(sizes.width))
         attentionNorm = LayerNorm(scope[1]["norm"], sizes.width, epsilon: CRATESizes.epsilon)
         attention = SubspaceSelfAttention(
-            scope[1]["fn"], width: sizes.width, heads: sizes.heads, headWidth: sizes.headWidth, start: start)
+            scope[1]["fn"], width: sizes.width, heads: sizes.heads, headWidth: sizes.headWidth, init: initializer)
     }
 
     /// - Returns: y and the output.

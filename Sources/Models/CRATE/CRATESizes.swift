@@ -8,7 +8,7 @@ public struct CRATESizes: Sendable, Equatable {
     /// Subspaces, and the channels of each.
     public let heads, headWidth: Int
 
-    /// Of every norm inside a layer, and of all norms of the classifier.
+    /// Epsilon of every norm inside a layer, and of all norms of the classifier.
     static let epsilon = 1e-5
 
     /// - Parameter headWidth: without it the width cut into equal heads, rounded down.
@@ -86,7 +86,7 @@ public struct CRATESizes: Sendable, Equatable {
     }
 }
 
-/// What the head of a classifier reads.
+/// The vector that the head of a classifier reads.
 public enum TokenPooling: String, CaseIterable, Sendable, Decodable {
     case classToken = "class_token"
     case mean

@@ -3,7 +3,7 @@ import Kernels
 import Layers
 
 /// The encoder of CRATE-MAE: mask tokens enter before the first layer, positions are fixed sines and cosines that mask
-/// tokens get too, and a norm follows the last layer. Names, order of declaration and start values are those of
+/// tokens get too, and a norm follows the last layer. Names, order of declaration and initialization are those of
 /// Ma-Lab-Berkeley/CRATE; its `pos_embed` is stored and read by nothing. Source: arXiv 2404.02446.
 public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
     public struct Settings: Sendable, Equatable {
@@ -14,7 +14,7 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
         public var step = 0.1
         /// λ of ISTA. The reference's code began with 5 and went on with 0.5; its weights do not say which they had.
         public var threshold = 0.5
-        /// What a classifier's head reads: the normed class token, or a norm of the mean over patches.
+        /// Input of a classifier's head: the normed class token, or a norm of the mean over patches.
         public var pooling = TokenPooling.classToken
 
         public init(_ sizes: CRATESizes, patch: Int) {
@@ -33,7 +33,7 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
     private let norm: LayerNorm?
     private let poolingNorm: LayerNorm?
 
-    /// Of the norms after the last layer.
+    /// Epsilon of the norms after the last layer.
     static let epsilon = 1e-6
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {
@@ -51,25 +51,25 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
                 hint: "positions are sines and cosines of rows and columns")
         }
         (self.settings, self.patches) = (settings, patches)
-        let tokenStart = Initializer.normal(deviation: 0.02)
+        let tokenInit = Initializer.normal(std: 0.02)
         let pretrains = use == .pretraining
         let table =
             patches.rows == patches.columns
             ? SinCosPositions.table(grid: patches.rows, width: sizes.width)
             : [Float](repeating: 0, count: (patches.count + 1) * sizes.width)
-        classToken = ClassToken(scope, sizes.width, start: tokenStart)
+        classToken = ClassToken(scope, sizes.width, init: tokenInit)
         if pretrains { _ = scope.fixed("pos_embed", [1, patches.count + 1, sizes.width], table) }
-        maskToken = pretrains ? MaskToken(scope, sizes.width, start: tokenStart) : nil
+        maskToken = pretrains ? MaskToken(scope, sizes.width, init: tokenInit) : nil
         positions = PositionTable(
             scope, fixed: Self.positionName, tokens: patches.count + 1, channels: sizes.width, table)
         patchEmbedding = PatchEmbedding(
             scope["patch_embed"], channels: patches.channels, patch: patches.height, width: sizes.width,
-            start: .uniform(bound: (6 / Double(patches.floats + sizes.width)).squareRoot()),
+            init: .uniform(bound: (6 / Double(patches.floats + sizes.width)).squareRoot()),
             biasInit: .uniform(bound: 1 / Double(patches.floats).squareRoot()))
         layerStack = (0..<sizes.depth).map { index in
             CRATELayer(
                 scope["blocks"][index]["layers"][0], sizes, step: settings.step, threshold: settings.threshold,
-                start: .xavier)
+                init: .xavier)
         }
         let readsMean = !pretrains && settings.pooling == .mean
         norm = readsMean ? nil : LayerNorm(scope["norm"], sizes.width, epsilon: Self.epsilon)
@@ -79,10 +79,10 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
     public static let positionName = "decoder_pos_embed"
     public var sizes: CRATESizes { settings.sizes }
 
-    public func encode(_ images: Tensor) -> CRATEEncoding { encode(images, hiding: nil) }
+    public func encode(_ images: Tensor) -> CRATEEncoding { encode(images, mask: nil) }
 
     /// - Parameter mask: one number per patch, 1 = replaced by the mask token; only in pre-training.
-    public func encode(_ images: Tensor, hiding mask: Tensor?) -> CRATEEncoding {
+    public func encode(_ images: Tensor, mask: Tensor?) -> CRATEEncoding {
         let embedded = patchEmbedding(images)
         var x = embedded
         if let mask {
@@ -97,8 +97,8 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
 
     public var patch: Int { settings.patch }
 
-    public func features(_ images: Tensor, hiding mask: Tensor) -> Tensor {
-        patchTokens(of: encode(images, hiding: mask).output)
+    public func features(_ images: Tensor, mask: Tensor) -> Tensor {
+        patchTokens(of: encode(images, mask: mask).output)
     }
 
     public func pooled(_ images: Tensor) -> Tensor {
@@ -107,16 +107,17 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
         return poolingNorm(MeanPooling(1..<patches.count + 1)(output))
     }
 
-    public var headInit: Initializer { .truncatedNormal(deviation: 2e-5, cut: 2) }
+    public var headInit: Initializer { .truncatedNormal(std: 2e-5, cut: 2) }
 }
 
 extension MaskedCRATE {
     public var layers: LayerDecay { .maeViT(depth: sizes.depth) }
 
-    /// Tokens decay in pre-training; in fine-tuning the class token does not, as facebookresearch/mae has it.
-    public func decay(for use: EncoderUse) -> DecayRule { use == .pretraining ? .matrices : .mae }
+    /// Tokens have weight decay in pre-training; in fine-tuning the class token does not, as facebookresearch/mae has
+    /// it.
+    public func weightDecay(for use: EncoderUse) -> DecayRule { use == .pretraining ? .matrices : .mae }
 
-    /// The names of the decoder stand beside those of the encoder; a classifier leaves them behind.
+    /// The names of the decoder lie beside those of the encoder; a classifier drops them.
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
         var weights = stored.filter { name, _ in
             maskToken != nil || name == Self.positionName || !(name.hasPrefix("decoder_") || name == "pos_embed")

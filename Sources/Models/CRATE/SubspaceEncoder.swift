@@ -4,7 +4,7 @@ public import Autodiff
 public protocol SubspaceEncoder: Encoder {
     var sizes: CRATESizes { get }
     var patches: PatchGrid { get }
-    /// Runs the layers over images (B, H, W, C), nothing hidden.
+    /// Runs the layers over images (B, H, W, C), nothing masked.
     func encode(_ images: Tensor) -> CRATEEncoding
 }
 
@@ -12,7 +12,7 @@ public protocol SubspaceEncoder: Encoder {
 public struct CRATEEncoding {
     /// Embedded patches before masking, (B, N, d).
     public let patches: Tensor
-    /// What the first layer reads, (B, N + 1, d); the class token comes first.
+    /// Input of the first layer, (B, N + 1, d); the class token comes first.
     public let tokens: Tensor
     public let layers: [CRATELayerValues]
     /// After the final norm if there is one, (B, N + 1, d).

@@ -46,13 +46,13 @@ public struct CIFARResNet: Encoder {
         grid = FeatureGrid(side: image.side / Self.ratio, stride: Self.ratio, width: width)
     }
 
-    /// PyTorch's own start: uniform in ±1/√inputs.
+    /// PyTorch's own initialization: uniform in ±1/√inputs.
     static func convolution(_ scope: Scope, _ inputs: Int, _ outputs: Int, _ window: Window) -> Convolution {
         let bound = 1 / Double(inputs * window.taps).squareRoot()
-        return Convolution(scope, inputs, outputs, window, start: .uniform(bound: bound))
+        return Convolution(scope, inputs, outputs, window, init: .uniform(bound: bound))
     }
 
-    /// What each stage gives.
+    /// The output of each stage.
     private func maps(_ images: Tensor) -> [GridRows] {
         let cells = ActiveCells(all: images.shape[0], in: images.graph)
         var x = stem.convolution(images, cells: cells).map { stem.norm($0, .relu) }
@@ -96,7 +96,7 @@ public struct CIFARResNet: Encoder {
         }
     }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .everything }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
 extension CIFARResNet.Kind: EncoderSettings {

@@ -14,8 +14,8 @@ public struct ConvNeXt: HierarchicalEncoder {
 
     /// The epsilon of every norm here; PyTorch's own default is 1e-5.
     static let epsilon = 1e-6
-    /// The reference cuts at 2, a hundred deviations.
-    static let start = Initializer.truncatedNormal(deviation: 0.02, cut: 2)
+    /// The reference cuts at 2, a hundred standard deviations.
+    static let initializer = Initializer.truncatedNormal(std: 0.02, cut: 2)
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {
         try settings.check(image)
@@ -23,7 +23,7 @@ public struct ConvNeXt: HierarchicalEncoder {
         let (widths, layers) = (settings.widths, scope["downsample_layers"])
         stem = (
             Convolution(
-                layers[0][0], image.channels, widths[0], Window(4, stride: 4), bias: true, start: Self.start),
+                layers[0][0], image.channels, widths[0], Window(4, stride: 4), bias: true, init: Self.initializer),
             LayerNorm(layers[0][1], widths[0], epsilon: Self.epsilon)
         )
         downsamples = widths.indices.dropFirst().map { stage in
@@ -31,7 +31,7 @@ public struct ConvNeXt: HierarchicalEncoder {
                 LayerNorm(layers[stage][0], widths[stage - 1], epsilon: Self.epsilon),
                 Convolution(
                     layers[stage][1], widths[stage - 1], widths[stage], Window(2, stride: 2), bias: true,
-                    start: Self.start)
+                    init: Self.initializer)
             )
         }
         let rates = DropPath.rates(upTo: settings.dropPathRate, count: settings.depths.reduce(0, +))
@@ -68,11 +68,11 @@ public struct ConvNeXt: HierarchicalEncoder {
         return norm?(mean) ?? mean
     }
 
-    public var headInit: Initializer { Self.start }
+    public var headInit: Initializer { Self.initializer }
 
     public var layers: LayerDecay { .sparKConvNeXt(depths: settings.depths) }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .sparK }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .sparK }
 }
 
 /// x + keep·γ⊙pwconv2(GELU(pwconv1(norm(dwconv(x))))).
@@ -87,12 +87,12 @@ private struct ConvNeXtBlock {
     init(_ scope: Scope, _ width: Int, kernel: Int, dropRate: Double) {
         residual = Residual(scale: scope.parameter("gamma", [width], .constant(1e-6)))
         depthwise = Convolution(
-            scope["dwconv"], width, width, .same(kernel), groups: width, bias: true, start: ConvNeXt.start)
+            scope["dwconv"], width, width, .same(kernel), groups: width, bias: true, init: ConvNeXt.initializer)
         norm = LayerNorm(scope["norm"], width, epsilon: ConvNeXt.epsilon)
         let first = scope["pwconv1"]
-        widen = Linear(weight: first.parameter("weight", [4 * width, width], ConvNeXt.start), bias: .none)
+        widen = Linear(weight: first.parameter("weight", [4 * width, width], ConvNeXt.initializer), bias: .none)
         activation = BiasGELU(first.parameter("bias", [4 * width], .zeros))
-        narrow = Linear(scope["pwconv2"], 4 * width, width, start: ConvNeXt.start)
+        narrow = Linear(scope["pwconv2"], 4 * width, width, init: ConvNeXt.initializer)
         dropPath = DropPath(dropRate)
     }
 
@@ -151,7 +151,7 @@ extension ConvNeXt.Settings: EncoderSettings {
         try ConvNeXt(scope, self, image: image, for: use)
     }
 
-    /// What a net that hands its weights on must have the same.
+    /// Settings that a net must share to take these weights.
     public var lineage: [String: String] {
         ["depths": "\(depths)", "widths": "\(widths)", "kernel": "\(kernel)"]
     }

@@ -3,7 +3,8 @@ import Kernels
 public import Layers
 
 /// A convnet of one's own, listed layer by layer in a recipe: a stem, then stages that each halve the side and give a
-/// map. Parameters are named by position, `stem.0.weight`, `stages.1.3.bias`, as PyTorch's nested Sequential names them.
+/// map. Parameters are named by position, `stem.0.weight`, `stages.1.3.bias`, as PyTorch's nested Sequential names
+/// them.
 public struct Convnet: HierarchicalEncoder {
     public let settings: Settings
     public let grid: FeatureGrid
@@ -30,7 +31,7 @@ public struct Convnet: HierarchicalEncoder {
         }
         first = Convolution(
             scope["stem"][0], image.channels, channels, window, bias: hasBias,
-            start: ResNet.start(window.kernel, channels))
+            init: ResNet.initializer(window.kernel, channels))
         var width = channels
         stem = Self.steps(settings.stem, from: 1, scope["stem"], width: &width)
         var widths: [Int] = []
@@ -53,7 +54,7 @@ public struct Convnet: HierarchicalEncoder {
                     .convolution(
                         Convolution(
                             scope[index], width, channels, window, groups: groups, bias: hasBias,
-                            start: ResNet.start(window.kernel, channels / groups))))
+                            init: ResNet.initializer(window.kernel, channels / groups))))
                 width = channels
             case .batchNorm:
                 let norm = BatchNorm(scope[index], width)
@@ -110,7 +111,7 @@ public struct Convnet: HierarchicalEncoder {
     /// The stem 0, each stage one more, the head last.
     public var layers: LayerDecay { .stages(settings.stages.count) }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .sparK }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .sparK }
 }
 
 extension Convnet {
@@ -146,7 +147,7 @@ extension Convnet {
         /// Image pixels along a side of one position of the last map.
         public var ratio: Int { ([stem] + stages).reduce(1) { $1.reduce($0) { $0 * $1.stride } } }
 
-        /// What keeps the lists from being a net: the list, the layer in it, and the reason.
+        /// The fault that keeps the lists from being a net: the list, the layer in it, and the reason.
         public var problem: (list: String, layer: Int, reason: String)? {
             if case .convolution(_, _, 1, _)? = stem.first {} else { return ("stem", 0, "a convolution comes first") }
             guard !stages.isEmpty else { return ("stages", 0, "at least one stage gives a map") }
@@ -211,6 +212,6 @@ extension Convnet.Settings: EncoderSettings {
         try Convnet(scope, self, image: image)
     }
 
-    /// What a net that hands its weights on must have the same.
+    /// Settings that a net must share to take these weights.
     public var lineage: [String: String] { ["stem": "\(stem)", "stages": "\(stages)"] }
 }

@@ -66,10 +66,10 @@ private struct LayerSection: RecipeSection {
         var refusal: String? {
             switch self {
             case .groupNorm, .instanceNorm:
-                "'\(rawValue)' takes the statistics of a whole image, hidden positions too; batch_norm and layer_norm "
+                "'\(rawValue)' takes the statistics of a whole image, masked positions too; batch_norm and layer_norm "
                     + "have a sparse form"
             case .squeezeExcitation, .globalPool:
-                "'\(rawValue)' averages over a whole image, hidden positions too; it has no sparse form"
+                "'\(rawValue)' averages over a whole image, masked positions too; it has no sparse form"
             case .sigmoid: "'sigmoid' is not 0 where its input is; relu and relu6 after a batch_norm are"
             case .conv1d: "'conv1d' has no map of cells; take conv"
             case .conv, .batchNorm, .layerNorm, .relu, .relu6, .maxPool, .averagePool, .keep, .add: nil
@@ -118,7 +118,7 @@ private struct LayerSection: RecipeSection {
     }
 
     var layer: Convnet.Layer {
-        // What is refused or unsound has been reported; anything stands in for it.
+        // What is refused or invalid has been reported; any layer takes its place.
         let side = isSound ? kernel : 1
         let window = Window(
             side, stride: max(stride, 1), padding: side % 2 == 1 ? max(dilation, 1) * (side - 1) / 2 : 0,

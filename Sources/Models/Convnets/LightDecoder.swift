@@ -15,7 +15,7 @@ public struct LightDecoder {
         blocks = (0..<doublings).map { LightDecoderBlock(scope["dec"][$0], width >> $0, width >> ($0 + 1)) }
         projection = Convolution(
             scope["proj"], width >> doublings, channels, .same(1), bias: true,
-            start: .truncatedNormal(deviation: 0.02, cut: 2))
+            init: .truncatedNormal(std: 0.02, cut: 2))
     }
 
     /// The output of each block, and the image (B, H·W, C).
@@ -38,13 +38,13 @@ private struct LightDecoderBlock {
     private let first, second: (convolution: Convolution, norm: BatchNorm)
 
     init(_ scope: Scope, _ inputs: Int, _ outputs: Int) {
-        let start = Initializer.truncatedNormal(deviation: 0.02, cut: 2)
+        let initializer = Initializer.truncatedNormal(std: 0.02, cut: 2)
         upSample = TransposedConvolution(
             scope["up_sample"], inputs, inputs, Window(4, stride: 2, padding: 1),
-            start: .normal(deviation: (2 / Double(16 * inputs)).squareRoot()))
+            init: .normal(std: (2 / Double(16 * inputs)).squareRoot()))
         let parts = scope["conv"]
-        first = (Convolution(parts[0], inputs, inputs, .same(3), start: start), BatchNorm(parts[1], inputs))
-        second = (Convolution(parts[3], inputs, outputs, .same(3), start: start), BatchNorm(parts[4], outputs))
+        first = (Convolution(parts[0], inputs, inputs, .same(3), init: initializer), BatchNorm(parts[1], inputs))
+        second = (Convolution(parts[3], inputs, outputs, .same(3), init: initializer), BatchNorm(parts[4], outputs))
     }
 
     func callAsFunction(_ x: GridRows) -> GridRows {

@@ -19,7 +19,7 @@ public struct PlainCNN: HierarchicalEncoder {
 
         init(_ scope: Scope, _ number: Int, _ inputs: Int, _ outputs: Int, _ window: Window) {
             convolution = Convolution(
-                scope["conv\(number)"], inputs, outputs, window, start: ResNet.start(window.kernel, outputs))
+                scope["conv\(number)"], inputs, outputs, window, init: ResNet.initializer(window.kernel, outputs))
             norm = BatchNorm(scope["bn\(number)"], outputs)
         }
 
@@ -76,7 +76,7 @@ public struct PlainCNN: HierarchicalEncoder {
     public var headName: String { "fc" }
 
     public var layers: LayerDecay { .sparKResNet(depths: settings.shape.layers) }
-    public func decay(for use: EncoderUse) -> DecayRule { .sparK }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .sparK }
 }
 
 extension PlainCNN {

@@ -18,7 +18,7 @@ public struct ResNet: HierarchicalEncoder {
         self.settings = settings
         conv1 = Convolution(
             scope["conv1"], image.channels, settings.stemWidth, .same(stem.kernel, stride: 2),
-            start: Self.start(stem.kernel, settings.stemWidth))
+            init: Self.initializer(stem.kernel, settings.stemWidth))
         bn1 = BatchNorm(scope["bn1"], settings.stemWidth)
         let rates = DropPath.rates(upTo: settings.dropPathRate, count: settings.layers.reduce(0, +))
         var (width, index) = (settings.stemWidth, 0)
@@ -40,7 +40,7 @@ public struct ResNet: HierarchicalEncoder {
     public var widths: [Int] { settings.channels.map { $0 * settings.block.expansion } }
     public var densifyNorm: DensifyNorm { .batch }
 
-    /// What the first stage reads.
+    /// The input of the first stage.
     public func stem(_ images: Tensor, cells: ActiveCells) -> GridRows {
         let x = conv1(images, cells: cells).map { bn1($0, .relu) }
         return settings.stem == .pooled ? Pooling.max(x, .same(3, stride: 2)) : x
@@ -71,15 +71,16 @@ public struct ResNet: HierarchicalEncoder {
 
     public var layers: LayerDecay { .sparKResNet(depths: settings.layers) }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .sparK }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .sparK }
 
     /// Kaiming initialization for ReLU, over the outputs.
-    static func start(_ kernel: Int, _ outputs: Int) -> Initializer {
-        .normal(deviation: (2 / Double(outputs * kernel * kernel)).squareRoot())
+    static func initializer(_ kernel: Int, _ outputs: Int) -> Initializer {
+        .normal(std: (2 / Double(outputs * kernel * kernel)).squareRoot())
     }
 }
 
-/// relu(shortcut + keep·body): two 3×3 convolutions, or 1×1, 3×3, 1×1 around a narrow middle. The last norm starts at 0.
+/// relu(shortcut + keep·body): two 3×3 convolutions, or 1×1, 3×3, 1×1 around a narrow middle. The last norm starts at
+/// 0.
 private struct ResidualBlock {
     /// Each convolution with its norm, in order.
     private let body: [(convolution: Convolution, norm: BatchNorm)]
@@ -92,8 +93,8 @@ private struct ResidualBlock {
             Convolution, BatchNorm
         ) {
             let convolution = Convolution(
-                scope["conv\(number)"], inputs, outputs, window, start: ResNet.start(window.kernel, outputs))
-            return (convolution, BatchNorm(scope["bn\(number)"], outputs, start: isLast ? .zeros : .ones))
+                scope["conv\(number)"], inputs, outputs, window, init: ResNet.initializer(window.kernel, outputs))
+            return (convolution, BatchNorm(scope["bn\(number)"], outputs, init: isLast ? .zeros : .ones))
         }
         switch kind {
         case .basic:
@@ -109,7 +110,7 @@ private struct ResidualBlock {
         if stride > 1 || inputs != outputs {
             let scope = scope["downsample"]
             downsample = (
-                Convolution(scope[0], inputs, outputs, .same(1, stride: stride), start: ResNet.start(1, outputs)),
+                Convolution(scope[0], inputs, outputs, .same(1, stride: stride), init: ResNet.initializer(1, outputs)),
                 BatchNorm(scope[1], outputs)
             )
         } else {

@@ -1,7 +1,7 @@
 public import Autodiff
 
 extension ResNet {
-    /// What a stage is made of.
+    /// The kind of block that a stage is made of.
     public enum Block: String, Sendable, CaseIterable {
         case basic, bottleneck
 
@@ -9,7 +9,7 @@ extension ResNet {
         public var expansion: Int { self == .basic ? 1 : 4 }
     }
 
-    /// What stands before the first stage.
+    /// The layers before the first stage.
     public enum Stem: String, Sendable, CaseIterable {
         /// 7×7 with stride 2, then maximum pooling; the first stage keeps the side.
         case pooled
@@ -87,7 +87,7 @@ extension ResNet.Settings: EncoderSettings {
         try ResNet(scope, self, image: image)
     }
 
-    /// What a net that hands its weights on must have the same.
+    /// Settings that a net must share to take these weights.
     public var lineage: [String: String] {
         ["block": block.rawValue, "layers": "\(layers)", "channels": "\(channels)", "stem": "\(stemWidth)"]
     }

@@ -15,7 +15,7 @@ public struct PositionBiasResampling: Sendable {
 
     /// - Parameters:
     ///   - source: offsets along an axis of the old table, odd.
-    ///   - target: of the new one.
+    ///   - target: side of the new table's window.
     public init(from source: Int, to target: Int) {
         precondition(source > 0 && target > 0 && source % 2 == 1 && target % 2 == 1, "offsets are symmetric about 0")
         let (steps, reach) = (source / 2, target / 2)
@@ -46,7 +46,7 @@ public struct PositionBiasResampling: Sendable {
     }
 
     /// Tables that a model makes anew and that no file decides.
-    static func isRebuilt(_ name: String) -> Bool {
+    static func isDerived(_ name: String) -> Bool {
         ["relative_position_index", "relative_coords_table", "attn_mask"].contains { name.hasSuffix($0) }
     }
 }
@@ -54,7 +54,7 @@ public struct PositionBiasResampling: Sendable {
 extension [String: StoredWeights] {
     /// Stretches the table of this name to side² offsets. One of another number of heads stays as it is, to fail where
     /// shapes are compared.
-    /// - Parameter others: rows at the end that stand for no offset and are copied.
+    /// - Parameter others: rows at the end that have no offset and are copied.
     mutating func resampleBiases(_ name: String, side: Int, heads: Int, others: Int) {
         guard let table = self[name], table.shape.count == 2, table.shape[1] == heads else { return }
         let offsets = table.shape[0] - others

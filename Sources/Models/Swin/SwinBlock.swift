@@ -15,7 +15,7 @@ struct SwinBlock {
     private let mlp: MLP
     private let dropPath: DropPath
 
-    /// What a block gives.
+    /// Results of a block.
     struct Output {
         /// The result of the attention, (B·windows, window², C).
         let windows: Tensor
@@ -24,7 +24,7 @@ struct SwinBlock {
 
     init(
         _ scope: Scope, _ settings: SwinTransformer.Settings, _ stage: SwinTransformer.Settings.Stage,
-        _ windows: WindowPartition, start: Initializer, dropRate: Double
+        _ windows: WindowPartition, init initializer: Initializer, dropRate: Double
     ) {
         let (width, tokens) = (stage.width, windows.window * windows.window)
         self.windows = windows
@@ -35,13 +35,14 @@ struct SwinBlock {
         }
         norm1 = LayerNorm(scope["norm1"], width, epsilon: settings.epsilon, into: windows)
         let attn = scope["attn"]
-        positionBias = RelativePositionBias(attn, .window(side: windows.window), heads: stage.heads, start: start)
-        qkv = Linear(attn["qkv"], width, 3 * width, bias: settings.hasQKVBias, start: start)
+        positionBias = RelativePositionBias(attn, .window(side: windows.window), heads: stage.heads, init: initializer)
+        qkv = Linear(attn["qkv"], width, 3 * width, bias: settings.hasQKVBias, init: initializer)
         attention = Attention(heads: stage.heads, scale: settings.queryScale, mask: windows.mask)
-        projection = Linear(attn["proj"], width, width, start: start)
+        projection = Linear(attn["proj"], width, width, init: initializer)
         norm2 = LayerNorm(scope["norm2"], width, epsilon: settings.epsilon)
         mlp = MLP(
-            scope["mlp"], width, hidden: Int(Double(width) * settings.mlpRatio), start: start, outputStart: start)
+            scope["mlp"], width, hidden: Int(Double(width) * settings.mlpRatio), init: initializer,
+            outputInit: initializer)
         dropPath = DropPath(dropRate)
     }
 
@@ -60,7 +61,7 @@ struct SwinStage {
     /// - Parameter dropRates: of the blocks.
     init(
         _ scope: Scope, _ settings: SwinTransformer.Settings, _ stage: SwinTransformer.Settings.Stage, isLast: Bool,
-        start: Initializer, dropRates: ArraySlice<Double>
+        init initializer: Initializer, dropRates: ArraySlice<Double>
     ) {
         // Blocks with the same shift share their tables.
         var partitions: [Int: WindowPartition] = [:]
@@ -71,12 +72,13 @@ struct SwinStage {
             let shift = stage.shift(block: index)
             let windows =
                 partitions[shift] ?? WindowPartition(side: stage.side, window: stage.window, shift: shift)
-            return SwinBlock(scope["blocks"][index], settings, stage, windows, start: start, dropRate: rate)
+            return SwinBlock(scope["blocks"][index], settings, stage, windows, init: initializer, dropRate: rate)
         }
         merging =
             isLast
             ? nil
             : PatchMerging(
-                scope["downsample"], side: stage.side, channels: stage.width, epsilon: settings.epsilon, start: start)
+                scope["downsample"], side: stage.side, channels: stage.width, epsilon: settings.epsilon,
+                init: initializer)
     }
 }

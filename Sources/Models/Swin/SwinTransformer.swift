@@ -3,13 +3,13 @@ import Kernels
 import Layers
 
 /// A hierarchy of grids with attention inside windows that move by half a window from block to block.
-/// Names, order of declaration and start values are those of microsoft/SimMIM. Source: arXiv 2103.14030.
+/// Names, order of declaration and initialization are those of microsoft/SimMIM. Source: arXiv 2103.14030.
 public struct SwinTransformer: MaskedEncoder {
     /// The values on the way through the network that something outside may want to read. Tokens are row-major.
     public struct Encoding {
         /// Patches before masking, (B, N, E).
         public let patches: Tensor
-        /// What the first block reads, (B, N, E).
+        /// Input of the first block, (B, N, E).
         public let tokens: Tensor
         public let stages: [Stage]
         /// After the final norm, (B, side², F).
@@ -20,7 +20,7 @@ public struct SwinTransformer: MaskedEncoder {
             public let blocks: [Tensor]
             /// The attention of each block before the windows are joined, (B·windows, window², C).
             public let windows: [Tensor]
-            /// After merging, (B, N/4, 2·C), which the last stage leaves out.
+            /// After merging, (B, N/4, 2·C), which the last stage does not do.
             public let output: Tensor
         }
     }
@@ -37,7 +37,7 @@ public struct SwinTransformer: MaskedEncoder {
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {
         try settings.check(image)
-        let (start, patch) = (Self.start, settings.patch)
+        let (initializer, patch) = (Self.initializer, settings.patch)
         let forms = settings.stages(of: image)
         let (first, last) = (forms[0], forms[forms.count - 1])
         self.settings = settings
@@ -46,13 +46,14 @@ public struct SwinTransformer: MaskedEncoder {
         positions =
             settings.usesAbsolutePositions
             ? PositionTable(
-                scope, name: "absolute_pos_embed", tokens: first.side * first.side, channels: first.width, start: start)
+                scope, name: "absolute_pos_embed", tokens: first.side * first.side, channels: first.width,
+                init: initializer)
             : nil
-        maskToken = use == .pretraining ? MaskToken(scope, first.width, start: start) : nil
+        maskToken = use == .pretraining ? MaskToken(scope, first.width, init: initializer) : nil
         // The reference leaves this convolution as its framework makes it.
         let framework = Initializer.uniform(bound: 1 / Double(image.channels * patch * patch).squareRoot())
         patchEmbedding = PatchEmbedding(
-            scope["patch_embed"], channels: image.channels, patch: patch, width: first.width, start: framework,
+            scope["patch_embed"], channels: image.channels, patch: patch, width: first.width, init: framework,
             biasInit: framework)
         patchNorm =
             settings.hasPatchNorm
@@ -62,7 +63,7 @@ public struct SwinTransformer: MaskedEncoder {
         stages = forms.enumerated().map { index, form in
             defer { dropRates = dropRates.dropFirst(form.depth) }
             return SwinStage(
-                scope["layers"][index], settings, form, isLast: index == forms.count - 1, start: start,
+                scope["layers"][index], settings, form, isLast: index == forms.count - 1, init: initializer,
                 dropRates: dropRates.prefix(form.depth))
         }
         norm = LayerNorm(scope["norm"], last.width, epsilon: settings.epsilon)
@@ -95,7 +96,7 @@ public struct SwinTransformer: MaskedEncoder {
 
     public var patch: Int { settings.patch }
 
-    public func features(_ images: Tensor, hiding mask: Tensor) -> Tensor { encode(images, mask: mask).output }
+    public func features(_ images: Tensor, mask: Tensor) -> Tensor { encode(images, mask: mask).output }
 
     public func outputs(_ images: Tensor) -> [FeatureMap] {
         let encoding = encode(images)
@@ -109,22 +110,24 @@ public struct SwinTransformer: MaskedEncoder {
         MeanPooling(0..<grid.side * grid.side)(encode(images).output).feature(.pooled, "pooled")
     }
 
-    public var headInit: Initializer { Self.start }
+    public var headInit: Initializer { Self.initializer }
 
-    /// The reference cuts at 100 deviations, which is not at all.
-    private static let start = Initializer.normal(deviation: 0.02)
+    /// The reference cuts at 100 standard deviations, which is not at all.
+    private static let initializer = Initializer.normal(std: 0.02)
 }
 
 extension SwinTransformer {
     /// The attention and the MLP of each block.
-    public func isReferenceTap(_ layer: String) -> Bool { layer.hasSuffix("attn.proj") || layer.hasSuffix("mlp.fc2") }
+    public func isReferenceFeature(_ layer: String) -> Bool {
+        layer.hasSuffix("attn.proj") || layer.hasSuffix("mlp.fc2")
+    }
 
     public var layers: LayerDecay { .simMIMSwin(depths: settings.depths) }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .simMIMSwin }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .simMIMSwin }
 
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
-        var weights = stored.filter { !PositionBiasResampling.isRebuilt($0.key) }
+        var weights = stored.filter { !PositionBiasResampling.isDerived($0.key) }
         for (stage, form) in forms.enumerated() {
             for block in 0..<form.depth {
                 weights.resampleBiases(

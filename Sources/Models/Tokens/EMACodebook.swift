@@ -1,13 +1,13 @@
 public import Kernels
 
-/// A codebook that follows the vectors of the batches by exponential moving averages: of how many chose a code, N, and of their
-/// sum, M. All numbers that enter are of the global batch, so every rank computes the same codebook.
+/// A codebook that follows the vectors of the batches by exponential moving averages: of how many chose a code, N, and
+/// of their sum, M. All numbers that enter are of the global batch, so every rank computes the same codebook.
 /// Sources: arXiv 1711.00937, appendix A; the unit codes and restarts as in lucidrains/vector-quantize-pytorch.
 public struct EMACodebook: Sendable {
     /// e: (K, D); N: (K); M: (K, D).
     public let codes, sizes, sums: Floats
     public let width: Int
-    /// Codes are compared by distance and may have any length; otherwise they are unit vectors.
+    /// Codes are compared by distance and may have any length; otherwise they are L2-normalized.
     public let isDistance: Bool
 
     public var count: Int { sizes.count }
@@ -18,7 +18,8 @@ public struct EMACodebook: Sendable {
         width = codes.count / sizes.count
     }
 
-    /// The decay of the `update`-th update, 1 first: fast forgetting in the beginning, so that codes nobody wants are found early.
+    /// The EMA decay of the `update`-th update, 1 first: fast forgetting in the beginning, so that codes nobody wants
+    /// are found early.
     public static func warmedDecay(_ decay: Double, update: Int) -> Double {
         min(decay, Double(1 + update) / Double(10 + update))
     }
@@ -86,8 +87,8 @@ public struct EMACodebook: Sendable {
         }
     }
 
-    /// Rounds of k-means: every vector to its nearest centre, every centre to the mean of its vectors, a unit vector where the cosine
-    /// counts. A centre without vectors stays.
+    /// Rounds of k-means: every vector to its nearest centre, every centre to the mean of its vectors, a unit vector
+    /// where the cosine counts. A centre without vectors stays.
     /// - Returns: how many vectors chose each centre in the last round, before it moved.
     @discardableResult
     public func centre(_ vectors: Floats, rounds: Int, pool: WorkerPool) -> [Double] {

@@ -29,7 +29,8 @@ public struct TokenAdapt {
     /// Feature positions along the side of a token.
     public static let patch = 2
 
-    /// Of the codebook that a trained network belongs to, kept with its weights: rows beyond the set's codes are 0.
+    /// Name of the codebook that a trained network belongs to, kept with its weights: rows beyond the set's codes are
+    /// 0.
     public static let codebookName = "codebook"
 
     public init(_ scope: Scope, _ settings: Settings) throws(ModelError) {

@@ -3,12 +3,12 @@ import Kernels
 public import Layers
 
 /// The decoder of masked token modelling: from the encoder's latent tokens to the scores of all codes at every place.
-/// Masked places enter as copies of the decoded class token. Names follow naver-ai/seit, whose fixed `decoder_pos_embed`
-/// is stored and read by nothing.
+/// Masked places enter as copies of the decoded class token. Names follow naver-ai/seit, whose fixed
+/// `decoder_pos_embed` is stored and read by nothing.
 public struct TokenDecoder {
     public struct Settings: Sendable, Equatable {
         public let width, depth, heads: Int
-        /// Of attention, branches and hidden values, 0..<1.
+        /// Drop rate of attention, branches and hidden values, 0..<1.
         public let dropout: Double
 
         public init(width: Int, depth: Int, heads: Int, dropout: Double) {
@@ -24,37 +24,37 @@ public struct TokenDecoder {
     private let places: Range<Int>
 
     /// - Parameters:
-    ///   - grid: of the encoder.
+    ///   - grid: the encoder's grid.
     ///   - codes: the encoder's embedding, with which the head compares.
     public init(_ scope: Scope, _ settings: Settings, _ grid: FeatureGrid, codes: TokenEmbedding) {
         let tokens = grid.side * grid.side + 1
         places = 1..<tokens
-        func start(_ inputs: Int, _ outputs: Int) -> Initializer {
+        func initializer(_ inputs: Int, _ outputs: Int) -> Initializer {
             .uniform(bound: (6 / Double(inputs + outputs)).squareRoot())
         }
         embedding = Linear(
-            scope["decoder_embed"], grid.width, settings.width, start: start(grid.width, settings.width))
+            scope["decoder_embed"], grid.width, settings.width, init: initializer(grid.width, settings.width))
         _ = scope.fixed(
             "decoder_pos_embed", [1, tokens, settings.width],
             SinCosPositions.table(grid: grid.side, width: settings.width))
         positions = PositionTable(
-            scope, name: "decoder_pos_embed_learned", tokens: tokens, channels: settings.width, start: .zeros)
+            scope, name: "decoder_pos_embed_learned", tokens: tokens, channels: settings.width, init: .zeros)
         blocks = (0..<settings.depth).map { index in
             TokenBlock(
-                scope["decoder_blocks"][index], width: settings.width, heads: settings.heads, start: start,
+                scope["decoder_blocks"][index], width: settings.width, heads: settings.heads, init: initializer,
                 dropout: settings.dropout)
         }
         norm = LayerNorm(scope["decoder_norm"], settings.width, epsilon: TokenBlock.epsilon)
         let outputs = grid.stride * grid.stride * codes.width
         head = TokenHead(
             scope["mlm_layer"], width: settings.width, patch: grid.stride, codes: codes,
-            start: start(settings.width, outputs))
+            init: initializer(settings.width, outputs))
     }
 
     /// (B, L·P², K), patch by patch and row by row inside one.
     /// - Parameters:
     ///   - latent: (B, 1 + kept, E).
-    ///   - mask: of `TokenMaskState`s, (B, …).
+    ///   - mask: a `TokenMaskState` for each token, (B, …).
     public func callAsFunction(_ latent: Tensor, mask: Tensor) -> Tensor {
         var x = positions(MaskedTokenRows(.putBack)(embedding(latent), mask: mask))
         for block in blocks { x = x.graph.block { block(x) } }
@@ -71,10 +71,10 @@ private struct TokenHead {
     private let scores: CodeScores
     private let tokens: Int
 
-    init(_ scope: Scope, width: Int, patch: Int, codes: TokenEmbedding, start: Initializer) {
+    init(_ scope: Scope, width: Int, patch: Int, codes: TokenEmbedding, init initializer: Initializer) {
         tokens = patch * patch
         let outputs = tokens * codes.width
-        fc = Linear(weight: scope["fc"].parameter("weight", [outputs, width], start), bias: .none)
+        fc = Linear(weight: scope["fc"].parameter("weight", [outputs, width], initializer), bias: .none)
         activation = BiasGELU(scope["fc"].parameter("bias", [outputs], .zeros))
         norm = LayerNorm(scope["ln"], codes.width, epsilon: 1e-5)  // PyTorch's default, unlike the blocks
         scores = CodeScores(scope, codes)

@@ -2,13 +2,13 @@ public import Autodiff
 import Kernels
 public import Layers
 
-/// A vision transformer over grids of tokens, which it reads as ids (SeiT++: a learned embedding, patches of 2 × 2) or as
-/// code vectors of a frozen codebook (SeiT: patches that overlap). Names follow naver-ai/seit.
+/// A vision transformer over grids of tokens, which it reads as ids (SeiT++: a learned embedding, patches of 2 × 2) or
+/// as code vectors of a frozen codebook (SeiT: patches that overlap). Names follow naver-ai/seit.
 /// Source: arXiv 2303.11114 and 2312.10105.
 public struct TokenTransformer: Encoder {
     public let settings: Settings
     public let grid: FeatureGrid
-    /// Of ids: what a token head compares with.
+    /// Embedding of ids, which a token head compares with.
     public let embedding: TokenEmbedding?
     private let use: EncoderUse
     private let classToken: ClassToken
@@ -25,24 +25,24 @@ public struct TokenTransformer: Encoder {
         (self.settings, self.use) = (settings, use)
         grid = FeatureGrid(side: side, stride: settings.patch, width: width)
         let readsIDs = settings.input == .ids
-        let tokenStart: Initializer =
-            readsIDs ? .normal(deviation: 0.02) : .truncatedNormal(deviation: 0.02, cut: 2)
-        classToken = ClassToken(scope, width, start: tokenStart)
+        let tokenInit: Initializer =
+            readsIDs ? .normal(std: 0.02) : .truncatedNormal(std: 0.02, cut: 2)
+        classToken = ClassToken(scope, width, init: tokenInit)
         maskToken =
-            use == .pretraining ? MaskToken(scope, name: "mask_token_label", width, start: .zeros) : nil
+            use == .pretraining ? MaskToken(scope, name: "mask_token_label", width, init: .zeros) : nil
         let waves = SinCosPositions.table(grid: side, width: width)
         let tokens = side * side + 1
         positions =
             readsIDs && use == .pretraining
             ? PositionTable(scope, fixed: "pos_embed", tokens: tokens, channels: width, waves)
             : PositionTable(
-                scope, name: "pos_embed", tokens: tokens, channels: width, start: readsIDs ? .table(waves) : tokenStart)
+                scope, name: "pos_embed", tokens: tokens, channels: width, init: readsIDs ? .table(waves) : tokenInit)
         stem = try TokenStem(scope, settings, image)
         embedding = stem.embedding
         let rates = DropPath.rates(upTo: settings.dropPathRate, count: settings.depth)
         blocks = (0..<settings.depth).map { index in
             TokenBlock(
-                scope["blocks"][index], width: width, heads: settings.heads, start: settings.start,
+                scope["blocks"][index], width: width, heads: settings.heads, init: settings.initializer,
                 dropRate: rates[index])
         }
         norm = LayerNorm(scope["norm"], width, epsilon: TokenBlock.epsilon)
@@ -57,11 +57,11 @@ public struct TokenTransformer: Encoder {
         }
     }
 
-    /// What the tokens that are not dropped become, (B, 1 + kept, E), after the final norm.
+    /// The encoded tokens that are not dropped, (B, 1 + kept, E), after the final norm.
     /// - Parameters:
-    ///   - mask: of `TokenMaskState`s, (B, side, side).
+    ///   - mask: a `TokenMaskState` for each token, (B, side, side).
     ///   - kept: tokens that are not dropped, in each sample.
-    public func latent(_ ids: Tensor, hiding mask: Tensor, kept: Int) -> Tensor {
+    public func latent(_ ids: Tensor, mask: Tensor, kept: Int) -> Tensor {
         guard let maskToken else { preconditionFailure("a classifier has no mask token") }
         let tokens = positions(classToken(maskToken(stem(ids), mask: mask)))
         let seen = MaskedTokenRows(.leaveOut(kept: kept))(tokens, mask: mask)
@@ -90,8 +90,8 @@ public struct TokenTransformer: Encoder {
 
     public var headInit: Initializer {
         switch settings.input {
-        case .ids: .truncatedNormal(deviation: 2e-5, cut: 2)
-        case .vectors: .truncatedNormal(deviation: 0.02, cut: 2)
+        case .ids: .truncatedNormal(std: 2e-5, cut: 2)
+        case .vectors: .truncatedNormal(std: 0.02, cut: 2)
         }
     }
 
@@ -103,7 +103,7 @@ public struct TokenTransformer: Encoder {
 extension TokenTransformer {
     public var layers: LayerDecay { .maeViT(depth: settings.depth) }
 
-    public func decay(for use: EncoderUse) -> DecayRule {
+    public func weightDecay(for use: EncoderUse) -> DecayRule {
         switch (settings.input, use) {
         case (.ids, .pretraining): .matrices
         case (.ids, .classification): .mae
@@ -111,7 +111,8 @@ extension TokenTransformer {
         }
     }
 
-    /// A classifier leaves behind what masked modelling and TokenAdapt have beside the encoder. Positions follow the grid.
+    /// A classifier leaves behind what masked modelling and TokenAdapt have beside the encoder. Positions follow the
+    /// grid.
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
         let others = ["decoder_", "mlm_layer.", "conversion_function.", "reverse_transform."]
         var weights = stored.filter { name, _ in !others.contains { name.hasPrefix($0) } }
@@ -145,17 +146,17 @@ private struct TokenStem {
         case .ids:
             let names = scope["token_emb"]
             embedding = TokenEmbedding(
-                names["word_embeddings"], codes: tokens.codes, width: tokens.width, start: .normal(deviation: 0.02))
+                names["word_embeddings"], codes: tokens.codes, width: tokens.width, init: .normal(std: 0.02))
             norm = LayerNorm(names["LayerNorm"], tokens.width, epsilon: TokenBlock.epsilon)
             patches = PatchEmbedding(
-                projection, channels: tokens.width, patch: patch, width: settings.width, start: bound(patch),
+                projection, channels: tokens.width, patch: patch, width: settings.width, init: bound(patch),
                 biasInit: bound(patch))
             overlapping = nil
         case .vectors:
             (embedding, norm, patches) = (nil, nil, nil)
             overlapping = Convolution(
                 projection["proj"], tokens.width, settings.width,
-                Window(2 * patch, stride: patch, padding: patch / 2), bias: true, start: bound(2 * patch),
+                Window(2 * patch, stride: patch, padding: patch / 2), bias: true, init: bound(2 * patch),
                 biasInit: bound(2 * patch))
         }
     }

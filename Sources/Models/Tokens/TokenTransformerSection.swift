@@ -28,7 +28,7 @@ public struct TokenTransformerSection: EncoderSection {
         "patch": "Side of a patch, tokens.",
         "input": "ids: a learned embedding (SeiT++); vectors: those of the codebook, patches overlap (SeiT).",
         "drop_path": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
-        "dropout": "Share of the embedding's numbers left out in training, 0 to below 1; of ids only.",
+        "dropout": "Share of the embedding's numbers dropped in training, 0 to below 1; of ids only.",
     ]
 
     public func check(_ here: Here) {

@@ -2,7 +2,7 @@ public import Autodiff
 import Kernels
 
 extension TokenTransformer {
-    /// What the encoder is shown.
+    /// Input of the encoder.
     public enum Input: String, CaseIterable, Sendable, Decodable {
         /// One id for each place: SeiT++.
         case ids
@@ -17,18 +17,18 @@ extension TokenTransformer {
         public var patch = 2
         /// Drop rate of the last block, 0..<1; it grows linearly from 0.
         public var dropPathRate = 0.0
-        /// Share of the embedded ids' numbers that is left out in training, 0..<1.
+        /// Share of the embedded ids' numbers that is dropped in training, 0..<1.
         public var dropout = 0.0
 
         public init(width: Int, depth: Int, heads: Int, input: Input) {
             (self.width, self.depth, self.heads, self.input) = (width, depth, heads, input)
         }
 
-        /// Start of a weight, from its inputs and outputs.
-        func start(_ inputs: Int, _ outputs: Int) -> Initializer {
+        /// Initializer of a weight, from its inputs and outputs.
+        func initializer(_ inputs: Int, _ outputs: Int) -> Initializer {
             switch input {
             case .ids: .uniform(bound: (6 / Double(inputs + outputs)).squareRoot())
-            case .vectors: .truncatedNormal(deviation: 0.02, cut: 2)
+            case .vectors: .truncatedNormal(std: 0.02, cut: 2)
             }
         }
 

@@ -53,8 +53,8 @@ public struct TokenizerEncoder: Encoder {
     public func pooled(_ images: Tensor) -> Tensor { MeanPooling(0..<grid.side * grid.side)(self(images)) }
     public var headInit: Initializer { .framework(inputs: grid.width) }
     public var layers: LayerDecay { LayerDecay(last: 0) { _ in 0 } }
-    /// The references decay every tensor.
-    public func decay(for use: EncoderUse) -> DecayRule { .everything }
+    /// The references give every tensor weight decay.
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
 }
 
 extension TokenizerEncoder.Settings: EncoderSettings {
@@ -67,8 +67,8 @@ extension TokenizerEncoder.Settings: EncoderSettings {
     }
 }
 
-/// The way back: positions, a `TokenizerStack`, and a patch of pixels from every token, (B, n·n, E) to (B, n·n, C·p·p) in the order
-/// (c, i, j). No function follows, so pixels may lie outside 0...1.
+/// The way back: positions, a `TokenizerStack`, and a patch of pixels from every token, (B, n·n, E) to (B, n·n, C·p·p)
+/// in the order (c, i, j). No function follows, so pixels may lie outside 0...1.
 public struct TokenizerDecoder {
     private let positions: PositionTable
     private let stack: TokenizerStack
@@ -81,7 +81,7 @@ public struct TokenizerDecoder {
         stack = TokenizerStack(scope["transformer"], settings.sizes)
         // PyTorch counts the inputs of a transposed convolution by its outputs.
         pixels = PatchDeconvolution(
-            scope["to_pixel"][1], width, channels: channels, patch: patch, start: .xavier(outputs, width),
+            scope["to_pixel"][1], width, channels: channels, patch: patch, init: .xavier(outputs, width),
             biasInit: .framework(inputs: outputs))
     }
 

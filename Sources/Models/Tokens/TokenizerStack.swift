@@ -2,9 +2,9 @@ public import Autodiff
 import Kernels
 package import Layers
 
-/// The transformer of ViT-VQGAN: pre-norm layers x + Attn(LN x), x + FF(LN x) and a norm at the end, (B, N, E) to the same. The
-/// product of q, k and v has no bias, FF is linear, tanh, linear. Names are those of thuanz123/enhancing-transformers.
-/// Source: arXiv 2110.04627.
+/// The transformer of ViT-VQGAN: pre-norm layers x + Attn(LN x), x + FF(LN x) and a norm at the end, (B, N, E) to the
+/// same. The product of q, k and v has no bias, FF is linear, tanh, linear. Names are those of
+/// thuanz123/enhancing-transformers. Source: arXiv 2110.04627.
 public struct TokenizerStack {
     public struct Sizes: Sendable, Equatable {
         public var width, depth, heads, headWidth, hidden: Int
@@ -30,7 +30,7 @@ public struct TokenizerStack {
         norm(layers.reduce(x) { x, layer in x.graph.block { layer(x) } })
     }
 
-    /// What each layer gives; the last one is normed.
+    /// The output of each layer; the last one is normed.
     func outputs(_ x: Tensor) -> [Tensor] {
         var (x, outputs) = (x, [Tensor]())
         for layer in layers {
@@ -53,15 +53,15 @@ public struct TokenizerStack {
             let inner = sizes.heads * sizes.headWidth
             norm1 = LayerNorm(attn["norm"], sizes.width, epsilon: TokenizerStack.epsilon)
             qkv = Linear(
-                attn["fn"]["to_qkv"], sizes.width, 3 * inner, bias: false, start: .xavier(sizes.width, 3 * inner))
+                attn["fn"]["to_qkv"], sizes.width, 3 * inner, bias: false, init: .xavier(sizes.width, 3 * inner))
             attention = Attention(heads: sizes.heads)
             projection =
                 sizes.heads == 1 && sizes.headWidth == sizes.width
-                ? nil : Linear(attn["fn"]["to_out"], inner, sizes.width, start: .xavier(inner, sizes.width))
+                ? nil : Linear(attn["fn"]["to_out"], inner, sizes.width, init: .xavier(inner, sizes.width))
             norm2 = LayerNorm(forward["norm"], sizes.width, epsilon: TokenizerStack.epsilon)
             let net = forward["fn"]["net"]
-            hidden = Linear(net[0], sizes.width, sizes.hidden, start: .xavier(sizes.width, sizes.hidden))
-            output = Linear(net[2], sizes.hidden, sizes.width, start: .xavier(sizes.hidden, sizes.width))
+            hidden = Linear(net[0], sizes.width, sizes.hidden, init: .xavier(sizes.width, sizes.hidden))
+            output = Linear(net[2], sizes.hidden, sizes.width, init: .xavier(sizes.hidden, sizes.width))
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
@@ -78,12 +78,12 @@ extension Initializer {
         .uniform(bound: (6 / Double(inputs + outputs)).squareRoot())
     }
 
-    /// PyTorch's own start of linear maps and convolutions, weight and bias: uniform with the bound 1/√inputs.
+    /// PyTorch's own initialization of linear maps and convolutions, weight and bias: uniform with the bound 1/√inputs.
     static func framework(inputs: Int) -> Initializer { .uniform(bound: 1 / Double(inputs).squareRoot()) }
 }
 
 extension Linear {
-    /// A map that starts as PyTorch starts it.
+    /// A map initialized as PyTorch does it.
     package static func framework(_ scope: Scope, _ inputs: Int, _ outputs: Int) -> Linear {
         Linear(
             weight: scope.parameter("weight", [outputs, inputs], .framework(inputs: inputs)),

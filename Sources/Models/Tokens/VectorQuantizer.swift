@@ -2,8 +2,8 @@ public import Autodiff
 import Kernels
 import Layers
 
-/// Turns vectors into numbers of a codebook: (B, N, D) to ids (B, N) and the codes in their place, (B, N, D), through which the
-/// gradient passes straight.
+/// Turns vectors into numbers of a codebook: (B, N, D) to ids (B, N) and the codes in their place, (B, N, D), through
+/// which the gradient passes straight.
 public struct VectorQuantizer {
     public enum Kind: Sendable, Equatable {
         /// Codes follow the vectors by moving averages: no gradient reaches them, `EMACodebook` moves them.
@@ -26,9 +26,9 @@ public struct VectorQuantizer {
         }
     }
 
-    /// What a step made of a batch.
+    /// Results of a step on a batch.
     public struct Output {
-        /// The vectors that are compared with the codes, (B, N, D): unit ones where the cosine counts.
+        /// The vectors that are compared with the codes, (B, N, D): L2-normalized where the cosine counts.
         public let vectors: Tensor
         /// As floats, (B, N).
         public let ids: Tensor
@@ -52,14 +52,14 @@ public struct VectorQuantizer {
         let (K, D) = (settings.codes, settings.width)
         switch settings.kind {
         case .average:
-            codebook = scope.buffer(Self.codebookName, [K, D], .normal(deviation: 1))
+            codebook = scope.buffer(Self.codebookName, [K, D], .normal(std: 1))
             _ = scope.buffer(Self.sizeName, [K], .zeros)
             _ = scope.buffer(Self.sumName, [K, D], .zeros)
-            // Updates of the codebook since its start; 0: it does not stand yet.
+            // Updates of the codebook since its initialization; 0: it has no codes yet.
             updates = scope.buffer(Self.updatesName, [], .zeros)
             embedding = nil
         case .gradient:
-            embedding = scope["embedding"].parameter("weight", [K, D], .normal(deviation: 1))
+            embedding = scope["embedding"].parameter("weight", [K, D], .normal(std: 1))
             (codebook, updates) = (nil, nil)
         case .levels: (codebook, updates, embedding) = (nil, nil, nil)
         }

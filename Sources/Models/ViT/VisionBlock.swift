@@ -14,14 +14,14 @@ struct VisionBlock {
     private let dropPath: DropPath
 
     /// - Parameters:
-    ///   - index: of the block, 0 first; the maps that end a branch start smaller with depth.
-    ///   - side: of the token grid.
+    ///   - index: number of the block, 0 first; the maps that end a branch are initialized smaller with depth.
+    ///   - side: side of the token grid.
     init(
-        _ scope: Scope, _ settings: VisionTransformer.Settings, index: Int, side: Int, start: Initializer,
+        _ scope: Scope, _ settings: VisionTransformer.Settings, index: Int, side: Int, init initializer: Initializer,
         dropRate: Double
     ) {
         let width = settings.width
-        let branchEnd = Initializer.scaled(start, by: 1 / Double(2 * (index + 1)).squareRoot())
+        let branchEnd = Initializer.scaled(initializer, by: 1 / Double(2 * (index + 1)).squareRoot())
         func scale(_ name: String) -> Parameter? {
             settings.layerScale.map { scope.parameter(name, [width], .constant(Float($0))) }
         }
@@ -38,13 +38,13 @@ struct VisionBlock {
             }
         positionBias =
             settings.usesBlockPositionBias
-            ? RelativePositionBias(attn, .classToken(side: side), heads: settings.heads, start: .zeros) : nil
-        qkv = Linear(weight: attn["qkv"].parameter("weight", [3 * width, width], start), bias: bias)
+            ? RelativePositionBias(attn, .classToken(side: side), heads: settings.heads, init: .zeros) : nil
+        qkv = Linear(weight: attn["qkv"].parameter("weight", [3 * width, width], initializer), bias: bias)
         attention = Attention(heads: settings.heads)
-        projection = Linear(attn["proj"], width, width, start: branchEnd)
+        projection = Linear(attn["proj"], width, width, init: branchEnd)
         norm2 = LayerNorm(scope["norm2"], width, epsilon: settings.epsilon)
         let hidden = Int(Double(width) * settings.mlpRatio)
-        mlp = MLP(scope["mlp"], width, hidden: hidden, start: start, outputStart: branchEnd)
+        mlp = MLP(scope["mlp"], width, hidden: hidden, init: initializer, outputInit: branchEnd)
         dropPath = DropPath(dropRate)
     }
 

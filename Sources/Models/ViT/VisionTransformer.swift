@@ -4,13 +4,13 @@ import Layers
 
 /// A ViT in the form of BEiT: no key bias, relative position bias with a class token, layer scale. With a key bias,
 /// absolute positions and no layer scale it is the original ViT (arXiv 2010.11929) as timm names it.
-/// Names, order of declaration and start values are those of microsoft/SimMIM. Source: arXiv 2106.08254.
+/// Names, order of declaration and initialization are those of microsoft/SimMIM. Source: arXiv 2106.08254.
 public struct VisionTransformer: MaskedEncoder {
     /// The values on the way through the network that something outside may want to read.
     public struct Encoding {
         /// Patches before masking, (B, N, E).
         public let patches: Tensor
-        /// What the first block reads, (B, N + 1, E); the class token comes first.
+        /// Input of the first block, (B, N + 1, E); the class token comes first.
         public let tokens: Tensor
         /// The bias that all blocks share, (heads, N + 1, N + 1).
         public let sharedBias: Tensor?
@@ -34,24 +34,25 @@ public struct VisionTransformer: MaskedEncoder {
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {
         try settings.check(image)
         let (width, side) = (settings.width, image.side / settings.patch)
-        let start = Self.start(for: use)
+        let initializer = Self.initializer(for: use)
         self.settings = settings
         grid = FeatureGrid(side: side, stride: settings.patch, width: width)
-        classToken = ClassToken(scope, width, start: start)
+        classToken = ClassToken(scope, width, init: initializer)
         positions =
             settings.usesAbsolutePositions
-            ? PositionTable(scope, name: "pos_embed", tokens: side * side + 1, channels: width, start: start) : nil
-        maskToken = use == .pretraining ? MaskToken(scope, width, start: start) : nil
+            ? PositionTable(scope, name: "pos_embed", tokens: side * side + 1, channels: width, init: initializer) : nil
+        maskToken = use == .pretraining ? MaskToken(scope, width, init: initializer) : nil
         patchEmbedding = PatchEmbedding(
-            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width, start: start)
+            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width, init: initializer)
         sharedBias =
             settings.usesSharedPositionBias
             ? RelativePositionBias(
-                scope["rel_pos_bias"], .classToken(side: side), heads: settings.heads, start: .zeros) : nil
+                scope["rel_pos_bias"], .classToken(side: side), heads: settings.heads, init: .zeros) : nil
         let dropRates = DropPath.rates(upTo: settings.dropPathRate, count: settings.depth)
         blocks = (0..<settings.depth).map { index in
             VisionBlock(
-                scope["blocks"][index], settings, index: index, side: side, start: start, dropRate: dropRates[index])
+                scope["blocks"][index], settings, index: index, side: side, init: initializer,
+                dropRate: dropRates[index])
         }
         norm = settings.usesMeanPooling ? nil : LayerNorm(scope["norm"], width, epsilon: settings.epsilon)
         poolingNorm =
@@ -87,7 +88,7 @@ public struct VisionTransformer: MaskedEncoder {
 
     public var patch: Int { settings.patch }
 
-    public func features(_ images: Tensor, hiding mask: Tensor) -> Tensor { features(of: encode(images, mask: mask)) }
+    public func features(_ images: Tensor, mask: Tensor) -> Tensor { features(of: encode(images, mask: mask)) }
 
     public func outputs(_ images: Tensor) -> [FeatureMap] {
         let encoding = encode(images)
@@ -106,14 +107,14 @@ public struct VisionTransformer: MaskedEncoder {
         return (poolingNorm?(mean) ?? mean).feature(.pooled, "pooled")
     }
 
-    public var headInit: Initializer { .scaled(.normal(deviation: 0.02), by: 0.001) }
+    public var headInit: Initializer { .scaled(.normal(std: 0.02), by: 0.001) }
 
-    private static func start(for use: EncoderUse) -> Initializer {
+    private static func initializer(for use: EncoderUse) -> Initializer {
         switch use {
-        // Cut at one deviation: the reference passes the deviation as the bound.
-        case .pretraining: .truncatedNormal(deviation: 0.02, cut: 0.02)
-        // The reference cuts at 100 deviations, which is not at all.
-        case .classification: .normal(deviation: 0.02)
+        // Cut at one standard deviation: the reference passes it as the bound.
+        case .pretraining: .truncatedNormal(std: 0.02, cut: 0.02)
+        // The reference cuts at 100 standard deviations, which is not at all.
+        case .classification: .normal(std: 0.02)
         }
     }
 }
@@ -122,22 +123,24 @@ extension VisionTransformer {
     public var leadingTokens: Int { 1 }
 
     /// The attention and the MLP of each block.
-    public func isReferenceTap(_ layer: String) -> Bool { layer.hasSuffix("attn.proj") || layer.hasSuffix("mlp.fc2") }
+    public func isReferenceFeature(_ layer: String) -> Bool {
+        layer.hasSuffix("attn.proj") || layer.hasSuffix("mlp.fc2")
+    }
 
     public var layers: LayerDecay { .simMIMViT(depth: settings.depth) }
 
-    public func decay(for use: EncoderUse) -> DecayRule { .simMIMViT }
+    public func weightDecay(for use: EncoderUse) -> DecayRule { .simMIMViT }
 
-    /// Blocks with tables of their own start from the one that all shared. Tables follow the grid.
+    /// Blocks with tables of their own take the one that all shared. Tables follow the grid.
     public func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights] {
-        var weights = stored.filter { !PositionBiasResampling.isRebuilt($0.key) }
+        var weights = stored.filter { !PositionBiasResampling.isDerived($0.key) }
         let part = "relative_position_bias_table"
         let (shared, own) = ("rel_pos_bias.\(part)", (0..<settings.depth).map { "blocks.\($0).attn.\(part)" })
         if settings.usesBlockPositionBias, !settings.usesSharedPositionBias, let table = weights[shared] {
             for name in own { weights[name] = table }
             weights[shared] = nil
         }
-        // A class token's three rows stand for no offset.
+        // A class token's three rows have no offset.
         for name in own + [shared] {
             weights.resampleBiases(name, side: 2 * grid.side - 1, heads: settings.heads, others: 3)
         }

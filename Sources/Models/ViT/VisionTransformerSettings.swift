@@ -28,7 +28,7 @@ extension VisionTransformer {
         }
     }
 
-    /// What the product of a block's attention adds to queries, keys and values.
+    /// The bias that a block's attention adds to queries, keys and values.
     public enum QKVBias: Sendable, Equatable {
         case none
         /// BEiT and SimMIM: `q_bias` and `v_bias`.
@@ -48,7 +48,7 @@ extension VisionTransformer {
         /// Width of the hidden layer over the width of a token.
         public var mlpRatio = 4.0
         public var qkvBias = QKVBias.queryAndValue
-        /// Start of the layer scales γ; nil = no layer scale.
+        /// Initial value of LayerScale, γ; nil = no LayerScale.
         public var layerScale: Double? = 0.1
         public var usesAbsolutePositions = false
         /// A relative position bias of each block's own.

@@ -38,8 +38,8 @@ public struct Guidance: Sendable {
         (hiding, tokenHiding) = (objective.hiding, objective.tokenHiding)
         let hides = hiding != nil || tokenHiding != nil
         try Self.checkReader(model, of: target)
-        let targets = try target.taps(image).chosen(settings.targetTaps, hides: hides, at: "guidance.taps_target")
-        let guides = try model.taps(image).chosen(settings.guideTaps, hides: hides, at: "guidance.taps_guide")
+        let targets = try target.featurePlaces(image).chosen(settings.targetTaps, hides: hides, at: "guidance.taps_target")
+        let guides = try model.featurePlaces(image).chosen(settings.guideTaps, hides: hides, at: "guidance.taps_guide")
         pairs = LayerMap.pairs(
             guides: guides.count, targets: targets.count, keepingAll: settings.pairCollisions == .sum
         ).map { Pair(target: targets[$0.target], guide: guides[$0.guide]) }

@@ -82,11 +82,11 @@ extension Guidance {
             if isSparse, let mask, let hiding, let convnet = encoder as? any HierarchicalEncoder {
                 let cells = mask.shape[1] * mask.shape[2]
                 _ = convnet.maps(
-                    images, cells: ActiveCells(hidden: mask, visible: cells - hiding.hidden(of: cells)))
+                    images, cells: ActiveCells(mask: mask, visible: cells - hiding.hidden(of: cells)))
             } else if let mask, let tokenHiding, let transformer = encoder as? TokenTransformer {
-                _ = transformer.latent(images, hiding: mask, kept: tokenHiding.kept)
+                _ = transformer.latent(images, mask: mask, kept: tokenHiding.kept)
             } else {
-                _ = encoder.pooled(mask.map { VisiblePixels.of(images, hiding: $0) } ?? images)
+                _ = encoder.pooled(mask.map { VisiblePixels.of(images, mask: $0) } ?? images)
             }
         }
         if let missing = outputs.firstIndex(where: { $0 == nil }) {

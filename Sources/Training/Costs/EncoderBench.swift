@@ -42,7 +42,7 @@ public final class EncoderBench {
         mask = graph.input("mask", [batch, grid, grid])
         let visible = Int((Double(grid * grid) * (1 - (ratio ?? 0))).rounded(.toNearestOrEven))
         let cells =
-            ratio == nil ? ActiveCells(all: batch, in: graph) : ActiveCells(hidden: mask, visible: max(visible, 1))
+            ratio == nil ? ActiveCells(all: batch, in: graph) : ActiveCells(mask: mask, visible: max(visible, 1))
         let last = convnet.maps(images, cells: cells).last
         guard let loss = last?.rows.apply(Total()) else { preconditionFailure("an encoder has a map") }
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)

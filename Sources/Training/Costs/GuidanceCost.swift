@@ -102,8 +102,8 @@ public struct GuidanceCost: Sendable {
             scale == 1 ? shape : [shape[0], max(1, shape.count / shape[0] / scale)]
         }
         let graph = Graph()
-        let target = graph.apply(Features(graph.scope.parameter("x", cut(x), .normal(deviation: 1))))
-        let features = graph.apply(Features(graph.scope.parameter("y", cut(y), .normal(deviation: 1))))
+        let target = graph.apply(Features(graph.scope.parameter("x", cut(x), .normal(std: 1))))
+        let features = graph.apply(Features(graph.scope.parameter("y", cut(y), .normal(std: 1))))
         let distance =
             usesGram
             ? GramAlignment(form, groups)(target, CentredGram(form, groups)(features))

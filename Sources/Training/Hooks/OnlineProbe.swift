@@ -50,7 +50,7 @@ final class OnlineProbe: StepHook {
         self.features = graph.input("features", [samples, width])
         targets = graph.input("targets", [samples, classes])
         logits = Linear(
-            scope["head"], width, classes, start: .truncatedNormal(deviation: 0.01, cut: 2))(self.features)
+            scope["head"], width, classes, init: .truncatedNormal(std: 0.01, cut: 2))(self.features)
         let loss = CrossEntropy()(logits, targets)
         var memory = Floats(zeros: 0)
         store = try ParameterStore(

@@ -21,7 +21,7 @@ struct DropPathFactors {
             let sample = UInt64(bitPattern: Int64(batch.samples[slot]))
             var random = RandomStream(seed: seed, purpose: .dropPath, epoch: UInt32(batch.epoch), sample: sample)
             for site in sites.indices {
-                let rate = sites[site].rate
+                let rate = sites[site].dropRate
                 factors[site][slot] = random.uniform() < rate ? 0 : Float(1 / (1 - rate))
             }
         }

@@ -27,9 +27,9 @@ struct MeanColour: Objective {
     init(_ settings: Settings, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec) throws(ModelError) {
         encoder = try model.encoder(scope["encoder"], image: input.image, for: .classification)
         image = input.image
-        let start = Initializer.truncatedNormal(deviation: 0.02, cut: 2)
-        first = Linear(scope["head"][0], encoder.grid.width, settings.hidden, start: start)
-        second = Linear(scope["head"][1], settings.hidden, input.image.channels, start: start)
+        let start = Initializer.truncatedNormal(std: 0.02, cut: 2)
+        first = Linear(scope["head"][0], encoder.grid.width, settings.hidden, init: start)
+        second = Linear(scope["head"][1], settings.hidden, input.image.channels, init: start)
     }
 
     func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
@@ -43,7 +43,7 @@ struct MeanColour: Objective {
         return Loss(sum: sum, weight: Constant(Double(batch.images.shape[0]))(in: sum.graph))
     }
 
-    var decay: DecayRule { encoder.decay(for: .pretraining).inside(Self.encoderPrefix) }
+    var decay: DecayRule { encoder.weightDecay(for: .pretraining).inside(Self.encoderPrefix) }
 }
 
 /// Σ (x − t)² in Double. x, t: the same shape; out: (1). Keeps inputs; a target gets no gradient.

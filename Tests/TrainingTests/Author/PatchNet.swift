@@ -12,12 +12,12 @@ struct PatchNet: Encoder {
     private let mlp: MLP
 
     init(_ scope: Scope, _ settings: PatchNetSection, _ image: ImageSpec) {
-        let (width, start) = (settings.width, Initializer.truncatedNormal(deviation: 0.02, cut: 2))
+        let (width, start) = (settings.width, Initializer.truncatedNormal(std: 0.02, cut: 2))
         grid = FeatureGrid(side: image.side / settings.patch, stride: settings.patch, width: width)
         embedding = PatchEmbedding(
-            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width, start: start)
+            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width, init: start)
         norm = LayerNorm(scope["blocks"][0]["norm"], width, epsilon: 1e-6)
-        mlp = MLP(scope["blocks"][0]["mlp"], width, hidden: 2 * width, start: start, outputStart: start)
+        mlp = MLP(scope["blocks"][0]["mlp"], width, hidden: 2 * width, init: start, outputInit: start)
     }
 
     /// (B, N, E)
@@ -32,9 +32,9 @@ struct PatchNet: Encoder {
         MeanPooling(0..<grid.side * grid.side)(features(images)).feature(.pooled, "pooled")
     }
 
-    let headInit = Initializer.truncatedNormal(deviation: 0.02, cut: 2)
+    let headInit = Initializer.truncatedNormal(std: 0.02, cut: 2)
     let layers = LayerDecay(last: 2) { $0.hasPrefix("patch_embed") ? 0 : $0.hasPrefix("blocks") ? 1 : 2 }
-    func decay(for use: EncoderUse) -> DecayRule { .matrices }
+    func weightDecay(for use: EncoderUse) -> DecayRule { .matrices }
 }
 
 /// The model section of a recipe with `kind: patch_net`.

@@ -1,25 +1,22 @@
 import Glibc
 
-/// Position vectors of a square grid made to fit another one: separable bicubic interpolation with a = −0.75, half-pixel
-/// centres and clamped edges, no smoothing. The row of the class token, which comes first, is copied.
+/// Position vectors of a square grid resampled for another one: separable bicubic interpolation with a = −0.75,
+/// half-pixel centres and clamped edges, no smoothing. The row of the class token, which comes first, is copied.
 public struct PositionResampling: Sendable {
     /// Source rows per target row, and the same for columns.
     private let steps: (row: Double, column: Double)
     private let grid: Int
     private let rows, columns: Int
 
-    /// The rule for stored weights, square to square: the steps are old/new.
-    public static func square(from grid: Int, to new: Int) -> PositionResampling {
-        PositionResampling(
-            steps: (Double(grid) / Double(new), Double(grid) / Double(new)), grid: grid, rows: new, columns: new)
+    /// - Parameter steps: source rows per target row, and the same for columns.
+    package init(from grid: Int, to rows: Int, _ columns: Int, steps: (row: Double, column: Double)) {
+        (self.steps, self.grid, self.rows, self.columns) = (steps, grid, rows, columns)
     }
 
-    /// The rule for looking at images of another size: the reference adds 0.1 to the new extents before it divides,
-    /// against rounding, and the 0.1 stays in the steps.
-    public static func looking(from grid: Int, to rows: Int, _ columns: Int) -> PositionResampling {
-        PositionResampling(
-            steps: (Double(grid) / (Double(rows) + 0.1), Double(grid) / (Double(columns) + 0.1)), grid: grid,
-            rows: rows, columns: columns)
+    /// The rule for stored weights, square to square: the steps are old/new.
+    public static func square(from grid: Int, to new: Int) -> PositionResampling {
+        let step = Double(grid) / Double(new)
+        return PositionResampling(from: grid, to: new, new, steps: (step, step))
     }
 
     /// - Parameter table: (grid² + 1) × width.
@@ -73,5 +70,25 @@ extension [String: StoredWeights] {
         self[name] = StoredWeights(
             shape: [1, grid * grid + 1, width],
             values: PositionResampling.square(from: side, to: grid)(table.values, width: width))
+    }
+}
+
+/// Fixed position vectors of a grid with a class token, whose row is zero: (grid² + 1) × width.
+/// With q = width/4 and ω_j = 10000^(−j/q), the patch at (row r, column c) has [sin cω | cos cω | sin rω | cos rω].
+/// Source: code facebookresearch/mae; the first half encodes the column.
+package enum SinCosPositions {
+    /// - Parameter width: a multiple of 4.
+    package static func table(grid: Int, width: Int) -> [Float] {
+        let quarter = width / 4
+        let frequencies = (0..<quarter).map { pow(10_000, -Double($0) / Double(quarter)) }
+        func waves(_ position: Int) -> [Float] {
+            let phases = frequencies.map { Double(position) * $0 }
+            return phases.map { Float(sin($0)) } + phases.map { Float(cos($0)) }
+        }
+        var table = [Float](repeating: 0, count: width)
+        for row in 0..<grid {
+            for column in 0..<grid { table += waves(column) + waves(row) }
+        }
+        return table
     }
 }

@@ -48,3 +48,17 @@ public struct Detached: Operation {
     public func forward(_ at: Workspace) { at.pool.copy(at.inputs[0], into: at.output) }
     public func backward(_ at: Workspace) { preconditionFailure("a detached value has no gradient") }
 }
+
+/// A number that the step does not change, as a tensor (1).
+public struct Constant: Operation {
+    private let value: Float
+
+    public init(_ value: Double) { self.value = Float(value) }
+
+    public func callAsFunction(in graph: Graph) -> Tensor { graph.apply(self) }
+
+    public var keeps: Kept { .nothing }
+    public func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { [1] }
+    public func forward(_ at: Workspace) { at.output.fill(value) }
+    public func backward(_ at: Workspace) {}
+}

@@ -1,10 +1,10 @@
 import CKernels
 
 /// The windows of dense feature maps that are known at their active rows only: everywhere else stands one vector.
-public struct FilledWindows: Sendable {
+public struct DensifiedWindows: Sendable {
     /// For each position of a dense feature map: the positions of its taps.
     let windows: WindowTable
-    /// For each position: the active row that stands there, or the mark of a hidden one.
+    /// For each position: the active row that stands there, or the mark of a masked one.
     let places: Indices
 
     public init(_ windows: WindowTable, places: Indices) {
@@ -14,19 +14,19 @@ public struct FilledWindows: Sendable {
 
     var rows: Int { places.count }
 
-    fileprivate func part(_ repetition: Int, outputs: Int) -> ck_filled {
-        ck_filled(
+    fileprivate func part(_ repetition: Int, outputs: Int) -> ck_densified {
+        ck_densified(
             table: UnsafePointer(windows.entries.base),
             places: UnsafePointer(places.base + repetition * windows.sources), taps: windows.taps, outputs: outputs)
     }
 }
 
 extension WorkerPool {
-    /// y[p] = bias + Σ over taps of products[row, tap], or of fill[tap] where a tap meets a hidden position.
+    /// y[p] = bias + Σ over taps of products[row, tap], or of fill[tap] where a tap meets a masked position.
     /// products: (rows, taps, outputs), the product of each active row with the weight of each tap; fill: (taps,
-    /// outputs), those of the vector that stands at hidden positions; y: (positions, outputs).
+    /// outputs), those of the vector that stands at masked positions; y: (positions, outputs).
     public func gatherProducts(
-        _ products: Floats, fill: Floats, _ map: FilledWindows, bias: Floats?, into y: Floats
+        _ products: Floats, fill: Floats, _ map: DensifiedWindows, bias: Floats?, into y: Floats
     ) {
         let taps = map.windows.taps
         let outputs = fill.count / taps
@@ -42,7 +42,7 @@ extension WorkerPool {
         ) { job, range in
             for piece in range {
                 let part = job.pieces[piece]
-                job.kernels.pointee.window.filled(
+                job.kernels.pointee.window.densify(
                     job.map.part(part.repetition, outputs: job.outputs), job.products, job.fill, job.bias,
                     job.y + part.repetition * job.map.windows.rows * job.outputs, part.rows.lowerBound,
                     part.rows.upperBound)
@@ -50,14 +50,14 @@ extension WorkerPool {
         }
     }
 
-    /// Floats of scratch that `hiddenSums` asks for.
-    public static func hiddenSumsScratch(rows: Int, taps: Int, outputs: Int) -> Int {
+    /// Floats of scratch that `maskedSums` asks for.
+    public static func maskedSumsScratch(rows: Int, taps: Int, outputs: Int) -> Int {
         partialFloats(rows, width: taps * outputs)
     }
 
-    /// sums[tap] = Σ of dy over the positions whose tap meets a hidden one: the gradient of `fill`. Rows add in a fixed
+    /// sums[tap] = Σ of dy over the positions whose tap meets a masked one: the gradient of `fill`. Rows add in a fixed
     /// order.
-    public func hiddenSums(_ dy: Floats, _ map: FilledWindows, into sums: Floats, scratch: Floats) {
+    public func maskedSums(_ dy: Floats, _ map: DensifiedWindows, into sums: Floats, scratch: Floats) {
         let outputs = sums.count / map.windows.taps
         precondition(dy.count == map.rows * outputs, "positions of another width")
         let cut = rowReduction(map.rows)
@@ -75,7 +75,7 @@ extension WorkerPool {
             while row < range.upperBound {
                 let (repetition, first) = row.quotientAndRemainder(dividingBy: job.map.windows.rows)
                 let last = min(job.map.windows.rows, first + range.upperBound - row)
-                job.kernels.pointee.window.filled_sums(
+                job.kernels.pointee.window.masked_sums(
                     job.map.part(repetition, outputs: job.outputs),
                     job.dy + repetition * job.map.windows.rows * job.outputs, partial, first, last)
                 row += last - first
