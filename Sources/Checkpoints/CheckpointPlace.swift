@@ -37,7 +37,7 @@ public struct CheckpointPlace: Sendable, Equatable {
     }
 
     /// The newest valid checkpoint, or the one that the path names. Damaged ones that are skipped are reported.
-    public func newestSound(rejected: (CheckpointError) -> Void = { _ in }) throws(CheckpointError) -> Checkpoint {
+    public func newestValid(rejected: (CheckpointError) -> Void = { _ in }) throws(CheckpointError) -> Checkpoint {
         for (left, folder) in folders.enumerated().reversed() {
             do throws(CheckpointError) {
                 let checkpoint = try Checkpoint(folder)

@@ -15,7 +15,7 @@ enum AdaptAgreement {
     static func tell(of run: String, _ recipe: Recipe, _ session: Session) throws {
         guard recipe.objective.kind == TokenAdaptation.kind, let section = recipe.data.evaluation else { return }
         let (source, learned) = (try recipe.source(section), try recipe.source(recipe.data.train))
-        let checkpoint = try CheckpointPlace(run).newestSound()
+        let checkpoint = try CheckpointPlace(run).newestValid()
         let meter = ProgressMeter("agreement", "images")
         let found = try TokenAdaptAgreement(recipe, checkpoint, on: source, images: images, pool: session.pool) {
             meter.show($0, of: $1)

@@ -23,8 +23,7 @@ extension CheckpointVerb {
                   --output exported/model.safetensors
                 """)
 
-        @Argument(help: "A run folder, whose newest valid checkpoint is taken, or the folder of one step.")
-        var path: String
+        @OptionGroup var checkpoint: CheckpointOptions
 
         @Option(name: .customLong("for"), help: "Whose names: timm, simmim or spark.")
         var library: ThirdPartyLibrary
@@ -32,21 +31,17 @@ extension CheckpointVerb {
         @Option(help: "The file; its folder is made where it is missing.")
         var output: String
 
-        @Flag(help: "Take the EMA weights.")
-        var average = false
-
         func run() throws {
-            let place = try CheckpointPlace(path)
-            let sound = try place.newestSound { writeError("warning: damaged, taking an older one: \($0)") }
-            let recipe = try Recipe.load(from: sound)
-            let session = try Session(threads: recipe.threads)
+            let opened = try OpenedCheckpoint(checkpoint, over: Session.join())
+            let (session, saved) = (opened.session, opened.saved)
             let exported = try ExportedModel(
-                sound, recipe, for: library, averaged: average, program: "lacuna \(Version.text)", pool: session.pool)
+                saved, opened.recipe, for: library, ema: checkpoint.ema, program: "lacuna \(Version.text)",
+                pool: session.pool)
             let config = try exported.write(to: output)
             session.console.say(
                 """
                 \(output): \(exported.counterpart.architecture) of \(library.rawValue), \(exported.tensors.count) \
-                tensors, step \(sound.step), \(exported.parity.values.count) \(exported.parity.output.rawValue) to compare
+                tensors, step \(saved.step), \(exported.parity.values.count) \(exported.parity.output.rawValue) to compare
                 \(config): how it is built
                 """)
             try session.communicator.finish()

@@ -36,7 +36,6 @@ struct Embed: ParsableCommand {
     var csv = false
 
     func validate() throws {
-        try file.check()
         try requirePositive(choice.layers, "--layers")
     }
 

@@ -10,17 +10,15 @@ import Training
 
 /// The arguments that name an encoder and what is read of it.
 struct EncoderFile: ParsableArguments {
-    @Argument(help: "A run folder, whose newest valid checkpoint is taken, or the folder of one step.")
-    var checkpoint: String
+    @OptionGroup var checkpoint: CheckpointOptions
 
-    @Flag(help: "Fresh weights of the same recipe instead of the saved ones: what the architecture gives without training.")
+    @Flag(
+        help:
+            "Fresh weights of the same recipe instead of the saved ones: what the architecture gives without training.")
     var untrained = false
 
     @Option(help: "With --untrained: the seed of the weights (default: the recipe's).")
     var weightsSeed: UInt64?
-
-    @Flag(help: "Take the EMA weights.")
-    var average = false
 
     @Option(help: "The last block that is read, from 1 (default: after pretraining the one at 2/3 of the depth).")
     var layer: Int?
@@ -28,16 +26,9 @@ struct EncoderFile: ParsableArguments {
     @Flag(name: .customLong("no-cache"), help: "Compute the features anew and keep none in the run folder.")
     var leavesOutCache = false
 
-    @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.evaluation.path=elsewhere.")
-    var overrides: [String] = []
-
-    @Option(help: "Compute threads of a rank.")
-    var threads: Int?
-
-    func check() throws {
+    func validate() throws {
         try requirePositive(layer ?? 1, "--layer")
-        try requirePositive(threads ?? 1, "--threads")
-        if untrained && average { throw ValidationError("--untrained and --average: weights are one or the other") }
+        if untrained && checkpoint.ema { throw ValidationError("--untrained and --ema: weights are one or the other") }
         if weightsSeed != nil && !untrained { throw ValidationError("--weights-seed: only with --untrained") }
     }
 }
@@ -61,9 +52,9 @@ extension ProbeProtocol: ExpressibleByArgument {}
 struct OpenedEncoder {
     let session: Session
     let recipe: Recipe
-    let place: CheckpointPlace
+    private let place: CheckpointPlace
     /// Nil: fresh weights.
-    let saved: Checkpoint?
+    private let saved: Checkpoint?
     let extractor: FeatureExtractor
     let train: any SampleSource
     private let file: EncoderFile
@@ -72,24 +63,18 @@ struct OpenedEncoder {
     init(
         _ file: EncoderFile, over communicator: any Communicator, _ spec: (EncoderOutputs) -> FeatureSpec
     ) throws {
-        let (place, sound, recipe) = try communicator.together {
-            let place = try CheckpointPlace(file.checkpoint)
-            let sound = try place.newestSound { error in
-                if communicator.rank == 0 { writeError("warning: damaged, taking an older one: \(error)") }
-            }
-            return (place, sound, try Recipe.load(from: sound, overrides: file.overrides))
-        }
-        let session = try Session(threads: file.threads ?? recipe.threads, on: communicator)
-        saved = file.untrained ? nil : sound
-        (train, extractor) = try communicator.together { [saved] in
+        let opened = try OpenedCheckpoint(file.checkpoint, over: communicator)
+        (session, recipe, place) = (opened.session, opened.recipe, opened.place)
+        saved = file.untrained ? nil : opened.saved
+        (train, extractor) = try communicator.together { [session, recipe, saved] in
             let train = try recipe.source(recipe.data.train)
             try saved?.checkCodebook(train.tokens?.codebook)
             let extractor = try FeatureExtractor(
-                recipe, spec, classes: train.classes?.count ?? 0, weights: saved, averaged: file.average,
-                seed: file.weightsSeed, pool: session.pool)
+                recipe, spec, classes: train.classes?.count ?? 0,
+                weights: file.untrained ? .initial(seed: file.weightsSeed) : opened.weights, pool: session.pool)
             return (train, extractor)
         }
-        (self.session, self.recipe, self.place, self.file) = (session, recipe, place, file)
+        self.file = file
     }
 
     /// Collective. The samples to score on, whose classes and codebook agree with those that are learned from.
@@ -128,7 +113,7 @@ struct OpenedEncoder {
     /// `step 936`, `untrained`.
     var weights: String {
         guard let saved else { return "untrained" }
-        return "step \(saved.step)" + (file.average ? ", averaged" : "")
+        return "step \(saved.step)" + (file.checkpoint.ema ? ", EMA" : "")
     }
 
     /// Writes the card of a score into the run folder.
@@ -138,7 +123,7 @@ struct OpenedEncoder {
         sets: EvaluationCard.SampleSets, variant: [String]
     ) throws {
         guard let run = place.run else {
-            session.console.warn("no card: \(file.checkpoint) lies in no run folder")
+            session.console.warn("no card: \(file.checkpoint.checkpoint) lies in no run folder")
             return
         }
         let images = recipe.images
@@ -148,17 +133,18 @@ struct OpenedEncoder {
             "weights": .string(weights), "weights_checksum": .string(String(extractor.weightsHash, radix: 16)),
         ]
         let card = EvaluationCard(
-            protocol: kind, checkpoint: saved?.path ?? "untrained \(file.checkpoint)", step: saved?.step, data: sets,
+            protocol: kind, checkpoint: saved?.path ?? "untrained \(file.checkpoint.checkpoint)", step: saved?.step,
+            data: sets,
             settings: settings.merging(common) { own, _ in own }, seeds: seeds, scores: scores)
         let layer = file.layer.map { ["layer-\($0)"] } ?? []
         let state = [file.untrained ? "untrained" : saved.map { "step-\($0.step)" } ?? ""]
-        let parts = [kind] + state + (file.average ? ["average"] : []) + layer + variant
+        let parts = [kind] + state + (file.checkpoint.ema ? ["ema"] : []) + layer + variant
         let path = try card.write(to: EvaluationCard.folder(of: run), as: parts.joined(separator: "-"))
         session.console.say("card: \(path)")
     }
 }
 
-/// `84.21 ± 0.12`, without the deviation where there is one value.
+/// `84.21 ± 0.12`, without the standard deviation where there is one value.
 func scoreText(_ score: EvaluationCard.Score) -> String {
     fixed(score.mean, digits: 2) + (score.sd.map { " ± " + fixed($0, digits: 2) } ?? "")
 }

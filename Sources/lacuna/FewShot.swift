@@ -4,25 +4,27 @@ import Batches
 /// A part of the labelled training samples, drawn anew for each seed, as many of each class.
 struct FewShot: ParsableArguments {
     @Option(help: "Use so many training samples of each class, drawn by seed.")
-    var perClass: Int?
+    var shots: Int?
 
-    @Option(help: "Use this share of each class, drawn by seed: 0.01 is 1 % of the labels.")
-    var share: Double?
+    @Option(help: "Use this part of each class, drawn by seed: 0.01 is 1 % of the labels.")
+    var labelFraction: Double?
 
-    func check() throws {
-        if let perClass { try requirePositive(perClass, "--per-class") }
-        if let share, !(share > 0 && share < 1) { throw ValidationError("--share \(share): above 0 to below 1") }
-        if perClass != nil && share != nil { throw ValidationError("--per-class and --share: give one") }
+    func validate() throws {
+        if let shots { try requirePositive(shots, "--shots") }
+        if let labelFraction, !(labelFraction > 0 && labelFraction < 1) {
+            throw ValidationError("--label-fraction \(labelFraction): above 0 to below 1")
+        }
+        if shots != nil && labelFraction != nil { throw ValidationError("--shots and --label-fraction: give one") }
     }
 
     /// Nil: all samples.
-    var amount: ClassShare? { perClass.map { .perClass($0) } ?? share.map { .share($0) } }
+    var amount: ClassShare? { shots.map { .perClass($0) } ?? labelFraction.map { .share($0) } }
 
     /// For file names.
-    var variant: [String] { perClass.map { ["\($0)-per-class"] } ?? share.map { ["share-\($0)"] } ?? [] }
+    var variant: [String] { shots.map { ["\($0)-shot"] } ?? labelFraction.map { ["labels-\($0)"] } ?? [] }
 
-    /// For protocol cards.
-    var text: String { perClass.map { "\($0) of each class" } ?? share.map { "\($0) of each class" } ?? "all" }
+    /// For evaluation cards.
+    var text: String { shots.map { "\($0) of each class" } ?? labelFraction.map { "\($0) of each class" } ?? "all" }
 }
 
 /// `0,1,2` as a command line has it.

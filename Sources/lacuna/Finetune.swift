@@ -21,7 +21,7 @@ struct Finetune: ParsableCommand {
 
             --from takes a run folder (its newest valid checkpoint), the folder of one step, or a safetensors file \
             with the reference's names. What was taken, what starts anew and what was left is listed first. The run \
-            ends with the test scores of the last weights, of the averaged ones and of the best step.
+            ends with the test scores of the last weights, of the EMA weights and of the best step.
 
             A signal stops it and --resume goes on, as in pretrain: bit for bit, best step and averages included.
             """)
@@ -32,7 +32,7 @@ struct Finetune: ParsableCommand {
     var from: String?
 
     @Flag(help: "Take the EMA weights of --from.")
-    var average = false
+    var ema = false
 
     @Flag(help: "Start the head anew although --from has one.")
     var newHead = false
@@ -43,7 +43,7 @@ struct Finetune: ParsableCommand {
     @OptionGroup var arguments: RunArguments
 
     func validate() throws {
-        for (flag, isGiven) in [("--average", average), ("--new-head", newHead), ("--allow-partial", allowPartial)] {
+        for (flag, isGiven) in [("--ema", ema), ("--new-head", newHead), ("--allow-partial", allowPartial)] {
             if isGiven && from == nil { throw ValidationError("\(flag) tells how to take weights: give --from too") }
         }
     }
@@ -62,7 +62,7 @@ struct Finetune: ParsableCommand {
     private func prepare(_ options: inout TrainingRun.Options, _ communicator: any Communicator) throws {
         options.start = from.map { path in
             var start = StartingWeights(path)
-            start.isAveraged = average
+            start.isAveraged = ema
             start.hasNewHead = newHead
             start.allowsPartial = allowPartial
             return start
@@ -71,7 +71,7 @@ struct Finetune: ParsableCommand {
         options.testsAtEnd = try communicator.broadcast(FileStatus(card) == nil ? "test" : "") == "test"
     }
 
-    /// The test as a protocol card. Its headline is the best step where a set of its own chose that step, else the last.
+    /// The test as an evaluation card. Its headline is the best step where a set of its own chose that step, else the last.
     private func writeCard(_ training: TrainingRun, _ recipe: Recipe, run: String) throws {
         guard let test = training.sets.test, let last = training.results.first(where: { $0.kind == .last }) else {
             return

@@ -13,7 +13,7 @@ struct Inspect: ParsableCommand {
         abstract: "Look into the layers of a trained CRATE network.",
         discussion: """
             Prints one JSON object: for each layer the coding rate of the tokens in the subspaces before its attention \
-            step, in nats, and the share of zeros in its output; mean and deviation over the images, for the trained \
+            step, in nats, and the share of zeros in its output; mean and standard deviation over the images, for the trained \
             weights and for those they were trained from. Samples come from data.evaluation of the recipe in the \
             checkpoint, or from data.train if it has none. Under mpirun each rank measures a part.
 
@@ -23,8 +23,7 @@ struct Inspect: ParsableCommand {
             Example: lacuna inspect runs/crate_mae-micro-procedural --images 200
             """)
 
-    @Argument(help: "A run folder, whose newest valid checkpoint is taken, or the folder of one step.")
-    var checkpoint: String
+    @OptionGroup var checkpoint: CheckpointOptions
 
     @Option(help: "Measure over at most so many images, chosen at random.")
     var images = 1_000
@@ -39,20 +38,10 @@ struct Inspect: ParsableCommand {
         help: "The layer that images show, from 1 (default: the last but one for attention, the last for tokens).")
     var layer: Int?
 
-    @Flag(help: "Take the EMA weights.")
-    var average = false
-
-    @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.evaluation.path=elsewhere.")
-    var overrides: [String] = []
-
-    @Option(help: "Compute threads of a rank.")
-    var threads: Int?
-
     func validate() throws {
         try requirePositive(images, "--images")
         try requirePositive(count, "--count")
         try requirePositive(layer ?? 1, "--layer")
-        try requirePositive(threads ?? 1, "--threads")
     }
 
     func run() throws {
@@ -62,50 +51,44 @@ struct Inspect: ParsableCommand {
     }
 
     private func inspect(_ communicator: any Communicator) throws {
-        let (place, sound, recipe) = try communicator.together {
-            let place = try CheckpointPlace(checkpoint)
-            let sound = try place.newestSound { error in
-                if communicator.rank == 0 { writeError("warning: damaged, taking an older one: \(error)") }
+        let opened = try OpenedCheckpoint(checkpoint, over: communicator)
+        let session = opened.session
+        let encoders = try communicator.together {
+            let encoders = try InspectedEncoders(opened.recipe, opened.saved, opened.weights, pool: session.pool)
+            if let layer, layer > encoders.trained.layerCount {
+                throw EvaluationError.noLayer(layer, depth: encoders.trained.layerCount)
             }
-            return (place, sound, try Recipe.load(from: sound, overrides: overrides))
+            return encoders
         }
-        let session = try Session(threads: threads ?? recipe.threads, on: communicator)
-        let boxes = try communicator.together {
-            let boxes = try OpenedBoxes(recipe, sound, averaged: average, pool: session.pool)
-            if let layer, layer > boxes.trained.layerCount {
-                throw EvaluationError.noLayer(layer, depth: boxes.trained.layerCount)
-            }
-            return boxes
-        }
-        var found = try boxes.inspection(images: images, over: communicator) { task, done, total in
+        var found = try encoders.inspection(images: images, over: communicator) { task, done, total in
             if session.console.isHeard { task.show(done, of: total) }
             try session.stopIfAsked()
         }
         guard communicator.rank == 0 else { return }
-        let folder = output ?? LayerInspection.folder(of: place.run ?? ".")
-        try boxes.write(&found, count: count, layer: layer, to: folder)
+        let folder = output ?? LayerInspection.folder(of: opened.place.run ?? ".")
+        try encoders.write(&found, count: count, layer: layer, to: folder)
         writeOutput(try found.json())
     }
 
     /// Looks into a run that has just ended.
     static func lookAtEnd(of run: String, pool: WorkerPool) throws {
-        let sound = try CheckpointPlace(run).newestSound()
-        let boxes = try OpenedBoxes(Recipe.load(from: sound), sound, averaged: false, pool: pool)
-        var found = try boxes.inspection(images: 200, over: SingleProcess()) { _, _, _ in }
-        try boxes.write(&found, count: 8, layer: nil, to: LayerInspection.folder(of: run))
+        let saved = try CheckpointPlace(run).newestValid()
+        let encoders = try InspectedEncoders(Recipe.load(from: saved), saved, .saved(saved), pool: pool)
+        var found = try encoders.inspection(images: 200, over: SingleProcess()) { _, _, _ in }
+        try encoders.write(&found, count: 8, layer: nil, to: LayerInspection.folder(of: run))
     }
 }
 
 /// The encoder of a checkpoint, and the one it was trained from.
-private struct OpenedBoxes {
+private struct InspectedEncoders {
     let trained, start: CRATEAnalysis
     private let checkpoint: Checkpoint
     private let data: String
 
-    init(_ recipe: Recipe, _ checkpoint: Checkpoint, averaged: Bool, pool: WorkerPool) throws {
+    init(_ recipe: Recipe, _ checkpoint: Checkpoint, _ weights: LoadedModel.Weights, pool: WorkerPool) throws {
         let source = try recipe.evaluationSource()
-        trained = try CRATEAnalysis(recipe, source, weights: checkpoint, averaged: averaged, pool: pool)
-        start = try CRATEAnalysis(recipe, source, weights: nil, pool: pool)
+        trained = try CRATEAnalysis(recipe, source, weights: weights, pool: pool)
+        start = try CRATEAnalysis(recipe, source, weights: .initial(), pool: pool)
         (self.checkpoint, data) = (checkpoint, source.name)
     }
 
@@ -114,9 +97,9 @@ private struct OpenedBoxes {
         images: Int, over communicator: any Communicator,
         _ progress: (ProgressMeter, _ done: Int, _ total: Int) throws -> Void
     ) throws -> LayerInspection {
-        func measure(_ task: String, _ box: CRATEAnalysis) throws -> LayerMeasurements {
+        func measure(_ task: String, _ encoder: CRATEAnalysis) throws -> LayerMeasurements {
             let meter = ProgressMeter(task, "images", isBesideResult: true)
-            return try box.measurements(images: images, over: communicator) { try progress(meter, $0, $1) }
+            return try encoder.measurements(images: images, over: communicator) { try progress(meter, $0, $1) }
         }
         return try LayerInspection(
             checkpoint: checkpoint.path, step: checkpoint.step, data: data, trained: measure("trained", trained),

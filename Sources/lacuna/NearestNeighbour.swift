@@ -31,12 +31,10 @@ struct NearestNeighbour: ParsableCommand {
     @Option(help: "Norm of the features before the cosine: none, layer, batch or whitening.")
     var norm = FeatureNorm.none
 
-    @Option(help: "With --per-class or --share: one score for each.")
+    @Option(help: "With --shots or --label-fraction: one score for each.")
     var seeds = Seeds([0, 1, 2])
 
     func validate() throws {
-        try file.check()
-        try fewShot.check()
         try requirePositive(choice.layers, "--layers")
         if counts.list.contains(0) { throw ValidationError("--k 0: at least 1") }
         if !(temperature > 0) { throw ValidationError("--temperature \(temperature): more than 0") }

@@ -23,7 +23,7 @@ struct Probe: ParsableCommand {
             Examples:
               lacuna probe runs/simmim-vit_micro-digits
               lacuna probe runs/simmim-vit_micro-digits --untrained --protocol dinov2
-              lacuna probe runs/simmim-vit_micro-digits --per-class 10 --seeds 0,1,2
+              lacuna probe runs/simmim-vit_micro-digits --shots 10 --seeds 0,1,2
             """)
 
     @OptionGroup var file: EncoderFile
@@ -39,11 +39,6 @@ struct Probe: ParsableCommand {
     var seeds = Seeds([0, 1, 2])
 
     private var name: String { "linear-\(kind.rawValue)" }
-
-    func validate() throws {
-        try file.check()
-        try fewShot.check()
-    }
 
     func run() throws {
         let communicator = try Session.join()

@@ -30,9 +30,7 @@ struct Tokenize: ParsableCommand {
             started again.
             """)
 
-    @Argument(
-        help: "A run folder of 'lacuna tokenizer', whose newest valid checkpoint is taken, or the folder of one step.")
-    var checkpoint: String
+    @OptionGroup var checkpoint: CheckpointOptions
 
     @Option(help: "The token set, a safetensors file.")
     var output: String
@@ -43,27 +41,17 @@ struct Tokenize: ParsableCommand {
     @Option(help: "A token set of the same tokenizer whose codebook and numbers are kept.")
     var codebook: String?
 
-    @Flag(help: "Take the EMA weights.")
-    var average = false
-
     @Flag(help: "Go on from the parts of an owner on another host that has been silent for 10 minutes.")
     var takeover = false
 
     @Option(help: "Images computed at once by a rank.")
     var batch = 64
 
-    @Option(name: .customLong("set"), help: "Change a key of the recipe: --set data.train.path=elsewhere.")
-    var overrides: [String] = []
-
-    @Option(help: "Compute threads of a rank.")
-    var threads: Int?
-
     func validate() throws {
         try requirePositive(batch, "--batch")
         if batch > Tokenization.partSamples {
             throw ValidationError("--batch \(batch): at most \(Tokenization.partSamples), the images of a part")
         }
-        try requirePositive(threads ?? 1, "--threads")
         if !output.hasSuffix(".safetensors") {
             throw ValidationError("--output \(output): a name that ends in .safetensors")
         }
@@ -76,18 +64,17 @@ struct Tokenize: ParsableCommand {
     }
 
     private func tokenize(_ communicator: any Communicator) throws {
-        let (sound, recipe, source, reference) = try communicator.together {
-            let sound = try CheckpointPlace(checkpoint).newestSound()
-            let recipe = try Recipe.load(from: sound, overrides: overrides)
+        let opened = try OpenedCheckpoint(checkpoint, over: communicator)
+        let (session, recipe) = (opened.session, opened.recipe)
+        let (source, reference) = try communicator.together {
             guard let section = evaluation ? recipe.data.evaluation : recipe.data.train else {
                 throw EvaluationError.noTestSet
             }
             try requireFolder(of: output)
-            return (sound, recipe, try recipe.source(section), try codebook.map { try TokenSet($0) })
+            return (try recipe.source(section), try codebook.map { try TokenSet($0) })
         }
-        let session = try Session(threads: threads ?? recipe.threads, on: communicator)
         let tokenizer = try communicator.together {
-            try TrainedTokenizer(recipe, weights: sound, averaged: average, batch: batch, pool: session.pool)
+            try TrainedTokenizer(recipe, weights: opened.weights, batch: batch, pool: session.pool)
         }
         let whose = communicator.size > 1 ? " of rank 0, one of \(communicator.size)" : ""
         let meter = ProgressMeter("tokenize", "images" + whose)

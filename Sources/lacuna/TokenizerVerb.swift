@@ -42,10 +42,10 @@ struct TokenizerVerb: ParsableCommand {
 
     /// An image and a card of what was learned.
     private func score(_ recipe: Recipe, _ run: String, train: (name: String, count: Int), _ session: Session) throws {
-        let sound = try CheckpointPlace(run).newestSound()
-        let tokenizer = try TrainedTokenizer(recipe, weights: sound, drawsPixels: true, pool: session.pool)
+        let saved = try CheckpointPlace(run).newestValid()
+        let tokenizer = try TrainedTokenizer(recipe, weights: .saved(saved), drawsPixels: true, pool: session.pool)
         let source = try recipe.evaluationSource()
-        let image = run + "/images/step-\(sound.step).png"
+        let image = run + "/images/step-\(saved.step).png"
         try Folder(run + "/images").create()
         try OutputFile.write(tokenizer.images(of: source, count: 16).sheet.png(), to: image)
         let meter = ProgressMeter("measure", "images")
@@ -58,7 +58,7 @@ struct TokenizerVerb: ParsableCommand {
                 + "(\(scores.images) images)")
         session.console.say("\(image): originals beside what came back from their ids")
         try EvaluationCard(
-            protocol: "tokenizer", checkpoint: sound.path, step: sound.step,
+            protocol: "tokenizer", checkpoint: saved.path, step: saved.step,
             data: .init(
                 train: train.name, evaluation: source.name, trainSamples: train.count, evaluationSamples: scores.images),
             settings: ["recipe": .object(recipe.keys.mapValues(JSON.string)), "codes": .integer(codes)],

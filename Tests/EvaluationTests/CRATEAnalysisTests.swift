@@ -44,7 +44,7 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
         let recipe = try smallCRATE()
         let source = try recipe.evaluationSource()
         func measure(batch: Int, images: Int = 100) throws -> LayerMeasurements {
-            try CRATEAnalysis(recipe, source, batch: batch, weights: nil, pool: pool)
+            try CRATEAnalysis(recipe, source, batch: batch, weights: .initial(), pool: pool)
                 .measurements(images: images, over: SingleProcess())
         }
         let (parts, whole) = (try measure(batch: 4), try measure(batch: 11))
@@ -60,13 +60,13 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
     @Test func `a network without subspaces is refused by its name`() throws {
         let recipe = try smallRecipe()
         #expect(throws: EvaluationError.noSubspaces(model: "vit")) {
-            try CRATEAnalysis(recipe, recipe.evaluationSource(), weights: nil, pool: pool)
+            try CRATEAnalysis(recipe, recipe.evaluationSource(), weights: .initial(), pool: pool)
         }
     }
 
     @Test func `images have a map for each head and three for components`() throws {
         let recipe = try smallCRATE()
-        let box = try CRATEAnalysis(recipe, recipe.evaluationSource(), batch: 4, weights: nil, pool: pool)
+        let box = try CRATEAnalysis(recipe, recipe.evaluationSource(), batch: 4, weights: .initial(), pool: pool)
         #expect(try box.attention(5, layer: 0).titles == ["image", "head 1", "head 2"])
         #expect(try box.components(5, layer: 1).titles.count == 3)
     }
@@ -74,7 +74,7 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
     @Test func `what was found of the layers stands in the report`() throws {
         let recipe = try smallCRATE()
         let source = try recipe.evaluationSource()
-        let box = try CRATEAnalysis(recipe, source, weights: nil, pool: pool)
+        let box = try CRATEAnalysis(recipe, source, weights: .initial(), pool: pool)
         let measured = try box.measurements(images: 5, over: SingleProcess())
         let folder = try ReportFolder()
         var found = LayerInspection(
@@ -96,7 +96,7 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
         // Trained with 5, whose threshold of 0.5 cuts off most of what 0.05 leaves.
         let recipe = try smallCRATE(["model.lambda=5", "schedule.epochs=40", "schedule.base_rate=0.02"])
         try train(recipe, in: folder.path + "/run")
-        let file = try CheckpointPlace(folder.path + "/run").newestSound().open(.model)
+        let file = try CheckpointPlace(folder.path + "/run").newestValid().open(.model)
         let trial = try LambdaTrial(ThirdPartyWeights(file), images: 9, pool: pool) { lambda in
             try smallCRATE(["model.lambda=\(lambda)"])
         }

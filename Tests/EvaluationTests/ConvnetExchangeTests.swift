@@ -27,8 +27,8 @@ import Testing
     ) throws -> (saved: Safetensors, file: Safetensors) {
         let run = "\(folder.path)/run"
         try train(recipe, in: run)
-        let checkpoint = try CheckpointPlace(run).newestSound()
-        let model = try ExportedModel(checkpoint, recipe, for: library, averaged: false, program: "test", pool: pool)
+        let checkpoint = try CheckpointPlace(run).newestValid()
+        let model = try ExportedModel(checkpoint, recipe, for: library, ema: false, program: "test", pool: pool)
         let path = folder.path + "/exported/model.safetensors"
         _ = try model.write(to: path)
         return (try checkpoint.open(.model), try Safetensors(path))

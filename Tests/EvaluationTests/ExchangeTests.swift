@@ -17,7 +17,7 @@ import Testing
         let recipe = try smallRecipe(["schedule.epochs=1", "schedule.warmup_epochs=0"] + changes)
         let run = "\(folder.path)/run-\(changes.count)"
         try train(recipe, in: run)
-        let checkpoint = try CheckpointPlace(run).newestSound()
+        let checkpoint = try CheckpointPlace(run).newestValid()
         return (recipe, checkpoint, try exported(checkpoint, recipe, library, in: folder))
     }
 
@@ -25,7 +25,7 @@ import Testing
         _ checkpoint: Checkpoint, _ recipe: Recipe, _ library: ThirdPartyLibrary = .timm, in folder: Scratch
     ) throws -> Safetensors {
         let model = try ExportedModel(
-            checkpoint, recipe, for: library, averaged: false, program: Self.library, pool: pool)
+            checkpoint, recipe, for: library, ema: false, program: Self.library, pool: pool)
         let path = folder.path + "/exported/model.safetensors"
         #expect(try model.write(to: path) == folder.path + "/exported/config.json")
         return try Safetensors(path)
@@ -67,7 +67,7 @@ import Testing
         // What reads checkpoints takes it.
         let source = try recipe.evaluationSource()
         let errors = try [checkpoint, back].map {
-            try Reconstruction(recipe, source, weights: $0, pool: pool).maskedError(images: 11).value
+            try Reconstruction(recipe, source, weights: .saved($0), pool: pool).maskedError(images: 11).value
         }
         #expect(errors[0] == errors[1])
     }
@@ -151,18 +151,18 @@ import Testing
         let model = try ImportedModel(ThirdPartyWeights(Safetensors(path)), into: recipe, pool: pool)
         #expect(model.parity == .none)
         _ = CheckpointStore(folder.path + "/strong/checkpoints").save(model.content(program: Self.library))
-        return try CheckpointPlace(folder.path + "/strong").newestSound()
+        return try CheckpointPlace(folder.path + "/strong").newestValid()
     }
 
     @Test func `an export does not replace the config of another model`() throws {
         let folder = try Scratch()
         let (recipe, checkpoint, _) = try exported(.simmim, in: folder)
         let model = try ExportedModel(
-            checkpoint, recipe, for: .timm, averaged: false, program: Self.library, pool: pool)
+            checkpoint, recipe, for: .timm, ema: false, program: Self.library, pool: pool)
         #expect(throws: CheckpointError.self) { try model.write(to: folder.path + "/exported/other.safetensors") }
         _ = try model.write(to: folder.path + "/exported/model.safetensors")
         #expect(throws: CheckpointError.self) {
-            try ExportedModel(checkpoint, recipe, for: .timm, averaged: true, program: Self.library, pool: pool)
+            try ExportedModel(checkpoint, recipe, for: .timm, ema: true, program: Self.library, pool: pool)
         }
     }
 

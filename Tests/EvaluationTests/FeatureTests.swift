@@ -20,8 +20,10 @@ import Training
     ) throws -> Features {
         let source = try recipe.evaluationSource()
         return try #require(
-            try FeatureExtractor(recipe, { _ in spec }, classes: 10, weights: nil, seed: seed, batch: batch, pool: pool)
-                .features(of: source, cache: cache, over: SingleProcess()))
+            try FeatureExtractor(
+                recipe, { _ in spec }, classes: 10, weights: .initial(seed: seed), batch: batch, pool: pool
+            )
+            .features(of: source, cache: cache, over: SingleProcess()))
     }
 
     /// Eleven samples in batches of four, the last of three.
@@ -53,6 +55,12 @@ import Training
                 #expect(abs(found.values[row * 96 + 32 + channel] - tokens[row * 32 + channel]) < 1e-5)
             }
         }
+    }
+
+    /// From the second batch on, features of an encoder with stochastic depth were those of branches scaled by chance.
+    @Test func `every branch is kept in every batch`() throws {
+        let (with, without) = try (features(smallRecipe(["model.drop_path=0.5"])), features(smallRecipe()))
+        #expect(with.values.array == without.values.array)
     }
 
     @Test func `a pretrained encoder is read at two thirds of its depth`() throws {

@@ -13,7 +13,7 @@ import Training
     @Test func `the masked error is the loss of the plan`() throws {
         let recipe = try smallRecipe()
         let source = try recipe.evaluationSource()
-        let measured = try Reconstruction(recipe, source, batch: 4, weights: nil, pool: pool)
+        let measured = try Reconstruction(recipe, source, batch: 4, weights: .initial(), pool: pool)
             .maskedError(images: 1_000)
         let experiment = try Experiment(recipe, samples: 11, classes: 10)
         let store = ParameterStore(experiment.graph, minimising: nil, seed: recipe.seed, pool: pool)
@@ -46,7 +46,7 @@ import Training
     @Test func `the reconstruction shows the original where nothing is hidden`() throws {
         let recipe = try smallRecipe()
         let grid = try Reconstruction(
-            recipe, recipe.evaluationSource(), weights: nil, pool: pool
+            recipe, recipe.evaluationSource(), weights: .initial(), pool: pool
         ).images(3)
         let sheet = grid.sheet.bytes
         var (visible, hidden, rebuilt) = (0, 0, 0)
@@ -75,21 +75,21 @@ import Training
         let (folder, recipe) = (try Scratch(), try smallRecipe())
         let run = folder.path + "/run"
         try train(recipe, in: run)
-        let checkpoint = try CheckpointPlace(run).newestSound()
+        let checkpoint = try CheckpointPlace(run).newestValid()
         #expect(checkpoint.step == 20)
         let source = try recipe.evaluationSource()
-        func error(_ recipe: Recipe, _ checkpoint: Checkpoint?) throws -> Double {
-            try Reconstruction(recipe, source, weights: checkpoint, pool: pool).maskedError(images: 11).value
+        func error(_ recipe: Recipe, _ weights: LoadedModel.Weights) throws -> Double {
+            try Reconstruction(recipe, source, weights: weights, pool: pool).maskedError(images: 11).value
         }
         let saved = try Recipe.load(from: checkpoint)
         #expect(saved.text(showingOrigins: false) == recipe.text(showingOrigins: false))
-        #expect(try error(saved, checkpoint) < error(recipe, nil))
-        #expect(try error(saved, checkpoint) == error(saved, checkpoint))
+        #expect(try error(saved, .saved(checkpoint)) < error(recipe, .initial()))
+        #expect(try error(saved, .saved(checkpoint)) == error(saved, .saved(checkpoint)))
         #expect(throws: CheckpointError.self) {
-            try error(Recipe.load(from: checkpoint, overrides: ["model.depth=3"]), checkpoint)
+            try error(Recipe.load(from: checkpoint, overrides: ["model.depth=3"]), .saved(checkpoint))
         }
         #expect(throws: CheckpointError.self) {
-            try Reconstruction(saved, source, weights: checkpoint, averaged: true, pool: pool)
+            try Reconstruction(saved, source, weights: .saved(checkpoint, ema: true), pool: pool)
         }
     }
 }

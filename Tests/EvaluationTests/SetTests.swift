@@ -108,7 +108,7 @@ import Training
         #expect(damages.map { $0.place.split(separator: "/").last } == ["ema.safetensors", "model.safetensors"])
         #expect(damages.allSatisfy { $0.hint == "tensor 'b' is damaged" })
         var rejected = 0
-        #expect(try place.newestSound { _ in rejected += 1 }.step == 10)
+        #expect(try place.newestValid { _ in rejected += 1 }.step == 10)
         #expect(rejected == 1)
     }
 }

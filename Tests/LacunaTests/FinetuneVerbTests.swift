@@ -93,9 +93,9 @@ import Testing
     @Test func `what cannot be begun ends with a usage code`() throws {
         #expect(bench.train().code == 0)
         let wrong = [
-            (finetune("--average"), "give --from too"),
+            (finetune("--ema"), "give --from too"),
             (finetune("--from \(bench.folder)/nowhere", run: "n"), "no such file or folder"),
-            (finetune("--from \(bench.folder)/run --average", run: "a"), "no EMA weights"),
+            (finetune("--from \(bench.folder)/run --ema", run: "a"), "no EMA weights"),
             (finetune("--from \(bench.folder)/run --set model.heads=2", run: "b"), "model.heads 4, here 2"),
             ("$LACUNA finetune \(bench.recipe)", "kind 'finetune' expected, found 'pretrain'"),
             ("$LACUNA pretrain Recipes/finetune-vit_micro-digits.yaml", "kind 'pretrain' expected, found 'finetune'"),

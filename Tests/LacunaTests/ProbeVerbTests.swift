@@ -31,14 +31,14 @@ import Testing
         let files = try FileManager.default.contentsOfDirectory(atPath: run + "/features")
         #expect(files.count == 2)
 
-        let knn = Program.shell("$LACUNA knn \(run) --threads 1 --k 5,20 --per-class 10")
+        let knn = Program.shell("$LACUNA knn \(run) --threads 1 --k 5,20 --shots 10")
         #expect(knn.code == 0, "\(knn.output)")
-        let vote = try card(bench, "knn-step-12-10-per-class")
+        let vote = try card(bench, "knn-step-12-10-shot")
         #expect((try score(vote, "top1 k=5")["values"] as? [Double])?.count == 3)
         #expect((vote["data"] as? [String: Any])?["train_samples"] as? Int == 100)
         #expect(try FileManager.default.contentsOfDirectory(atPath: run + "/features").sorted() == files.sorted())
 
-        let fresh = Program.shell("$LACUNA knn \(run) --threads 1 --untrained --no-cache --average")
+        let fresh = Program.shell("$LACUNA knn \(run) --threads 1 --untrained --no-cache --ema")
         #expect(fresh.code == 64)
         #expect(Program.shell("$LACUNA knn \(run) --threads 1 --untrained --no-cache").code == 0)
         #expect(bench.exists("run/evaluation/knn-untrained.json"))

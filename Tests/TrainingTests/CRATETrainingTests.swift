@@ -27,7 +27,7 @@ import Training
             shippedRecipe(recipe, Self.data + changes), options, communicator: SingleProcess(),
             pool: WorkerPool(threads: 1), stop: .handlingSignals(), speaker: speaker
         ).run()
-        return (try CheckpointPlace("\(folder.path)/\(name)").newestSound(), speaker.lines)
+        return (try CheckpointPlace("\(folder.path)/\(name)").newestValid(), speaker.lines)
     }
 
     @Test func `fixed tables and unused maps keep their values, the rest moves`() throws {

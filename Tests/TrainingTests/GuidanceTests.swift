@@ -284,7 +284,7 @@ import Training
                 recipe, options, communicator: SingleProcess(), pool: WorkerPool(threads: 1),
                 stop: .handlingSignals(), speaker: Listener()
             ).run()
-            return try CheckpointPlace("\(folder)/\(name)").newestSound()
+            return try CheckpointPlace("\(folder)/\(name)").newestValid()
         }
         let whole = try train("whole", updates: 8)
         _ = try train("cut", updates: 4)

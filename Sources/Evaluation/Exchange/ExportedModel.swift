@@ -20,19 +20,20 @@ public struct ExportedModel {
     public let metadata: [String: String]
 
     /// - Parameters:
-    ///   - averaged: the moving average of the weights instead of the last ones.
+    ///   - ema: the EMA weights instead of the last ones.
     ///   - program: what writes the file, with its version.
     public init(
-        _ checkpoint: Checkpoint, _ recipe: Recipe, for library: ThirdPartyLibrary, averaged: Bool, program: String,
+        _ checkpoint: Checkpoint, _ recipe: Recipe, for library: ThirdPartyLibrary, ema: Bool, program: String,
         pool: WorkerPool
     ) throws {
         let stored = try checkpoint.open(.model)
         let classes =
             recipe.kind == .finetune ? try stored.tensor(Self.head(of: recipe) + ".weight").shape.first ?? 0 : 0
-        let model = try RecordedModel(recipe, classes: classes, pool: pool)
-        try model.store.load(checkpoint, averaged: averaged)
+        let model = try LoadedModel(
+            recipe, samples: 1, classes: classes, weights: .saved(checkpoint, ema: ema), pool: pool)
         counterpart = try ThirdPartyModel(
-            of: model.objective.encoder, image: model.image, classes: classes, prefix: model.encoderPrefix,
+            of: model.objective.encoder, image: ImageSpec(side: model.images.shape[1], channels: model.images.shape[3]),
+            classes: classes, prefix: model.encoderPrefix,
             in: library)
         tensors = try counterpart.tensors(of: model.store.tensors)
         parity = try model.parity()
@@ -46,7 +47,7 @@ public struct ExportedModel {
             "library": library.rawValue, "architecture": counterpart.architecture, "config": Self.text(config),
             "image_size": "\(recipe.images.size)", "mean": Self.text(recipe.images.normalize.mean),
             "std": Self.text(recipe.images.normalize.std), "step": "\(checkpoint.step)",
-            "weights": averaged ? "average" : "last", "program": program, "parity": Self.text(parity),
+            "weights": ema ? "average" : "last", "program": program, "parity": Self.text(parity),
         ]
     }
 

@@ -16,7 +16,7 @@ public struct ImportedModel {
     /// when the backbone is whole. What differs between phases anyway is not among them: mask token, last norm, head.
     public let faults: [String]
     public let parity: Parity
-    private let model: RecordedModel
+    private let model: LoadedModel
     private let weights: ThirdPartyWeights
 
     public enum Parity: Sendable, Equatable {
@@ -37,7 +37,7 @@ public struct ImportedModel {
         let needsHead = recipe.kind == .finetune
         let classes =
             needsHead ? try weights.classes ?? recipe.source(recipe.data.train).classes?.count ?? 0 : 0
-        let model = try RecordedModel(recipe, classes: classes, pool: pool)
+        let model = try LoadedModel(recipe, samples: 1, classes: classes, weights: .initial(), pool: pool)
         let prefix = model.encoderPrefix
         let (encoder, resampled) = try weights.converted(by: model.objective.encoder)
         let tensors = try NameMap([.addPrefix(prefix)]).apply(to: encoder) + weights.others
@@ -51,17 +51,17 @@ public struct ImportedModel {
             try (model.store.value(tensor.name) ?? model.store.buffer(tensor.name)).map(tensor.copy(into:))
         }
         let own = Set(try model.encoderNames().map { prefix + $0 })
-        let foreign = Set(weights.others.map(\.name))
+        let outside = Set(weights.others.map(\.name))
         // What only one of the phases has.
         let passing = Set(
             ["mask_token", "norm.weight", "norm.bias", "fc_norm.weight", "fc_norm.bias"].map { prefix + $0 })
         faults =
             report.missing.filter { own.contains($0) && (!passing.contains($0) || $0.hasPrefix(prefix + "norm.")) }
-            + report.unexpected.filter { !foreign.contains($0) && !passing.contains($0) }
+            + report.unexpected.filter { !outside.contains($0) && !passing.contains($0) }
             + report.misshaped.map(\.name).filter(own.contains)
         (self.model, self.weights) = (model, weights)
         let unset = (report.missing + report.misshaped.map(\.name)).filter {
-            $0 != prefix + "mask_token" && (own.contains($0) || model.objective is Classification)
+            $0 != prefix + "mask_token" && (own.contains($0) || needsHead)
         }
         parity = try Self.parity(of: weights, in: model, unset: unset, resampled: resampled)
     }
@@ -82,6 +82,9 @@ public struct ImportedModel {
         return keys.isEmpty ? "the model section" : keys.map { "model." + $0.1 }.joined(separator: ", ")
     }
 
+    /// Those of the model, whichever are its own.
+    var tensors: [StoredTensor] { model.store.tensors }
+
     /// A checkpoint without moments or position: to start from, not to resume.
     /// - Parameter program: the version that writes it.
     public func content(program: String) -> CheckpointContent {
@@ -89,12 +92,12 @@ public struct ImportedModel {
         let state = RunState(
             iteration: weights.step, seeds: ["run": recipe.seed], recipe: recipe.keys, library: program)
         return CheckpointContent(
-            state: state, tensors: [.model: model.store.tensors],
+            state: state, tensors: [.model: tensors],
             attachments: ["resolved.yaml": Array(recipe.text(showingOrigins: false).utf8)])
     }
 
     private static func parity(
-        of weights: ThirdPartyWeights, in model: RecordedModel, unset: [String], resampled: [String]
+        of weights: ThirdPartyWeights, in model: LoadedModel, unset: [String], resampled: [String]
     ) throws -> Parity {
         guard let stored = weights.parity else { return .none }
         if let name = resampled.first { return .incomparable(because: "\(name) was resampled") }

@@ -1,4 +1,11 @@
+import Autodiff
 import FoundationEssentials
+import Kernels
+import Layers
+import Models
+import Objectives
+import Recipes
+import Training
 
 /// What a model gives for one image that a formula draws: two programs that agree on it hold the same model.
 public struct ParityVector: Sendable, Equatable, Codable {
@@ -54,5 +61,30 @@ public struct ParityVector: Sendable, Equatable, Codable {
             return distance.isNaN ? .infinity : max(worst, distance)
         }
         return (largest, other.values.reduce(0) { max($0, abs($1)) })
+    }
+}
+
+extension LoadedModel {
+    /// What stands before a parameter's name inside the encoder.
+    var encoderPrefix: String { type(of: objective).encoderPrefix }
+
+    /// Names of the parameters and running numbers inside the encoder, without the prefix.
+    func encoderNames() throws -> [String] {
+        let graph = Graph()
+        let use: EncoderUse = recipe.kind == .finetune ? .classification : .pretraining
+        let image = ImageSpec(side: images.shape[1], channels: images.shape[3])
+        _ = try Catalog.encoder(of: recipe).encoder(graph.scope, image: image, for: use)
+        return graph.parameters.map(\.name) + graph.buffers.filter { !$0.isConstant }.map(\.name)
+    }
+
+    /// What the weights of the moment give for the image of the formula. The model is recorded for one image.
+    func parity() throws -> ParityVector {
+        let (side, channels) = (images.shape[1], images.shape[3])
+        let logits = objective.logits(images)
+        guard let last = objective.encoder.outputs(images).last else { preconditionFailure("an encoder has an output") }
+        let result = logits ?? MeanPooling(0..<last.patches.shape[1])(last.patches)
+        let plan = try plan(keeping: [result])
+        forward(plan, Floats(ParityVector.image(side: side, channels: channels)))
+        return ParityVector(logits == nil ? .features : .logits, side: side, plan.value(of: result).array)
     }
 }

@@ -1,14 +1,14 @@
 import Autodiff
 public import Batches
-public import Checkpoints
+import Checkpoints
 public import Cluster
 public import Kernels
 import Models
 import Objectives
 public import Recipes
-import Training
+public import Training
 
-/// The encoder of a checkpoint, run over sets of images as in evaluation: nothing drawn, nothing hidden, every branch
+/// The encoder of a checkpoint, run over sets of images as in evaluation: nothing drawn, nothing masked, every branch
 /// kept.
 public final class FeatureExtractor {
     public let recipe: Recipe
@@ -17,7 +17,7 @@ public final class FeatureExtractor {
     public let width: Int
     /// One number for all weights and running statistics.
     public let weightsHash: UInt64
-    private let experiment: Experiment
+    private let model: LoadedModel
     private let pooled: [Tensor]
     private let plan: Plan
     private let batch: Int
@@ -25,27 +25,19 @@ public final class FeatureExtractor {
     /// - Parameters:
     ///   - spec: what to read of an encoder that offers so much.
     ///   - classes: of the data that the checkpoint was trained on; 0 without labels.
-    ///   - checkpoint: nil leaves the weights at their start, drawn from `seed`.
-    ///   - averaged: the moving average of the weights instead of the last ones.
     ///   - batch: images computed at once by each rank.
     public init(
-        _ recipe: Recipe, _ spec: (EncoderOutputs) -> FeatureSpec, classes: Int, weights checkpoint: Checkpoint?,
-        averaged: Bool = false,
-        seed: UInt64? = nil, batch: Int = 64, pool: WorkerPool
+        _ recipe: Recipe, _ spec: (EncoderOutputs) -> FeatureSpec, classes: Int, weights: LoadedModel.Weights,
+        batch: Int = 64, pool: WorkerPool
     ) throws {
-        experiment = try Experiment(recipe, samples: batch, classes: classes)
-        let maps = experiment.objective.encoder.outputs(experiment.batch.images)
+        model = try LoadedModel(recipe, samples: batch, classes: classes, weights: weights, pool: pool)
+        let maps = model.objective.encoder.outputs(model.images)
         let outputs = EncoderOutputs(maps, kind: recipe.kind)
         let found = try spec(outputs).pieces(maps, outputs)
         (pieces, pooled) = (found.map(\.0), found.map(\.1))
         width = pieces.last?.columns.upperBound ?? 0
-        let store = ParameterStore(experiment.graph, minimising: nil, seed: seed ?? recipe.seed, pool: pool)
-        if let checkpoint { try store.load(checkpoint, averaged: averaged) }
-        plan = try Plan(experiment.graph, minimising: nil, keeping: pooled, store: store, pool: pool)
-        weightsHash = store.hash
-        for site in experiment.graph.dropPaths {
-            plan.set(site.factors, Floats([Float](repeating: 1, count: site.factors.shape.count)))
-        }
+        plan = try model.plan(keeping: pooled)
+        weightsHash = model.store.hash
         (self.recipe, self.batch) = (recipe, batch)
     }
 
@@ -71,23 +63,16 @@ public final class FeatureExtractor {
     ) throws -> Features? {
         let (rank, ranks) = (communicator.rank, communicator.size)
         // Sample i lies in slot i mod batch for any number of ranks, so the bits do not depend on it.
-        let sampler = try Sampler(count: source.count, globalBatch: batch * ranks, order: .stored)
-        var settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: nil)
-        settings.tokens = recipe.evaluationTokens(source.tokens, channels: experiment.batch.images.shape[3])
-        let loader = try Loader(
-            source, sampler, BatchCut(rank: rank, ranks: ranks), settings, updates: 0..<sampler.updatesPerEpoch)
-        defer { loader.stop() }
         // Every rank writes its rows into a block of zeros; their sum is the block.
         let block = Floats(zeros: ranks * batch * width)
         let facts = Doubles(zeros: ranks * batch * 2)
         let table = FeatureTable(count: rank == 0 ? source.count : 0, width: width)
-        for update in 0..<sampler.updatesPerEpoch {
-            let made = try loader.next()
+        var start = 0
+        try model.forEachBatch(of: source, over: communicator) { made, done, _ in
             block.fill(0)
             facts.fill(0)
             if made.count > 0 {
-                plan.set(experiment.batch.images, made.images)
-                plan.forward()
+                model.forward(plan, made.images)
                 let own = rank * batch..<(rank + 1) * batch
                 copyRows(made.count, into: block[own.lowerBound * width..<own.upperBound * width])
                 for slot in 0..<made.count {
@@ -95,13 +80,11 @@ public final class FeatureExtractor {
                     facts[2 * (own.lowerBound + slot) + 1] = Double(made.labels[slot])
                 }
             }
-            loader.release(made)
             try communicator.sum(block)
             try communicator.sum(facts)
-            let start = update * batch * ranks
-            let count = min(batch * ranks, source.count - start)
-            if rank == 0 { table.put(block, facts, start: start, count: count) }
-            try progress(start + count, source.count)
+            if rank == 0 { table.put(block, facts, start: start, count: done - start) }
+            start = done
+            try progress(done, source.count)
         }
         return rank == 0 ? table.features(of: source, pieces) : nil
     }

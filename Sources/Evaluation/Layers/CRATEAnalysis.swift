@@ -1,43 +1,38 @@
 import Autodiff
 public import Batches
-public import Checkpoints
+import Checkpoints
 public import Cluster
 public import Kernels
 import Layers
 import Models
 import Objectives
 public import Recipes
-import Training
+public import Training
 
 /// An encoder of CRATE layers looked into: what each layer does to the images of a sample, what its heads attend to,
-/// and how its tokens vary. Images are cut as in evaluation and nothing is hidden.
+/// and how its tokens vary. Images are cut as in evaluation and nothing is masked.
 public final class CRATEAnalysis {
-    public let recipe: Recipe
     private let source: any SampleSource
-    private let experiment: Experiment
+    private let model: LoadedModel
     private let encoder: any SubspaceEncoder
     private let encoding: CRATEEncoding
-    private let store: ParameterStore
     private let pool: WorkerPool
 
     /// - Parameters:
     ///   - source: the samples to look at.
     ///   - batch: images computed at once by each rank.
-    ///   - checkpoint: nil leaves the weights at their start.
     public init(
-        _ recipe: Recipe, _ source: any SampleSource, batch: Int = 16, weights checkpoint: Checkpoint?,
-        averaged: Bool = false, pool: WorkerPool
+        _ recipe: Recipe, _ source: any SampleSource, batch: Int = 16, weights: LoadedModel.Weights, pool: WorkerPool
     ) throws {
-        experiment = try Experiment(
-            recipe, samples: max(1, min(batch, source.count)), classes: source.classes?.count ?? 0)
-        guard let encoder = experiment.objective.encoder as? any SubspaceEncoder else {
+        model = try LoadedModel(
+            recipe, samples: max(1, min(batch, source.count)), classes: source.classes?.count ?? 0, weights: weights,
+            pool: pool)
+        guard let encoder = model.objective.encoder as? any SubspaceEncoder else {
             throw EvaluationError.noSubspaces(model: recipe.model.kind)
         }
         self.encoder = encoder
-        encoding = encoder.encode(experiment.batch.images)
-        store = ParameterStore(experiment.graph, minimising: nil, seed: recipe.seed, pool: pool)
-        if let checkpoint { try store.load(checkpoint, averaged: averaged) }
-        (self.recipe, self.source, self.pool) = (recipe, source, pool)
+        encoding = encoder.encode(model.images)
+        (self.source, self.pool) = (source, pool)
     }
 
     public var layerCount: Int { encoding.layers.count }
@@ -66,12 +61,12 @@ public final class CRATEAnalysis {
         let weights = SubspaceAttentionWeights(heads: heads)(encoding.layers[layer].projected)
         let (count, tokens) = (min(count, source.count), encoder.patches.count + 1)
         let grid = ImageGrid(
-            samples: count, titles: ["image"] + (1...heads).map { "head \($0)" }, inputSide: recipe.images.size)
+            samples: count, titles: ["image"] + (1...heads).map { "head \($0)" }, inputSide: model.recipe.images.size)
         var drawn = 0
         try forEachBatch(of: count, keeping: [weights], over: SingleProcess()) { plan, batch, _ in
             let values = plan.value(of: weights)
             for slot in 0..<batch.count {
-                grid.draw(recipe.image(batch.image(slot)), sample: drawn, number: 0)
+                grid.draw(model.recipe.image(batch.image(slot)), sample: drawn, number: 0)
                 let own = values[slot * heads * tokens * tokens..<(slot + 1) * heads * tokens * tokens]
                 let maps = TokenImages.classAttention(own, heads: heads, tokens: tokens)
                 for (head, map) in maps.enumerated() {
@@ -90,11 +85,11 @@ public final class CRATEAnalysis {
         let projected = encoding.layers[layer].projected
         let (count, tokens) = (min(count, source.count), encoder.patches.count + 1)
         let grid = ImageGrid(
-            samples: count, titles: ["image", "component 1", "components 2, 3, 4"], inputSide: recipe.images.size)
+            samples: count, titles: ["image", "component 1", "components 2, 3, 4"], inputSide: model.recipe.images.size)
         var rows: [[[Double]]] = []
         try forEachBatch(of: count, keeping: [projected], over: SingleProcess()) { plan, batch, _ in
             for slot in 0..<batch.count {
-                grid.draw(recipe.image(batch.image(slot)), sample: rows.count + slot, number: 0)
+                grid.draw(model.recipe.image(batch.image(slot)), sample: rows.count + slot, number: 0)
             }
             let values = plan.value(of: projected)
             rows += TokenImages.patches(
@@ -118,25 +113,12 @@ public final class CRATEAnalysis {
         of count: Int, keeping wanted: [Tensor], over communicator: any Communicator,
         _ body: (_ plan: Plan, _ batch: Batch, _ done: Int) throws -> Void
     ) throws {
-        let plan = try Plan(experiment.graph, minimising: nil, keeping: wanted, store: store, pool: pool)
-        let choice = Choice(of: count, from: source, seed: recipe.seed)
-        let (size, ranks) = (experiment.batch.images.shape[0], communicator.size)
-        let sampler = try Sampler(count: choice.count, globalBatch: size * ranks, order: .stored)
-        let loader = try Loader(
-            choice, sampler, BatchCut(rank: communicator.rank, ranks: ranks),
-            recipe.loaderSettings(recipe.evaluationTransform, hiding: nil), updates: 0..<sampler.updatesPerEpoch)
-        defer { loader.stop() }
-        for site in experiment.graph.dropPaths {
-            plan.set(site.factors, Floats([Float](repeating: 1, count: site.factors.shape.count)))
-        }
-        for update in 0..<sampler.updatesPerEpoch {
-            let batch = try loader.next()
-            if batch.count > 0 {
-                plan.set(experiment.batch.images, batch.images)
-                plan.forward()
-                try body(plan, batch, min((update + 1) * size * ranks, choice.count))
-            }
-            loader.release(batch)
+        let plan = try model.plan(keeping: wanted)
+        let choice = Choice(of: count, from: source, seed: model.recipe.seed)
+        try model.forEachBatch(of: choice, over: communicator) { batch, done, _ in
+            guard batch.count > 0 else { return }
+            model.forward(plan, batch.images)
+            try body(plan, batch, done)
         }
     }
 }

@@ -28,46 +28,30 @@ public struct LambdaTrial: Sendable {
         var (results, measured) = ([Result](), 0)
         for lambda in Self.published {
             let recipe = try recipe(lambda)
-            let tensors =
-                try ImportedModel(weights, into: recipe, pool: pool).content(program: "").tensors[.model] ?? []
             let source = try recipe.evaluationSource()
             measured = min(images, source.count)
-            results.append(
-                Result(
-                    lambda: lambda, loss: try Self.loss(recipe, source, tensors: tensors, images: measured, pool: pool))
+            let model = try LoadedModel(
+                recipe, samples: min(16, measured), classes: source.classes?.count ?? 0, weights: .initial(), pool: pool
             )
+            for tensor in try ImportedModel(weights, into: recipe, pool: pool).tensors {
+                if let values = model.store.value(tensor.name) { try tensor.copy(into: values) }
+            }
+            results.append(Result(lambda: lambda, loss: try Self.loss(model, source, images: measured)))
         }
         (self.results, self.images) = (results, measured)
     }
 
     /// The mean loss over the first samples of the choice, each with a mask of its own.
-    private static func loss(
-        _ recipe: Recipe, _ source: any SampleSource, tensors: [StoredTensor], images: Int, pool: WorkerPool
-    ) throws -> Double {
-        let experiment = try Experiment(recipe, samples: min(16, images), classes: source.classes?.count ?? 0)
-        let store = ParameterStore(experiment.graph, minimising: nil, seed: recipe.seed, pool: pool)
-        for tensor in tensors { if let values = store.value(tensor.name) { try tensor.copy(into: values) } }
-        let plan = try Plan(
-            experiment.graph, minimising: nil, keeping: [experiment.loss.sum, experiment.loss.weight], store: store,
-            pool: pool)
-        let choice = Choice(of: images, from: source, seed: recipe.seed)
-        let sampler = try Sampler(
-            count: choice.count, globalBatch: experiment.batch.images.shape[0], order: .stored)
-        let loader = try Loader(
-            choice, sampler, BatchCut(),
-            recipe.loaderSettings(recipe.evaluationTransform, hiding: experiment.objective.hiding),
-            updates: 0..<sampler.updatesPerEpoch)
-        defer { loader.stop() }
+    private static func loss(_ model: LoadedModel, _ source: any SampleSource, images: Int) throws -> Double {
+        let loss = model.experiment.loss
+        let plan = try model.plan(keeping: [loss.sum, loss.weight])
+        let choice = Choice(of: images, from: source, seed: model.recipe.seed)
         var (sum, weight) = (0.0, 0.0)
-        for _ in 0..<sampler.updatesPerEpoch {
-            let batch = try loader.next()
-            plan.set(experiment.batch.images, batch.images)
-            // Empty slots hide nothing and so count nothing.
-            if let mask = experiment.batch.mask { plan.set(mask, batch.masks) }
-            plan.forward()
-            sum += Double(plan.value(of: experiment.loss.sum)[0])
-            weight += Double(plan.value(of: experiment.loss.weight)[0])
-            loader.release(batch)
+        // Empty slots mask nothing and so count nothing.
+        try model.forEachBatch(of: choice, masked: true) { batch, _, _ in
+            model.forward(plan, batch.images, masks: batch.masks)
+            sum += Double(plan.value(of: loss.sum)[0])
+            weight += Double(plan.value(of: loss.weight)[0])
         }
         return sum / weight
     }

@@ -1,6 +1,6 @@
 import Autodiff
 import Kernels
-public import Optimizers
+import Optimizers
 import Training
 
 /// How a linear classifier over frozen features is trained, after the paper whose name it bears. Lengths hold for the

@@ -109,10 +109,10 @@ public struct Tokenization {
         let count = tokenizer.side * tokenizer.side
         let ids = Indices(zeros: range.count * count)
         var filled = 0
-        try tokenizer.forEachBatch(of: Subset(source, Array(range), part: "part \(part)")) { batch, found, _ in
+        try tokenizer.forEachBatch(of: Subset(source, Array(range), part: "part \(part)")) { batch, found, _, stop in
             for place in 0..<batch.count * count { ids[filled * count + place] = Int32(found[place]) }
             filled += batch.count
-            return try !step(batch.count)
+            stop = try step(batch.count)
         }
         if filled < range.count { return false }
         let bytes = ids.viewed(as: UInt8.self)

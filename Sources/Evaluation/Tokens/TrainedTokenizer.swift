@@ -1,6 +1,6 @@
 import Autodiff
 public import Batches
-public import Checkpoints
+import Checkpoints
 import Glibc
 public import Kernels
 import Models
@@ -11,16 +11,15 @@ public import Training
 /// A trained tokenizer, looked at from outside: the ids of images, and the pixels that come back from them. Images are cut as
 /// in evaluation.
 public final class TrainedTokenizer {
-    public let recipe: Recipe
     /// Tokens along a side of an image.
     public let side: Int
     /// The vectors of the codes as the quantiser compares them, (K, D).
     public let codes: Floats
     public let width: Int
     public let metric: Codebook.Metric
-    /// Of all weights: what a token set remembers of its tokenizer.
+    /// One number for all weights: what a token set remembers of its tokenizer.
     public let hash: UInt64
-    private let experiment: Experiment
+    private let model: LoadedModel
     private let ids: Tensor
     private let rows: Tensor?
     private let patch: Int
@@ -31,24 +30,22 @@ public final class TrainedTokenizer {
     ///   - batch: images computed at once.
     ///   - drawsPixels: the way back is computed too.
     public init(
-        _ recipe: Recipe, weights checkpoint: Checkpoint, averaged: Bool = false, batch: Int = 64,
-        drawsPixels: Bool = false, pool: WorkerPool
+        _ recipe: Recipe, weights: LoadedModel.Weights, batch: Int = 64, drawsPixels: Bool = false, pool: WorkerPool
     ) throws {
-        experiment = try Experiment(recipe, samples: batch, classes: 0)
-        guard let tokenizer = experiment.objective as? VQTokenizer, let output = experiment.loss.quantized?.output
+        model = try LoadedModel(recipe, samples: batch, classes: 0, weights: weights, pool: pool)
+        guard let tokenizer = model.objective as? VQTokenizer, let output = model.experiment.loss.quantized?.output
         else { throw EvaluationError.noTokens(method: recipe.objective.kind) }
-        let store = ParameterStore(experiment.graph, minimising: nil, seed: recipe.seed, pool: pool)
-        try store.load(checkpoint, averaged: averaged)
         let settings = tokenizer.quantizer.settings
         (side, width, ids) = (tokenizer.encoder.grid.side, settings.width, output.ids)
-        (codes, metric) = try Self.codes(tokenizer.quantizer, store, place: checkpoint.path)
+        (codes, metric) = try Self.codes(tokenizer.quantizer, model.store, place: weights.place)
         rows = drawsPixels ? tokenizer.pixels(output.values) : nil
         patch = tokenizer.encoder.grid.stride
-        plan = try Plan(
-            experiment.graph, minimising: nil, keeping: [ids] + (rows.map { [$0] } ?? []), store: store, pool: pool)
-        hash = store.hash
-        (self.recipe, self.pool) = (recipe, pool)
+        plan = try model.plan(keeping: [ids] + (rows.map { [$0] } ?? []))
+        hash = model.store.hash
+        self.pool = pool
     }
+
+    public var recipe: Recipe { model.recipe }
 
     private static func codes(
         _ quantizer: VectorQuantizer, _ store: ParameterStore, place: String
@@ -84,7 +81,7 @@ public final class TrainedTokenizer {
         var (squares, sizes, done) = (0.0, 0.0, 0)
         var counts = [Int](repeating: 0, count: codes.count / width)
         let normalisation = recipe.evaluationTransform.normalisation
-        try forEachBatch(of: choice) { batch, ids, pixels in
+        try forEachBatch(of: choice) { batch, ids, pixels, _ in
             guard let pixels else { preconditionFailure("a tokenizer that draws no pixels has no error") }
             for place in 0..<batch.count * side * side { counts[Int(ids[place])] += 1 }
             for place in 0..<batch.count * batch.shape.imageCount {
@@ -94,9 +91,8 @@ public final class TrainedTokenizer {
             }
             done += batch.count
             try progress(done, choice.count)
-            return true
         }
-        let pixels = Double(done * experiment.batch.images.shape.count / experiment.batch.images.shape[0])
+        let pixels = Double(done * model.images.shape.count / model.images.shape[0])
         return Scores(
             images: done, psnr: -10 * log10(max(squares / pixels, 1e-12)), absoluteError: sizes / pixels,
             use: CodebookUsage(counts))
@@ -109,7 +105,7 @@ public final class TrainedTokenizer {
         let grid = ImageGrid(samples: choice.count, titles: ["original", "from its ids"], inputSide: size)
         let normalisation = recipe.evaluationTransform.normalisation
         var drawn = 0
-        try forEachBatch(of: choice) { batch, _, pixels in
+        try forEachBatch(of: choice) { batch, _, pixels, _ in
             guard let pixels else { preconditionFailure("a tokenizer that draws no pixels has no images") }
             for slot in 0..<batch.count {
                 let range = slot * batch.shape.imageCount..<(slot + 1) * batch.shape.imageCount
@@ -119,36 +115,27 @@ public final class TrainedTokenizer {
                 }
                 drawn += 1
             }
-            return true
         }
         return grid
     }
 
     /// Goes through a set in its order; a sample that cannot be read is an error.
     /// - Parameter body: gets a batch, the ids (B, n·n) as floats and the pixels that come back, (B, H, W, C). Empty slots at the
-    ///   end of the set hold ids too. False ends it.
+    ///   end of the set hold ids too. May set `stop`.
     func forEachBatch(
-        of source: any SampleSource, _ body: (Batch, _ ids: Floats, _ pixels: Floats?) throws -> Bool
+        of source: any SampleSource,
+        _ body: (Batch, _ ids: Floats, _ pixels: Floats?, _ stop: inout Bool) throws -> Void
     ) throws {
-        let shape = experiment.batch.images.shape
-        let sampler = try Sampler(count: source.count, globalBatch: shape[0], order: .stored)
-        var settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: nil)
-        settings.tolerance = Tolerance(share: 0, always: 0)
-        let loader = try Loader(source, sampler, BatchCut(), settings, updates: 0..<sampler.updatesPerEpoch)
-        defer { loader.stop() }
+        let shape = model.images.shape
         let pixels = rows.map { _ in Floats(zeros: shape.count) }
-        for _ in 0..<sampler.updatesPerEpoch {
-            let batch = try loader.next()
-            plan.set(experiment.batch.images, batch.images)
-            plan.forward()
+        try model.forEachBatch(of: source, tolerance: Tolerance(share: 0, always: 0)) { batch, _, stop in
+            model.forward(plan, batch.images)
             if let rows, let pixels {
                 pool.unpatchify(
                     plan.value(of: rows), into: pixels, batch: shape[0], height: shape[1], width: shape[2],
                     channels: shape[3], patch: patch)
             }
-            let goesOn = try body(batch, plan.value(of: ids), pixels)
-            loader.release(batch)
-            if !goesOn { return }
+            try body(batch, plan.value(of: ids), pixels, &stop)
         }
     }
 }

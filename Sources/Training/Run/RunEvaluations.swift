@@ -34,9 +34,8 @@ final class RunEvaluations {
         steps = recipe.evaluation.map { BestStep($0, perEpoch: trainer.clock.updatesPerEpoch) }
         if let state { steps?.restore(state.extra) }
         evaluation = try ClassifierEvaluation(
-            recipe, classes: sets.train.classes?.count ?? 0, tokens: sets.train.tokens,
-            samples: recipe.evaluation?.batch ?? trainer.samples, stores: trainer.networks.map(\.store),
-            communicator: communicator, pool: pool)
+            recipe, classes: sets.train.classes?.count ?? 0, samples: recipe.evaluation?.batch ?? trainer.samples,
+            stores: trainer.networks.map(\.store), communicator: communicator, pool: pool)
         seen = recipe.evaluation.flatMap { sets.evaluation?.atMost($0.images, seed: recipe.seed) }
         stepsSeeTest = sets.validation == nil && seen?.count == sets.test?.count
         (self.trainer, self.sets, self.communicator) = (trainer, sets, communicator)

@@ -104,7 +104,7 @@ public struct StartingWeights: Sendable {
     func checkCodebook(_ own: Codebook?) throws {
         guard let own else { return }
         if FileStatus(path, followingLinks: true)?.isFolder == true {
-            try CheckpointPlace(path).newestSound().checkCodebook(own)
+            try CheckpointPlace(path).newestValid().checkCodebook(own)
         } else {
             let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
             try (try? Checkpoint(folder))?.checkCodebook(own)
@@ -163,13 +163,8 @@ private struct StoredModel {
             file = try Safetensors(path)
             recipe = nil
         } else {
-            let checkpoint = try CheckpointPlace(path).newestSound()
-            if isAveraged && !checkpoint.holds(.average) {
-                throw CheckpointError(
-                    .mismatched, at: checkpoint.path, found: "no EMA weights", expected: "ema.safetensors",
-                    hint: "the run kept no average: leave --average out")
-            }
-            file = try checkpoint.open(isAveraged ? .average : .model)
+            let checkpoint = try CheckpointPlace(path).newestValid()
+            file = try isAveraged ? checkpoint.openEMA() : checkpoint.open(.model)
             recipe = try Recipe.load(from: checkpoint)
         }
         place = file.path

@@ -82,7 +82,7 @@ struct AdaptWeights {
     init(_ path: String) throws {
         let file =
             try path.hasSuffix(".safetensors")
-            ? Safetensors(path) : CheckpointPlace(path).newestSound().open(.model)
+            ? Safetensors(path) : CheckpointPlace(path).newestValid().open(.model)
         place = file.path
         tensors = Dictionary(file.tensors.map { ($0.name, $0) }) { first, _ in first }
     }

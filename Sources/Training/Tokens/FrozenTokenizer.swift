@@ -25,7 +25,7 @@ final class FrozenTokenizer {
     init(
         _ path: String, _ set: TokenSet, for recipe: Recipe, sides: Set<Int>, samples: Int, pool: WorkerPool
     ) throws {
-        let checkpoint = try CheckpointPlace(path).newestSound()
+        let checkpoint = try CheckpointPlace(path).newestValid()
         let own = try Recipe.load(from: checkpoint)
         guard own.objective.kind == VQTokenizer.kind else {
             throw CheckpointError(
@@ -95,7 +95,7 @@ final class FrozenTokenizer {
         guard writer == own, codes.count > 0, quantizer.settings.width == codebook.width else {
             throw DataError(
                 set.path, found: "ids of the tokenizer \(writer)", expected: "those of \(own), \(place)",
-                hint: "take a set that these weights wrote; 'lacuna tokenize' without --average writes one")
+                hint: "take a set that these weights wrote; 'lacuna tokenize' without --ema writes one")
         }
         let width = codebook.width
         return (0..<codes.count / width).map { code in

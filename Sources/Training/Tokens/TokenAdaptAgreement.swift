@@ -30,39 +30,28 @@ public struct TokenAdaptAgreement: Sendable {
         _ recipe: Recipe, _ checkpoint: Checkpoint, on source: any SampleSource, images: Int, batch samples: Int = 64,
         pool: WorkerPool, progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws {
-        let experiment = try Experiment(recipe, samples: samples, classes: 0)
-        guard let objective = experiment.objective as? TokenAdaptation else {
+        let model = try LoadedModel(recipe, samples: samples, classes: 0, weights: .saved(checkpoint), pool: pool)
+        guard let objective = model.objective as? TokenAdaptation else {
             throw TrainingError.noScores(objective: recipe.objective.kind)
         }
-        let scores = objective.predict(experiment.batch)
-        let store = ParameterStore(experiment.graph, minimising: nil, seed: recipe.seed, pool: pool)
-        let file = try checkpoint.open(.model)
-        for slot in store.slots { try file.tensor(slot.parameter.name).copy(into: store.values[slot.range]) }
-        let plan = try Plan(experiment.graph, minimising: nil, keeping: [scores], store: store, pool: pool)
+        let scores = objective.predict(model.experiment.batch)
+        let plan = try model.plan(keeping: [scores])
         let seen = source.atMost(images, seed: recipe.seed)
         let feed = try TokenAdaptFeed(nil, recipe, objective, samples: samples, pool: pool)
         let directly = DirectMovement(objective.network.settings, feed.codebook, samples: samples)
         var tallies = Kind.allCases.map { _ in Tally() }
-        let sampler = try Sampler(count: seen.count, globalBatch: samples, order: .stored)
-        let loader = try Loader(
-            seen, sampler, BatchCut(), recipe.loaderSettings(recipe.evaluationTransform, hiding: nil),
-            updates: 0..<sampler.updatesPerEpoch)
-        defer { loader.stop() }
         let found = Floats(zeros: samples * objective.settings.size * objective.settings.size)
-        for update in 0..<sampler.updatesPerEpoch {
-            let images = try loader.next()
+        try model.forEachBatch(of: seen) { images, done, _ in
             for (place, kind) in Kind.allCases.enumerated() {
                 var random = RandomStream(
-                    seed: recipe.seed, purpose: .tokenAdapt, epoch: UInt32(place), sample: UInt64(update))
+                    seed: recipe.seed, purpose: .tokenAdapt, epoch: UInt32(place), sample: UInt64(images.update))
                 let movements = kind.movements(feed.geometry, &random)
                 let pairs = feed.fill(images, movements) { key in
                     var random = key.stream(.crop)
                     let crop = feed.geometry.crop(&random)
                     return kind.cuts ? crop.onWholeTokens : feed.centre
                 }
-                plan.set(experiment.batch.images, pairs.images)
-                if let mask = experiment.batch.mask { plan.set(mask, pairs.masks) }
-                plan.forward()
+                model.forward(plan, pairs.images, masks: pairs.masks)
                 pool.largestColumns(
                     plan.value(of: scores), into: found, columns: objective.settings.codes,
                     among: feed.codebook.count)
@@ -70,8 +59,7 @@ public struct TokenAdaptAgreement: Sendable {
                 tallies[place].add(
                     found[0..<count], directly.ids(pairs, pool)[0..<count], pairs.targets[0..<count], feed.codebook)
             }
-            loader.release(images)
-            try progress(min((update + 1) * samples, seen.count), seen.count)
+            try progress(done, seen.count)
         }
         rows = zip(Kind.allCases, tallies).map { $1.row($0.rawValue) }
         self.images = seen.count
