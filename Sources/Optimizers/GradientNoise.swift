@@ -1,12 +1,14 @@
+public import Autodiff
 import Glibc
 public import Kernels
+public import Recipes
 
 /// Annealed Gaussian noise on the clipped mean gradient: `g += σ_t·z`, `σ_t² = η/(1+t)^γ`, t = updates so far.
 /// Source: arXiv 1511.06807; the draws are this project's definition. Each is a pure function of (seed, update,
 /// parameter, element), so that no rank count, thread count, shard or resume changes it.
 public struct GradientNoise: Sendable, Equatable {
     public enum Mode: Sendable, Equatable {
-        /// η, the variance (not the deviation) at t = 0.
+        /// η, the variance (not the standard deviation) at t = 0.
         case absolute(variance: Double)
         /// Noise whose norm is `share` of the clipped gradient's at t = 0. Ours, not the paper's.
         case relative(share: Double)
@@ -27,11 +29,11 @@ public struct GradientNoise: Sendable, Equatable {
     /// - Parameters:
     ///   - norm: of the clipped gradient over all trainable parameters; only the relative mode reads it.
     ///   - count: elements of all trainable parameters.
-    public func deviation(at step: Int, norm: Double, count: Int) -> Double {
-        let decay = pow(1 + Double(step), -exponent)
+    public func std(at step: Int, norm: Double, count: Int) -> Double {
+        let fall = pow(1 + Double(step), -exponent)
         switch mode {
-        case .absolute(let variance): return (variance * decay).squareRoot()
-        case .relative(let share): return (share * share * norm * norm / Double(count) * decay).squareRoot()
+        case .absolute(let variance): return (variance * fall).squareRoot()
+        case .relative(let share): return (share * share * norm * norm / Double(count) * fall).squareRoot()
         }
     }
 
@@ -44,10 +46,15 @@ public struct GradientNoise: Sendable, Equatable {
     /// Adds σ·z to gradients.
     /// - Returns: the norm of what was added.
     @discardableResult
+<<<<<<< ours
     public func add(
         to gradients: Floats, _ sites: NoiseSites, step: Int, deviation: Double, pool: WorkerPool
     ) -> Double {
         pool.addNoise(to: gradients, sites, key: key, step: UInt32(step), std: deviation).squareRoot()
+=======
+    public func add(to gradients: Floats, _ sites: NoiseSites, step: Int, std: Double, pool: WorkerPool) -> Double {
+        pool.addNoise(to: gradients, sites, key: key, step: UInt32(step), std: std).squareRoot()
+>>>>>>> theirs
     }
 
     /// Adds σ·z to the gradient of one parameter or a slice of it.
@@ -55,10 +62,10 @@ public struct GradientNoise: Sendable, Equatable {
     ///   - first: position of the slice's first element in the parameter.
     ///   - parameter: the parameter's number.
     public func add(
-        to gradients: Floats, first: Int = 0, parameter: UInt32, step: Int, deviation: Double, pool: WorkerPool
+        to gradients: Floats, first: Int = 0, parameter: UInt32, step: Int, std: Double, pool: WorkerPool
     ) {
         let slice = NoiseSites.Site(0..<gradients.count, first: first, parameter: parameter)
-        add(to: gradients, NoiseSites([slice]), step: step, deviation: deviation, pool: pool)
+        add(to: gradients, NoiseSites([slice]), step: step, std: std, pool: pool)
     }
 
     private var key: SIMD2<UInt32> {
@@ -74,4 +81,76 @@ public struct GradientNoise: Sendable, Equatable {
             UInt32(truncatingIfNeeded: block), UInt32(truncatingIfNeeded: block >> 32), parameter, step)
         return Philox.words(counter: counter, key: key)
     }
+}
+
+/// The gradient noise of one network: its parameters numbered and placed, and what the last update added.
+public struct NoiseStage {
+    private let noise: GradientNoise
+    private let sites: NoiseSites
+    /// Elements of all trainable parameters.
+    private let count: Int
+    private let steps: (first: Int, end: Int)
+    /// A pattern of `exclude` that fits no trained parameter, and the name of one that is trained.
+    public let unmatched: (pattern: String, example: String)?
+    private var last = (std: 0.0, norm: 0.0, gradient: 0.0)
+
+    /// - Parameters:
+    ///   - network: each draws noise of its own.
+    ///   - matches: whether a pattern of `exclude` fits a name.
+    public init?(
+        _ recipe: Recipe, _ store: ParameterStore, network: Int,
+        matches: (_ pattern: String, _ name: String) -> Bool
+    ) {
+        guard let settings = recipe.gradNoise, settings.enabled else { return nil }
+        noise = GradientNoise(
+            settings.mode == .absolute ? .absolute(variance: settings.variance) : .relative(share: settings.share),
+            exponent: settings.gamma, seed: recipe.noiseSeed &+ UInt64(network))
+        let slots = store.trainableSlots
+        let names = slots.map(\.parameter.name)
+        let numbers = GradientNoise.order(of: names)
+        unmatched = settings.exclude.first { pattern in !names.contains { matches(pattern, $0) } }
+            .map { ($0, names.first ?? "") }
+        sites = NoiseSites(
+            slots.compactMap { slot in
+                let name = slot.parameter.name
+                guard let number = numbers[name], !settings.exclude.contains(where: { matches($0, name) }) else {
+                    return nil
+                }
+                return NoiseSites.Site(slot.range, parameter: number)
+            })
+        count = slots.reduce(0) { $0 + $1.range.count }
+        steps = (settings.startStep, settings.stopStep ?? .max)
+    }
+
+    /// - Parameters:
+    ///   - step: updates that the network has done.
+    ///   - norm: of the gradient before it was clipped.
+    public mutating func add(to gradients: Floats, step: Int, norm: Double, _ clip: Clip, pool: WorkerPool) {
+        guard step >= steps.first, step < steps.end else {
+            last = (0, 0, norm)
+            return
+        }
+        let clipped = norm * clip.factor(norm: norm)
+        let std = noise.std(at: step, norm: clipped, count: count)
+        last = (std, noise.add(to: gradients, sites, step: step, std: std, pool: pool), clipped)
+    }
+
+    /// What a log line says of the last update: σ, ‖noise‖, and that over the norm of the clipped gradient.
+    public var measures: [(name: String, value: Double)] {
+        let ratio = last.gradient > 0 ? last.norm / last.gradient : 0
+        return [("noise_sigma", last.std), ("noise_norm", last.norm), ("noise_ratio", ratio)]
+    }
+
+    /// Length of the noise of the first update where it is more than ten times what the clip leaves of a gradient: perhaps
+    /// a mistake.
+    public func excess(over clip: Clip) -> Double? {
+        guard case .absolute = noise.mode, let limit = clip.limit else { return nil }
+        let norm = noise.std(at: 0, norm: 0, count: count) * Double(count).squareRoot()
+        return norm > 10 * limit ? norm : nil
+    }
+}
+
+extension Recipe {
+    /// Seed of the first network's gradient noise.
+    public var noiseSeed: UInt64 { gradNoise?.seed ?? seed }
 }

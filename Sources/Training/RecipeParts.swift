@@ -58,24 +58,19 @@ extension Recipe {
     /// The rule that moves the weights.
     public var updateRule: any UpdateRule {
         switch optimizer.rule {
-        case .adamW(let betas, let epsilon): AdamW(first: betas[0], second: betas[1], epsilon: epsilon)
-        case .adam(let betas, let epsilon): Adam(first: betas[0], second: betas[1], epsilon: epsilon)
+        case .adamW(let betas, let eps): AdamW(AdamSettings(betas: betas, eps: eps))
+        case .adam(let betas, let eps): Adam(AdamSettings(betas: betas, eps: eps))
         case .sgd(let momentum, let dampening, let nesterov):
-            SGD(momentum: momentum, dampening: dampening, nesterov: nesterov)
-        case .lamb(let betas, let epsilon, let correctsBias, let alwaysAdapts):
-            LAMB(
-                first: betas[0], second: betas[1], epsilon: epsilon, correctsBias: correctsBias,
-                alwaysAdapts: alwaysAdapts)
-        case .lion(let betas): Lion(first: betas[0], second: betas[1])
+            SGD(.init(momentum: momentum, dampening: dampening, nesterov: nesterov))
+        case .lamb(let betas, let eps, let correctsBias, let alwaysAdapts):
+            LAMB(.init(betas: betas, eps: eps, biasCorrection: correctsBias, alwaysAdapt: alwaysAdapts))
+        case .lion(let betas): Lion(.init(betas: betas))
         case .lars(let momentum, let trust, let form):
-            switch form {
-            case .mae: ProbeLARS(momentum: momentum, trust: trust)
-            case .timm: LARS(momentum: momentum, trust: trust)
-            }
+            LARS(.init(momentum: momentum, trustCoeff: trust, form: form == .mae ? .mae : .timm))
         }
     }
 
-    /// Updates of the whole run.
+    /// Updates of the whole run of one network.
     public func totalUpdates(perEpoch: Int) -> Int { schedule.updates ?? (schedule.epochs ?? 0) * perEpoch }
 
     /// Updates between two checkpoints; nil without any.
@@ -83,52 +78,47 @@ extension Recipe {
         checkpoint.flatMap { $0.everyUpdates ?? $0.everyEpochs.map { $0 * perEpoch } }
     }
 
-    /// The weight decay over the run, by updates.
-    public func decay(perEpoch: Int) -> DecaySchedule {
-        guard let end = optimizer.weightDecayEnd else { return .constant(optimizer.weightDecay) }
-        return .cosine(start: optimizer.weightDecay, end: end, epochs: totalUpdates(perEpoch: perEpoch))
+    /// The weight decay over the run.
+    public func weightDecays(_ clock: EpochClock) -> WeightDecaySchedule {
+        WeightDecaySchedule(
+            optimizer.weightDecay, end: optimizer.weightDecayEnd,
+            over: Updates(totalUpdates(perEpoch: clock.updates)))
     }
 
-    /// The learning rate over the run. Lengths are turned into updates, so the clock's epoch is one update, except for
-    /// curves that count whole epochs.
-    public func rates(perEpoch: Int) -> (schedule: Optimizers.Schedule, clock: EpochClock, base: Double) {
+    /// The learning rate over the run.
+    public func learningRates(_ clock: EpochClock) -> any LearningRateSchedule {
         let factor = schedule.rateFactor(global: batch.global)
-        let warmup = Double(schedule.warmupUpdates ?? (schedule.warmupEpochs ?? 0) * perEpoch)
-        let (total, start) = (totalUpdates(perEpoch: perEpoch), schedule.warmupRate ?? 0)
-        func curve(_ shape: SimMIMCurve.Shape) -> Optimizers.Schedule {
-            .simMIM(SimMIMCurve(shape, warmupStart: start * factor, warmupEpochs: warmup, epochs: total))
-        }
-        let clock = EpochClock(microBatches: batch.accumulation, accumulation: batch.accumulation)
-        let base = schedule.baseRate * factor
+        let frame = ScheduleFrame(
+            base: schedule.baseRate * factor, batchFactor: factor, warmupStart: schedule.warmupRate ?? 0,
+            warmup: Length(epochs: schedule.warmupEpochs, updates: schedule.warmupUpdates),
+            length: Length(epochs: schedule.epochs, updates: schedule.updates) ?? .updates(Updates(0)), clock: clock)
         switch schedule.curve {
-        case .constant: return (curve(.multistep(epochs: [], factor: 1)), clock, base)
-        case .cosine(let minimum, .simmim): return (curve(.cosine(minimum: minimum * factor)), clock, base)
-        case .cosine(let minimum, .mae):
-            return (.mae(minimum: minimum, warmupEpochs: warmup, epochs: total), clock, base)
-        case .cosine(let minimum, .deit):
-            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
-            return (
-                .deiT(
-                    warmupStart: start, minimum: minimum, warmupEpochs: schedule.warmupEpochs ?? 0,
-                    epochs: schedule.epochs ?? 1), epochs, base
-            )
-        case .cosine(_, .crate):
-            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
-            return (
-                .crate(warmupEpochs: schedule.warmupEpochs ?? 0, epochs: schedule.epochs ?? 1), epochs, base
-            )
-        case .cosine(_, .crateFineTuning):
-            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
-            return (.crateFineTuning(epochs: schedule.epochs ?? 1), epochs, base)
-        case .cosine(_, .spark): return (.sparK(warmupEpochs: warmup, epochs: total), clock, base)
-        case .linear: return (curve(.linear(end: 0.01)), clock, base)
-        case .multistep(let epochs, let gamma):
-            return (curve(.multistep(epochs: epochs.map { $0 * perEpoch }, factor: gamma)), clock, base)
-        case .step(let every, let gamma):
-            return (curve(.step(everyEpochs: every * perEpoch, factor: gamma)), clock, base)
+        case .constant: return SimMIMSchedule(frame, .constant)
+        case .linear: return SimMIMSchedule(frame, .linear(end: 0.01))
+        case .cosine(let minimum, .simmim): return SimMIMSchedule(frame, .cosine(minimum: minimum))
+        case .cosine(let minimum, .mae): return MAESchedule(frame, minimum: minimum)
+        case .cosine(let minimum, .deit): return DeiTSchedule(frame, minimum: minimum)
+        case .cosine(_, .crate): return CRATESchedule(frame)
+        case .cosine(_, .crateFineTuning): return CRATESchedule(frame, isFineTuning: true)
+        case .cosine(_, .spark): return SparKSchedule(frame)
+        case .multistep(let epochs, let gamma, .torch):
+            return TorchSchedule(frame, .multistep(milestones: epochs.map(Epochs.init), gamma: gamma))
+        case .multistep(let epochs, let gamma, .simmim):
+            return SimMIMSchedule(frame, .multistep(milestones: epochs.map(Epochs.init), gamma: gamma))
+        case .step(let every, let gamma, .torch):
+            return TorchSchedule(frame, .step(period: Epochs(every), gamma: gamma))
+        case .step(let every, let gamma, .simmim):
+            return SimMIMSchedule(frame, .step(period: Epochs(every), gamma: gamma))
         case .warmRestarts(let minimum, let period):
-            let epochs = EpochClock(microBatches: perEpoch * batch.accumulation, accumulation: batch.accumulation)
-            return (.warmRestarts(minimum: minimum * factor, periodEpochs: period), epochs, base)
+            return TorchSchedule(frame, .warmRestarts(minimum: minimum, period: Epochs(period)))
         }
+    }
+
+    /// Seeds by purpose, as a checkpoint keeps them.
+    var seeds: [String: UInt64] {
+        var seeds = ["run": seed]
+        if gradNoise != nil { seeds["grad_noise"] = noiseSeed }
+        if let noise = data.labelNoise { seeds["label_noise"] = noise.seed }
+        return seeds
     }
 }

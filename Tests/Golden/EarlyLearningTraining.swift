@@ -98,7 +98,7 @@ import Training
             .init(mixupAlpha: 1, emaAlpha: settings.ema_alpha, emaStep: settings.ema_step), seed: 0, size: B,
             inputs: D, classes: K)
         let rule = SGD(momentum: settings.momentum)
-        let decay = AverageDecay.ramp(settings.ema_alpha, updates: settings.ema_step)
+        let decay = EMADecay.ramp(settings.ema_alpha, updates: settings.ema_step)
         var options = PlanOptions()
         options.usesBatchStatistics = true
         let sides = try (1...2).map { number in

@@ -66,7 +66,7 @@ struct OptimSteps {
         func counts(_ prefix: String) throws -> [Floats] {
             try counters.flatMap { try golden.integers(prefix + $0) }.map { Floats([Float($0)]) }
         }
-        let average = WeightAverage(
+        let average = WeightEMA(
             copying: Floats(Array(start[..<cut])), statistics: [Floats(Array(start[cut...]))],
             counters: try counts("param/"))
         for update in 0..<golden.settings.updates {
@@ -131,8 +131,8 @@ struct OptimSteps {
         for (index, step) in try golden.integers("input/step").enumerated() {
             let ramped = Double(try golden.floats("output/ema_alpha_ramp")[index])
             let warm = Double(try golden.floats("output/ema_alpha_min")[index])
-            expectRelative(AverageDecay.ramp(alpha, updates: length).value(at: step), ramped, 1e-6, "ramp \(step)")
-            expectRelative(AverageDecay.warm(bound).value(at: step), warm, 1e-6, "warm \(step)")
+            expectRelative(EMADecay.ramp(alpha, updates: length).value(at: step), ramped, 1e-6, "ramp \(step)")
+            expectRelative(EMADecay.warm(bound).value(at: step), warm, 1e-6, "warm \(step)")
         }
     }
 }

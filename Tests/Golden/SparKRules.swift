@@ -48,7 +48,7 @@ import Training
         let (values, gradients) = (Floats(zeros: end), Floats(zeros: end))
         let moments = [Floats(zeros: end), Floats(zeros: end)]
         for name in names { values[try #require(ranges[name])].copy(from: try golden.floats("param/\(name)")) }
-        let average = WeightAverage(copying: values)
+        let average = WeightEMA(copying: values)
         let runs = try config.group_names.map { group in
             ParameterRun(
                 values: values, gradients: gradients, state: moments,

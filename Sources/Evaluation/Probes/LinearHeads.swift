@@ -26,6 +26,7 @@ package final class LinearHeads {
     private let momentum: Floats
     /// The heads' weights, then their biases: two numbers each.
     private let pieces: UpdatePieces
+    private static let squares = UpdateKernel("squares")
     private let norms: Doubles
     private let factors: Floats
     private let pool: WorkerPool
@@ -150,7 +151,9 @@ package final class LinearHeads {
 
     /// `b = 0.9·b + r·d; w -= factor·b` with r the head's rate: as the rate outside of b, since r stays the same.
     private func update(_ rule: HeadRule, factor: Double, step: Int) {
-        if rule == .lars { pool.squaredNorms(values, gradients, decay: 0, pieces, norms: norms) }
+        if rule == .lars {
+            pool.measure(Self.squares, values, gradients, state: [], [0], pieces, norms: norms)
+        }
         for tensor in 0..<2 * count {
             var ratio = settings[tensor % count]
             if rule == .lars, tensor < count {
@@ -159,9 +162,8 @@ package final class LinearHeads {
             }
             factors[2 * tensor + 1] = Float(ratio)
         }
-        let coefficients = MomentumCoefficients(
-            decay: 0, momentum: 0.9, dampening: 0, nesterov: false, rate: factor, isFirst: step == 1)
-        pool.descend(values, gradients, buffer: momentum, coefficients, pieces, factors: factors)
+        Momentum(0.9).apply(
+            values, gradients, [momentum], pieces, learningRate: factor, isFirst: step == 1, factors: factors, pool: pool)
     }
 
     /// Adds up, for each head, the samples of a batch whose class is its first guess and those whose class is among its

@@ -83,14 +83,19 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
             return .descent(
                 Descent(
                     rule: .lars, batch: batch, updates: 90 * perEpoch,
-                    curve: .mae(minimum: 0, warmupEpochs: 10, epochs: 90), clock: EpochClock(microBatches: perEpoch)))
+                    schedule: MAESchedule(
+                        ScheduleFrame(
+                            base: 1, warmup: .epochs(Epochs(10)), length: .epochs(Epochs(90)),
+                            clock: EpochClock(updates: perEpoch)), minimum: 0)))
         case .dinov2:
             // A tenth at least: ten epochs of a small set would be a few hundred updates.
             let updates = max(1_250, min(12_500, 12_500 * samples / Self.imageNet))
             return .descent(
                 Descent(
                     rule: .sgd, batch: min(1024, samples), updates: updates,
-                    curve: .cosine(minimum: 0, epochs: updates), clock: EpochClock(microBatches: 1)))
+                    schedule: TorchSchedule(
+                        ScheduleFrame(base: 1, length: .updates(Updates(updates)), clock: EpochClock(updates: 1)),
+                        .cosine(minimum: 0))))
         case .logistic: return .minimum(mostPasses: 300)
         }
     }
@@ -126,9 +131,8 @@ struct Descent: Sendable {
     /// Samples of an update.
     let batch: Int
     let updates: Int
-    let curve: Schedule
-    let clock: EpochClock
+    let schedule: any LearningRateSchedule
 
     /// What a base rate is multiplied by at an update, from 0.
-    func factor(at update: Int) -> Double { Double(batch) / 256 * curve.rate(at: update, base: 1, clock: clock) }
+    func factor(at update: Int) -> Double { Double(batch) / 256 * schedule.learningRate(at: update) }
 }

@@ -6,13 +6,16 @@ public struct UpdatePiece: BitwiseCopyable, Sendable {
 }
 
 /// The tensors of one group, cut at tensor boundaries and every 16,384 elements: the cuts, and with them the order of
-/// every sum, depend on the tensors alone. Holds the space for the sums, so that an update allocates nothing.
+/// every sum, depend on the tensors alone. Holds the space for the sums and for a kernel's numbers, so that an update
+/// allocates nothing.
 public struct UpdatePieces: Sendable {
     /// Elements of a piece: with two moments its memory (256 KiB) stays in the second-level cache between the passes.
     public static let pieceElements = 16_384
 
     let list: Buffer<UpdatePiece>
     let sums: Buffer<Double>
+    /// The numbers of the kernel that runs.
+    let coefficients = Floats(zeros: 32)
     public let tensors: Int
     /// Elements that the buffers must hold at least.
     let extent: Int

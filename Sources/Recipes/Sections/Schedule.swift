@@ -23,6 +23,14 @@ extension Recipe {
             case spark
         }
 
+        /// When the steps of `multistep` and `step` come.
+        public enum StepForm: String, CaseIterable, Decodable, Sendable {
+            /// With an epoch's first update, as in PyTorch.
+            case torch
+            /// One update later, as in SimMIM.
+            case simmim
+        }
+
         /// The curve after the warm-up.
         public enum Curve: Sendable, Equatable {
             case constant
@@ -31,9 +39,9 @@ extension Recipe {
             /// Down to a hundredth.
             case linear
             /// Times `gamma` at each milestone.
-            case multistep(milestonesEpochs: [Int], gamma: Double)
+            case multistep(milestonesEpochs: [Int], gamma: Double, form: StepForm)
             /// Times `gamma` every so many epochs.
-            case step(everyEpochs: Int, gamma: Double)
+            case step(everyEpochs: Int, gamma: Double, form: StepForm)
             /// A cosine down to `minimumRate` that begins again every so many epochs, by whole epochs.
             case warmRestarts(minimumRate: Double, periodEpochs: Int)
         }
@@ -72,9 +80,12 @@ extension Recipe {
                     minimumRate: try number(.minimumRate), form: try keys.decode(CosineForm.self, forKey: .form))
             case .multistep:
                 curve = .multistep(
-                    milestonesEpochs: try keys.decode([Int].self, forKey: .milestonesEpochs), gamma: try number(.gamma))
+                    milestonesEpochs: try keys.decode([Int].self, forKey: .milestonesEpochs), gamma: try number(.gamma),
+                    form: try keys.decodeIfPresent(StepForm.self, forKey: .form) ?? .torch)
             case .step:
-                curve = .step(everyEpochs: try keys.decode(Int.self, forKey: .everyEpochs), gamma: try number(.gamma))
+                curve = .step(
+                    everyEpochs: try keys.decode(Int.self, forKey: .everyEpochs), gamma: try number(.gamma),
+                    form: try keys.decodeIfPresent(StepForm.self, forKey: .form) ?? .torch)
             case .warmRestarts:
                 curve = .warmRestarts(
                     minimumRate: try number(.minimumRate),
@@ -121,10 +132,10 @@ extension Recipe {
                     minimumRate == 0 || ![.crate, .crateFineTuning].contains(form), at: "minimum_rate",
                     reading: ["form"], "the form '\(form.rawValue)' ends at 0")
                 check(minimumRate: minimumRate, here)
-            case .multistep(let milestones, let gamma):
+            case .multistep(let milestones, let gamma, _):
                 check(milestones: milestones, here)
                 here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
-            case .step(let everyEpochs, let gamma):
+            case .step(let everyEpochs, let gamma, _):
                 here.requirePositive(["every_epochs": everyEpochs])
                 here.require(gamma > 0, at: "gamma", "more than 0 expected, found \(gamma)")
             case .warmRestarts(let minimumRate, let periodEpochs):

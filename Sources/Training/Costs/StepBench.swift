@@ -127,7 +127,7 @@ public final class StepBench {
         // A rate of 0: the same passes over memory, and the weights stay.
         let update = timed {
             for group in groups.groups {
-                rule.update(group.run, rate: 0, decay: 0, step: clock.updates + 1, pool: pool)
+                rule.update(group.run, learningRate: 0, weightDecay: 0, step: clock.updates + 1, pool: pool)
             }
         }
         var times = [

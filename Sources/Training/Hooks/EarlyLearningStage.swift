@@ -94,7 +94,7 @@ final class EarlyLearningStage {
     /// The share of the EMA weights that stays at an update, counted from 1.
     func averageKeep(at update: Int) -> Double? {
         guard let plus = settings.plus else { return nil }
-        let decay = plus.emaStep.map { AverageDecay.ramp(plus.emaAlpha, updates: $0) } ?? .warm(plus.emaAlpha)
+        let decay = plus.emaStep.map { EMADecay.ramp(plus.emaAlpha, updates: $0) } ?? .warm(plus.emaAlpha)
         return decay.value(at: update)
     }
 }

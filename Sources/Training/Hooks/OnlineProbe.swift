@@ -20,7 +20,7 @@ final class OnlineProbe: StepHook {
     private let plan: Plan
     private let store: ParameterStore
     private let groups: ParameterGroups
-    private let rule = AdamW(first: 0.9, second: 0.999, epsilon: 1e-8)
+    private let rule = AdamW()
     private let rate: Double
     private let globalBatch: Int
     private let communicator: any Communicator
@@ -115,7 +115,7 @@ final class OnlineProbe: StepHook {
         tally[2] += 1
         pool.scale(store.gradients, by: 1 / Float(globalBatch))
         for group in groups.groups {
-            rule.update(group.run, rate: rate, decay: 0, step: Int(tally[2]), pool: pool)
+            rule.update(group.run, learningRate: rate, weightDecay: 0, step: Int(tally[2]), pool: pool)
         }
     }
 

@@ -1,9 +1,10 @@
 import Autodiff
+import Checkpoints
 import Cluster
 import Kernels
 import Models
 import Objectives
-import Optimizers
+package import Optimizers
 import Recipes
 
 /// One network in training: its weights, the plan of its step, the state of its update rule. Networks of one run share
@@ -79,8 +80,8 @@ final class TrainedNetwork {
         let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
         groups = ParameterGroups(
             own, rule: here.rule, decays: { decay.decays($0, rank: $1) },
-            rateScale: { layers?.scale(of: $0, decay: recipe.optimizer.layerDecay ?? 1) ?? 1 })
-        noise = NoiseStage(recipe, own, network: number)
+            scale: { layers?.scale(of: $0, decay: recipe.optimizer.layerDecay ?? 1) ?? 1 })
+        noise = NoiseStage(recipe, own, network: number) { NamePattern($0).match($1) != nil }
         averaged = copy
         self.store = own
     }
@@ -91,5 +92,25 @@ final class TrainedNetwork {
         for network in networks {
             network.plans = try network.makePlans(false, networks[0].plans.first?.arena)
         }
+    }
+}
+
+extension NoiseStage {
+    /// The names are those of every rank, and so is the error.
+    package func checkExclude() throws {
+        guard let unmatched else { return }
+        throw SharedError(
+            ModelError(
+                "grad_noise.exclude", found: "'\(unmatched.pattern)'",
+                expected: "a pattern of names that are trained, such as '\(unmatched.example)'",
+                hint: "* is any part of a name, ** any parts"))
+    }
+
+    /// What may be a mistake, to be told before the first update.
+    func warning(_ clip: Clip) -> String? {
+        guard let norm = excess(over: clip), let limit = clip.limit else { return nil }
+        return
+            "grad_noise: at the start the noise is about \(fixed(norm, digits: 1)) long, \(fixed(norm / limit, digits: 0)) "
+            + "times clip.norm: updates will be mostly noise. Take grad_noise.mode 'relative' or a smaller eta"
     }
 }

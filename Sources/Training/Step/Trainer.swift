@@ -18,7 +18,7 @@ public final class Trainer {
     public let samples: Int
     public var clock: TrainingClock
     let networks: [TrainedNetwork]
-    let average: WeightAverage?
+    let average: WeightEMA?
     let early: EarlyLearningStage?
     /// Labels as they were learned and as they should be, for the checkpoint; set by the run that knows them.
     var labels: NoisyLabels?
@@ -30,14 +30,14 @@ public final class Trainer {
     private(set) var guide: Guide?
     /// Of the guide that the run has or had.
     public let guideHash: String?
-    private let decays: DecaySchedule
+    private let weightDecays: WeightDecaySchedule
     private let inputs: BatchTensors
     private let loss: Loss
     private let dropPaths: DropPathFactors
     private let dropouts: DropoutKeys
     private let tally: StepStatistics
     let clip: Clip
-    private let rates: (schedule: Schedule, clock: EpochClock, base: Double)
+    private let schedule: any LearningRateSchedule
     private let shouldStop: @Sendable () -> Bool
     private let announce: @Sendable (Phase, _ step: Int) -> Void
 
@@ -71,15 +71,16 @@ public final class Trainer {
         }
         guideHash = guide?.hash
         tally = StepStatistics(communicator)
-        clip = Clip(limit: recipe.clip?.norm, form: recipe.optimizer.kind == .lamb ? .lamb : .torch)
+        clip = Clip(limit: recipe.clip?.norm, form: rule.clipForm)
         (statistics, counters) = (first.store.statistics, first.store.counters)
         average =
             recipe.average == nil
-            ? nil : WeightAverage(copying: first.store.values, statistics: statistics, counters: counters)
+            ? nil : WeightEMA(copying: first.store.values, statistics: statistics, counters: counters)
         early = try EarlyLearningStage(
             experiment, samples: trainingSamples ?? recipe.batch.global, communicator: communicator, pool: pool)
-        rates = recipe.rates(perEpoch: updatesPerEpoch)
-        decays = recipe.decay(perEpoch: updatesPerEpoch)
+        let epochs = EpochClock(updates: updatesPerEpoch, accumulation: recipe.batch.accumulation)
+        schedule = recipe.learningRates(epochs)
+        weightDecays = recipe.weightDecays(epochs)
         clock = TrainingClock(
             updatesPerPass: updatesPerEpoch, globalBatch: recipe.batch.global,
             updatesOfNetworks: networks.map { _ in 0 })
@@ -100,7 +101,7 @@ public final class Trainer {
     /// One update: a global batch, its gradients added over micro-batches and ranks, the weights moved.
     public func step() throws -> StepReport {
         let network = networks[clock.network]
-        let rate = rates.schedule.rate(at: clock.ownStep, base: rates.base, clock: rates.clock)
+        let rate = schedule.learningRate(at: clock.ownStep)
         var (lossSum, weight) = (0.0, 0.0)
         var problem: String?
         try releaseGuide()
@@ -161,13 +162,11 @@ public final class Trainer {
     }
 
     private func update(_ network: TrainedNetwork) {
-        let decay = decays.value(at: clock.ownStep, clock: rates.clock)
+        let weightDecay = weightDecays.value(at: clock.ownStep)
         for group in network.groups.groups {
-            let rate = rates.schedule.rate(
-                at: clock.ownStep, base: rates.base, scale: group.rateScale, clock: rates.clock)
             rule.update(
-                group.run, rate: rate, decay: group.decays ? decay : 0,
-                step: clock.ownUpdates + 1, pool: pool)
+                group.run, learningRate: schedule.learningRate(at: clock.ownStep, scale: group.scale),
+                weightDecay: group.decays ? weightDecay : 0, step: clock.ownUpdates + 1, pool: pool)
         }
         if let decay = recipe.average?.decay {
             average?.blend(network.store.values, keep: decay, pool: pool)
@@ -207,7 +206,7 @@ public final class Trainer {
     func takeMeasures() -> [StepRecord.Measure] {
         let last = (clock.step - 1) / clock.updatesPerPass % clock.networks
         let turn = clock.networks > 1 ? [StepRecord.Measure("network", Double(last + 1))] : []
-        return turn + (networks[last].noise?.measures ?? []) + companions.flatMap { $0.takeMeasures() }
+        return turn + (networks[last].noise?.measures.map { StepRecord.Measure($0.name, $0.value) } ?? []) + companions.flatMap { $0.takeMeasures() }
     }
 }
 

@@ -1,8 +1,8 @@
 import Glibc
 public import Kernels
 
-/// Moving average of a model: `e = d·e + (1-d)·w` after every update that was not skipped. Starts as a copy.
-public struct WeightAverage: Sendable {
+/// Exponential moving average of a model: `e = d·e + (1-d)·w` after every update that was not skipped. Starts as a copy.
+public struct WeightEMA: Sendable {
     public let values: Floats
     /// Running statistics, averaged as the parameters are (timm's form); empty where only parameters are averaged.
     public let statistics: [Floats]
@@ -51,8 +51,8 @@ public struct WeightAverage: Sendable {
     }
 }
 
-/// The decay `d` of an average.
-public enum AverageDecay: Sendable, Equatable {
+/// The EMA decay `d`.
+public enum EMADecay: Sendable, Equatable {
     case constant(Double)
     /// ELR+: `d·rampUp(k + 1)` over the length of the ramp; the update k counts from 1.
     case ramp(Double, updates: Int)

@@ -1,0 +1,54 @@
+import Glibc
+
+/// The learning rate of an update: a pure function of its index. Each schedule is one reference's, in a file with that
+/// reference's name.
+public protocol LearningRateSchedule: Sendable {
+    /// The learning rate in force during an update of one network.
+    /// - Parameters:
+    ///   - update: updates that the network has tried before, from 0.
+    ///   - scale: the group's layer scale. It multiplies the result, except in SimMIM, where it multiplies the base alone:
+    ///     warm-up start and minimum are the same number for all groups.
+    func learningRate(at update: Int, scale: Double) -> Double
+}
+
+extension LearningRateSchedule {
+    /// The learning rate of a group without a scale.
+    public func learningRate(at update: Int) -> Double { learningRate(at: update, scale: 1) }
+}
+
+/// What every schedule is made from: the run that it spans and the learning rate that it starts from.
+public struct ScheduleFrame: Sendable, Equatable {
+    /// Learning rate at the global batch.
+    public let base: Double
+    /// What a learning rate at the reference batch is multiplied by: global batch / reference batch.
+    public let batchFactor: Double
+    /// Learning rate at the start of the warm-up, at the reference batch.
+    public let warmupStart: Double
+    /// None: as good as a warm-up of no updates.
+    public let warmup: Length?
+    public let length: Length
+    public let clock: EpochClock
+
+    public init(
+        base: Double, batchFactor: Double = 1, warmupStart: Double = 0, warmup: Length? = nil, length: Length,
+        clock: EpochClock
+    ) {
+        (self.base, self.batchFactor) = (base, batchFactor)
+        (self.warmupStart, self.warmup) = (warmupStart, warmup)
+        (self.length, self.clock) = (length, clock)
+    }
+
+    var warmupUpdates: Int { warmup.map { clock.updates(in: $0).count } ?? 0 }
+
+    /// Lengths of the curves that count whole epochs, whose recipes give them so.
+    var wholeEpochs: (warmup: Double, length: Double) {
+        func count(_ length: Length) -> Double {
+            guard case .epochs(let epochs) = length else { preconditionFailure("a length in whole epochs expected") }
+            return Double(epochs.count)
+        }
+        return (warmup.map(count) ?? 0, count(length))
+    }
+}
+
+/// (1 + cos(πx)) / 2
+func halfCosine(_ x: Double) -> Double { (1 + cos(Double.pi * x)) / 2 }
