@@ -46,15 +46,8 @@ public struct GradientNoise: Sendable, Equatable {
     /// Adds σ·z to gradients.
     /// - Returns: the norm of what was added.
     @discardableResult
-<<<<<<< ours
-    public func add(
-        to gradients: Floats, _ sites: NoiseSites, step: Int, deviation: Double, pool: WorkerPool
-    ) -> Double {
-        pool.addNoise(to: gradients, sites, key: key, step: UInt32(step), std: deviation).squareRoot()
-=======
     public func add(to gradients: Floats, _ sites: NoiseSites, step: Int, std: Double, pool: WorkerPool) -> Double {
         pool.addNoise(to: gradients, sites, key: key, step: UInt32(step), std: std).squareRoot()
->>>>>>> theirs
     }
 
     /// Adds σ·z to the gradient of one parameter or a slice of it.
