@@ -146,13 +146,13 @@ package enum PixelLoops {
     /// - Parameters:
     ///   - above: the finished row before it; zeros for the first.
     ///   - step: bytes of a pixel, at least one.
-    static func unfilter(_ row: Bytes, _ filter: UInt8, above: Bytes, step: Int) -> Bool {
+    package static func unfilter(_ row: Bytes, _ filter: UInt8, above: Bytes, step: Int) -> Bool {
         precondition(above.count == row.count && row.count % step == 0, "counts differ")
         return unsafe ci_png_unfilter(Int32(filter), row.pointer, above.pointer, row.count, step) == 1
     }
 
     /// Writes a PNG row: the number of the filter that leaves the smallest bytes, then what it leaves.
-    static func filter(_ row: Bytes, above: Bytes, step: Int, into filtered: Bytes) {
+    package static func filter(_ row: Bytes, above: Bytes, step: Int, into filtered: Bytes) {
         precondition(above.count == row.count && filtered.count == row.count + 1, "counts differ")
         unsafe ci_png_filter(row.pointer, above.pointer, filtered.pointer, row.count, step)
     }

@@ -62,11 +62,13 @@ public func unpack(_ packed: Bytes, _ form: DeflateForm, into bytes: Bytes) thro
 
 /// Packs `bytes` at zlib's default level and hands the stream to `sink`, piece by piece; a piece is valid until the
 /// next one.
+/// - Parameter areDifferences: small numbers around zero, such as filtered rows of pictures: their runs are chance.
 public func pack<Failure: Error>(
-    _ bytes: Bytes, _ form: DeflateForm, to sink: (Bytes) throws(Failure) -> Void
+    _ bytes: Bytes, _ form: DeflateForm, areDifferences: Bool = false, to sink: (Bytes) throws(Failure) -> Void
 ) throws(Failure) {
     var stream = z_stream()
-    precondition(lacuna_deflate_start(&stream, 6, form.rawValue) == Z_OK, "no memory for packing")
+    let strategy = areDifferences ? Z_FILTERED : Z_DEFAULT_STRATEGY
+    precondition(lacuna_deflate_start(&stream, 6, form.rawValue, strategy) == Z_OK, "no memory for packing")
     defer { deflateEnd(&stream) }
     let packed = Bytes(zeros: 64 << 10)
     var (used, code) = (0, Z_OK)

@@ -17,16 +17,16 @@ extension Image {
         // 8 bits per channel, colour, then the only compression and filter method, not interlaced.
         append("IHDR", bigEndian(width) + bigEndian(height) + [8, 2, 0, 0, 0], to: &file)
         // Filters help photographs; enlarged pixels and text repeat, and get smaller as they are.
-        let streams = (packed(filtered), packed(plain))
-        append("IDAT", streams.0.count < streams.1.count ? streams.0 : streams.1, to: &file)
+        let streams = [packed(plain), packed(filtered, areDifferences: true)]
+        append("IDAT", streams[1].count < streams[0].count ? streams[1] : streams[0], to: &file)
         append("IEND", [], to: &file)
         return file
     }
 }
 
-private func packed(_ rows: Bytes) -> [UInt8] {
+private func packed(_ rows: Bytes, areDifferences: Bool = false) -> [UInt8] {
     var stream: [UInt8] = []
-    pack(rows, .zlib) { stream += $0.array }
+    pack(rows, .zlib, areDifferences: areDifferences) { stream += $0.array }
     return stream
 }
 
