@@ -12,7 +12,6 @@ let language: [SwiftSetting] = [
 let safe: [SwiftSetting] = language + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
 
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -21,19 +20,19 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         // Layer 0: C libraries and C loops
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CKernels"),
         .target(name: "CImage", dependencies: ["CJPEG"]),
         .target(name: "Recipes", dependencies: [yams], swiftSettings: safe),
         // Layer 1: homes of unsafe memory
         .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: language),
-        .target(name: "Platform", dependencies: ["Kernels"], swiftSettings: language),
+        .target(name: "Platform", dependencies: ["Kernels", "CZlib"], swiftSettings: language),
         // Layer 2
         .target(name: "Autodiff", dependencies: ["Kernels"], swiftSettings: safe),
         .target(name: "Batches", dependencies: ["Kernels", "Platform", "CImage", "Recipes"], swiftSettings: safe),
@@ -52,7 +51,7 @@ let package = Package(
             dependencies: [
                 "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints",
                 "Recipes", "Kernels",
-                "Platform", logging,
+                "Platform",
             ],
             swiftSettings: safe),
         .target(
@@ -68,7 +67,7 @@ let package = Package(
             dependencies: [
                 "Training", "Evaluation", "Optimizers", "Objectives", "Models", "Autodiff", "Batches", "Cluster",
                 "Checkpoints",
-                "Recipes", "Kernels", "Platform", arguments, logging,
+                "Recipes", "Kernels", "Platform", arguments,
             ],
             swiftSettings: safe),
         // Tests

@@ -33,17 +33,8 @@ public final class AppendedFile {
     deinit { close(descriptor) }
 
     public func append(_ bytes: [UInt8]) throws(FileError) {
-        var done = 0
-        while done < bytes.count {
-            let written = bytes.withUnsafeBytes { all in
-                all.baseAddress.map { Glibc.write(descriptor, $0 + done, all.count - done) } ?? 0
-            }
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: path, action: "append to", code: errno)
-            }
-            done += written
-            position += written
-        }
+        let written = bytes.withUnsafeBytes { writeAll(descriptor, $0) }
+        position += written
+        guard written == bytes.count else { throw FileError(path: path, action: "append to", code: errno) }
     }
 }

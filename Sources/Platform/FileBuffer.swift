@@ -47,17 +47,9 @@ public struct FileBuffer: Sendable {
         let size = Int(status.st_size)
         guard size <= limitBytes else { throw failure("read more than \(limitBytes) bytes", EFBIG) }
         if size > storage.count { storage = Bytes(zeros: max(size, min(limitBytes, 2 * storage.count))) }
-        var done = 0
-        while done < size {
-            let count = Glibc.read(descriptor, storage.pointer + done, size - done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw failure("read", errno)
-            }
-            if count == 0 { break }
-            done += count
-        }
-        bytes = storage[0..<done]
+        let count = readAll(descriptor, into: storage[0..<size])
+        guard count >= 0 else { throw failure("read", errno) }
+        bytes = storage[0..<count]
     }
 }
 

@@ -26,17 +26,9 @@ public final class InputFile {
 
     /// Fills `buffer` with the next bytes and returns the filled part, which is shorter only at the end of the file.
     public func read(into buffer: Bytes) throws(FileError) -> Bytes {
-        var done = 0
-        while done < buffer.count {
-            let count = Glibc.read(descriptor, buffer.pointer + done, buffer.count - done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: path, action: "read", code: errno)
-            }
-            if count == 0 { break }
-            done += count
-        }
-        return buffer[0..<done]
+        let count = readAll(descriptor, into: buffer)
+        guard count >= 0 else { throw FileError(path: path, action: "read", code: errno) }
+        return buffer[0..<count]
     }
 
     /// The whole of a small file; one above `limit` bytes is refused.

@@ -61,15 +61,8 @@ public final class OutputFile {
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        var done = 0
-        while done < bytes.count {
-            guard let start = bytes.baseAddress else { return }
-            let written = Glibc.write(descriptor, start + done, bytes.count - done)
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: temporary, action: "write", code: errno)
-            }
-            done += written
+        guard writeAll(descriptor, bytes) == bytes.count else {
+            throw FileError(path: temporary, action: "write", code: errno)
         }
     }
 }

@@ -1,5 +1,4 @@
 import Glibc
-import Kernels
 
 /// Which process, for good: process numbers are used again, so the start time and the machine belong to it.
 public struct ProcessIdentity: Sendable, Equatable {
@@ -38,7 +37,7 @@ public struct ProcessIdentity: Sendable, Equatable {
     }
 
     private static var thisMachine: String {
-        let boot = (try? text("/proc/sys/kernel/random/boot_id")) ?? "?"
+        let boot = systemText("/proc/sys/kernel/random/boot_id") ?? "?"
         var namespace = stat()
         let inode = stat("/proc/self/ns/pid", &namespace) == 0 ? UInt64(namespace.st_ino) : 0
         return boot.prefix { $0 != "\n" } + " \(inode)"
@@ -47,15 +46,9 @@ public struct ProcessIdentity: Sendable, Equatable {
     /// Nil for a process that is gone, or dead and not yet collected by its parent.
     private static func startTicks(of pid: Int) -> UInt64? {
         // The second field is the program's name in parentheses and may hold spaces; fields are counted after it.
-        guard let text = try? text("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+        guard let text = systemText("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: end)...].split(separator: " ")
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
         return UInt64(fields[19])
-    }
-
-    /// Files of /proc say 0 bytes, so they are read until nothing comes.
-    private static func text(_ path: String) throws(FileError) -> String {
-        let bytes = try InputFile(path).read(into: .init(zeros: 4096))
-        return String(decoding: bytes.array, as: UTF8.self)
     }
 }

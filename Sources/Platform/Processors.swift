@@ -71,11 +71,4 @@ private func affinityCount() -> Int {
 }
 
 /// The beginning of a small system file; empty when it cannot be read.
-private func text(_ path: String) -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return "" }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = read(descriptor, &bytes, bytes.count)
-    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-}
+private func text(_ path: String) -> String { systemText(path) ?? "" }

@@ -1,4 +1,5 @@
 import Glibc
+import Kernels
 
 /// Another program of this machine.
 public struct Program: Sendable, Equatable {
@@ -33,16 +34,10 @@ public struct Program: Sendable, Equatable {
         close(ends[1])
         defer { close(ends[0]) }
         guard code == 0 else { return nil }
-        var text: [UInt8] = []
-        var bytes = [UInt8](repeating: 0, count: 1024)
-        while text.count < 8192 {
-            let count = read(ends[0], &bytes, bytes.count)
-            if count < 0 && errno == EINTR { continue }
-            if count <= 0 { break }
-            text += bytes.prefix(count)
-        }
+        let text = Bytes(zeros: 8192)
+        let count = max(0, readAll(ends[0], into: text))
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0 { guard errno == EINTR else { return nil } }
-        return status == 0 ? String(decoding: text, as: UTF8.self) : nil
+        return status == 0 ? String(decoding: text[0..<count].array, as: UTF8.self) : nil
     }
 }

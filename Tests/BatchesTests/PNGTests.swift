@@ -1,5 +1,6 @@
 import Batches
 import Kernels
+import Platform
 import Testing
 
 @Suite struct `PNG files` {
@@ -16,7 +17,6 @@ import Testing
         } catch { return error.reason }
     }
 
-    /// More than one stored block, and one pixel.
     @Test(arguments: [(1, 1), (3, 5), (150, 170)]) func `what is written is read again`(_ height: Int, _ width: Int)
         throws
     {
@@ -50,9 +50,7 @@ import Testing
         for bit in 8 * (start + 4)..<8 * (start + 4 + count) {
             var damaged = sample.file
             damaged[bit / 8] ^= 1 << UInt8(bit % 8)
-            let checksum = crc(damaged[start..<start + 4 + count])
-            for byte in 0..<4 { damaged[start + 4 + count + byte] = UInt8(checksum >> (24 - 8 * byte) & 255) }
-            guard let image = try? read(damaged) else {
+            guard let image = try? read(resealed(damaged, start)) else {
                 refused += 1
                 continue
             }
@@ -62,10 +60,75 @@ import Testing
         #expect(refused > 4 * count)
     }
 
-    private func crc(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-        ~bytes.reduce(0xFFFF_FFFF as UInt32) { state, byte in
-            (0..<8).reduce(state ^ UInt32(byte)) { value, _ in value & 1 == 1 ? 0xEDB8_8320 ^ value >> 1 : value >> 1 }
+    /// The file with the right checksum of the chunk whose kind stands at `start`.
+    private func resealed(_ file: [UInt8], _ start: Int) -> [UInt8] {
+        let count = file[start - 4..<start].reduce(0) { $0 << 8 | Int($1) }
+        let checksum = crc32(Bytes(Array(file[start..<start + 4 + count])))
+        var sealed = file
+        for byte in 0..<4 { sealed[start + 4 + count + byte] = UInt8(checksum >> (24 - 8 * byte) & 255) }
+        return sealed
+    }
+
+    /// Some writers leave a byte there.
+    @Test func `bytes behind the packed rows are ignored`() throws {
+        let image = Image(height: 1, width: 1, bytes: Bytes([1, 2, 3]))
+        var file = image.png()
+        // The second chunk: 8 bytes of signature and 25 of header stand before its length.
+        let start = 37, count = Int(file[36])
+        file[36] += 1
+        file.insert(9, at: start + 4 + count)
+        #expect(try read(resealed(file, start)).bytes.array == [1, 2, 3])
+    }
+
+    @Test func `a header may claim as many pixels as it likes`() {
+        var file = Image(height: 1, width: 1, bytes: Bytes([1, 2, 3])).png()
+        for index in 16..<24 { file[index] = 255 }
+        #expect(reason(resealed(file, 12))?.contains("claims 4294967295 × 4294967295 pixels") == true)
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 6, 8], 0...4) func `filters are those of the specification`(
+        _ step: Int, _ filter: Int
+    ) {
+        let count = 24
+        let row = Bytes((0..<count).map { UInt8(truncatingIfNeeded: $0 * $0 * 37 + $0 * 11) })
+        let above = Bytes((0..<count).map { UInt8(truncatingIfNeeded: $0 * $0 * 53 + 7) })
+        let filtered = Bytes(zeros: count)
+        for x in 0..<count {
+            let (left, corner) = x < step ? (0, 0) : (Int(row[x - step]), Int(above[x - step]))
+            let upper = Int(above[x]), guess = left + upper - corner
+            // The first of the nearest.
+            let nearest = [left, upper, corner].min { abs(guess - $0) < abs(guess - $1) } ?? 0
+            let predicted: [Int] = [0, left, upper, (left + upper) / 2, nearest]
+            filtered[x] = row[x] &- UInt8(predicted[filter])
         }
+        #expect(PixelLoops.unfilter(filtered, UInt8(filter), above: above, step: step))
+        #expect(filtered.array == row.array)
+        let written = Bytes(zeros: count + 1)
+        PixelLoops.filter(row, above: above, step: step, into: written)
+        #expect(PixelLoops.unfilter(written[1..<count + 1], written[0], above: above, step: step))
+        #expect(written[1..<count + 1].array == row.array)
+        #expect(!PixelLoops.unfilter(written[1..<count + 1], 5, above: above, step: step))
+    }
+
+    /// A smooth picture, which filters make small, and four colours without order, which they make large.
+    @Test(arguments: [false, true]) func `a written picture is no larger than zlib makes its rows`(_ isSmooth: Bool) {
+        let (height, width) = (60, 80)
+        var rows: [UInt8] = [], bytes: [UInt8] = []
+        for y in 0..<height {
+            rows.append(0)
+            for x in 0..<width {
+                let level = isSmooth ? x * x / 40 + y * y / 30 : ((x * 7919 + y * 104_729) * 2_654_435_761) >> 20 & 3
+                let pixel = [0, 31, 62].map { UInt8(truncatingIfNeeded: isSmooth ? level : level * 77 + $0) }
+                rows += pixel
+                bytes += pixel
+            }
+        }
+        var plain = 0
+        pack(Bytes(rows), .zlib) { plain += $0.count }
+        // Signature, header, the bounds of the packed chunk, end.
+        let frame = 8 + 25 + 12 + 12
+        let written = Image(height: height, width: width, bytes: Bytes(bytes)).png().count - frame
+        #expect(isSmooth ? written < plain : written == plain)
     }
 
     @Test func `a PNG file under the name of a JPEG is refused`() {

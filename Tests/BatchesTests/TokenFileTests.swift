@@ -35,10 +35,11 @@ import Testing
         #expect(try Gzip.read(path).array == content.array)
         let file = try MappedFile(path).bytes.array
         var damaged = file
-        damaged[70_000] ^= 4
+        damaged[file.count / 2] ^= 4
         folder.write("damaged.gz", damaged)
-        folder.write("cut.gz", Array(file.dropLast(1000)))
-        for name in ["damaged.gz", "cut.gz"] {
+        folder.write("cut.gz", Array(file.dropLast(20)))
+        folder.write("twice.gz", file + file)
+        for name in ["damaged.gz", "cut.gz", "twice.gz"] {
             let error = #expect(throws: DataError.self) { try Gzip.read(folder.path + "/" + name) }
             #expect(error?.place == folder.path + "/" + name)
         }

@@ -21,7 +21,7 @@ let arrows: [String: Set<String>] = {
     return [
         "Recipes": ["Yams"],
         "Kernels": ["CKernels", "COpenBLAS"],
-        "Platform": ["Kernels", "CKernels"],
+        "Platform": ["Kernels", "CZlib"],
         "Autodiff": ["Kernels"],
         "Batches": compute.union(["CImage", "Recipes"]),
         "Cluster": compute.union(["COpenMPI"]),
@@ -30,10 +30,10 @@ let arrows: [String: Set<String>] = {
         "Models": ["Layers", "Autodiff", "Kernels", "Recipes"],
         "Objectives": ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
         "Optimizers": ["Autodiff", "Kernels", "Recipes"],
-        "Training": all.union(["Optimizers", "Logging"]),
+        "Training": all.union(["Optimizers"]),
         // For the parts of a recipe, so that they are put together in one place; the training loop stays its own.
         "Evaluation": all.union(["Training", "Optimizers"]),
-        "lacuna": all.union(["Training", "Evaluation", "Optimizers", "ArgumentParser", "Logging"]),
+        "lacuna": all.union(["Training", "Evaluation", "Optimizers", "ArgumentParser"]),
     ]
 }()
 

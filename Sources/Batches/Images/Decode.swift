@@ -142,6 +142,36 @@ package enum PixelLoops {
         unsafe ci_resample_rows(from.pointer, stride, to.pointer, rowBytes, &raw)
     }
 
+    /// Undoes the filter of a PNG row in place; false for an unknown filter.
+    /// - Parameters:
+    ///   - above: the finished row before it; zeros for the first.
+    ///   - step: bytes of a pixel, at least one.
+    package static func unfilter(_ row: Bytes, _ filter: UInt8, above: Bytes, step: Int) -> Bool {
+        precondition(above.count == row.count && row.count % step == 0, "counts differ")
+        return unsafe ci_png_unfilter(Int32(filter), row.pointer, above.pointer, row.count, step) == 1
+    }
+
+    /// Writes a PNG row: the number of the filter that leaves the smallest bytes, then what it leaves.
+    package static func filter(_ row: Bytes, above: Bytes, step: Int, into filtered: Bytes) {
+        precondition(above.count == row.count && filtered.count == row.count + 1, "counts differ")
+        unsafe ci_png_filter(row.pointer, above.pointer, filtered.pointer, row.count, step)
+    }
+
+    /// Writes pixels of one channel of `depth` bits, 1, 2, 4 or 8, one every `pixelBits` bits, in the colour of their
+    /// level. Returns the largest level.
+    static func lookUp(_ row: Bytes, depth: Int, pixelBits: Int, _ colours: Bytes, into rgb: Bytes) -> Int {
+        let width = rgb.count / 3
+        precondition(row.count * 8 >= width * pixelBits && colours.count == 768, "counts differ")
+        return unsafe Int(ci_png_look_up(row.pointer, colours.pointer, rgb.pointer, width, depth, pixelBits))
+    }
+
+    /// Takes the first byte of each of the first three samples of a pixel.
+    static func take(_ row: Bytes, pixelBytes: Int, sampleBytes: Int, into rgb: Bytes) {
+        let width = rgb.count / 3
+        precondition(row.count >= width * pixelBytes && pixelBytes >= 3 * sampleBytes, "counts differ")
+        unsafe ci_png_take(row.pointer, rgb.pointer, width, pixelBytes, sampleBytes)
+    }
+
     /// floats[i] = table[i mod 3][bytes[i]]; table: 3 × 256.
     static func lookUp(_ bytes: Bytes, _ table: Floats, into floats: Floats) {
         precondition(bytes.count == floats.count && bytes.count % 3 == 0 && table.count == 768, "counts differ")

@@ -1,6 +1,11 @@
 import Kernels
 import Platform
 
+/// What is wrong with a PNG file.
+struct PNGFault: Error {
+    let reason: String
+}
+
 /// The header chunk of a PNG file and what follows from it.
 struct PNGHeader {
     enum Colour: UInt8 {
@@ -67,9 +72,7 @@ struct PNGFile {
             guard file.count - position - 12 >= count else { throw PNGFault(reason: "ends early") }
             let kind = String(decoding: file[position + 4..<position + 8].array, as: UTF8.self)
             let content = file[position + 8..<position + 8 + count]
-            var checksum = CRC32(.crc32)
-            checksum.add(file[position + 4..<position + 8 + count])
-            guard checksum.value == file.bigEndian(at: position + 8 + count) else {
+            guard crc32(file[position + 4..<position + 8 + count]) == file.bigEndian(at: position + 8 + count) else {
                 throw PNGFault(reason: "has a damaged chunk '\(kind)'")
             }
             switch kind {
@@ -87,88 +90,65 @@ struct PNGFile {
 
     var packedBytes: Int { packed.reduce(0) { $0 + $1.count } }
 
-    /// Unpacks all rows, each after its filter byte, and undoes the filters.
+    /// Unpacks all rows, each after its filter byte, and undoes the filters. What follows the packed rows is ignored.
     func rows() throws(PNGFault) -> Bytes {
+        let rows = Bytes(zeros: header.height * (header.rowBytes + 1))
+        do throws(UnpackingError) { _ = try unpack(stream, .zlib, into: rows) } catch {
+            throw PNGFault(reason: "its packed rows: the stream \(error.reason)")
+        }
+        var above = Bytes(zeros: header.rowBytes)
+        for y in 0..<header.height {
+            let start = y * (header.rowBytes + 1)
+            let row = rows[start + 1..<start + 1 + header.rowBytes]
+            guard PixelLoops.unfilter(row, rows[start], above: above, step: header.pixelBytes) else {
+                throw PNGFault(reason: "has a row with an unknown filter")
+            }
+            above = row
+        }
+        return rows
+    }
+
+    /// The packed rows in one piece.
+    private var stream: Bytes {
+        if packed.count == 1 { return packed[0] }
         let stream = Bytes(zeros: packedBytes)
         var position = 0
         for part in packed {
             stream[position..<position + part.count].copy(from: part)
             position += part.count
         }
-        guard stream.count > 6, stream[0] & 15 == 8, (Int(stream[0]) << 8 + Int(stream[1])) % 31 == 0 else {
-            throw PNGFault(reason: "holds no zlib stream")
-        }
-        let rows = Bytes(zeros: header.height * (header.rowBytes + 1))
-        try Inflate.unpack(stream[2..<stream.count - 4], into: rows)
-        guard adler(rows) == stream.bigEndian(at: stream.count - 4) else {
-            throw PNGFault(reason: "unpacks to wrong bytes")
-        }
-        try undoFilters(rows)
-        return rows
-    }
-
-    private func undoFilters(_ rows: Bytes) throws(PNGFault) {
-        let stride = header.rowBytes + 1, step = header.pixelBytes
-        for y in 0..<header.height {
-            let row = rows[y * stride + 1..<(y + 1) * stride]
-            let above = y > 0 ? rows[(y - 1) * stride + 1..<y * stride] : Bytes(zeros: header.rowBytes)
-            switch rows[y * stride] {
-            case 0: break
-            case 1: for x in step..<max(step, row.count) { row[x] &+= row[x - step] }
-            case 2: for x in 0..<row.count { row[x] &+= above[x] }
-            case 3:
-                for x in 0..<row.count {
-                    let left = x >= step ? Int(row[x - step]) : 0
-                    row[x] &+= UInt8((left + Int(above[x])) / 2)
-                }
-            case 4:
-                for x in 0..<row.count {
-                    let (left, corner) = x >= step ? (Int(row[x - step]), Int(above[x - step])) : (0, 0)
-                    row[x] &+= UInt8(nearest(left, Int(above[x]), corner))
-                }
-            default: throw PNGFault(reason: "has a row with an unknown filter")
-            }
-        }
+        return stream
     }
 
     /// Writes the pixels of unpacked rows as RGB: alpha is dropped, 16 bits keep their high byte.
     func writeRGB(_ rows: Bytes, into rgb: Bytes) throws(PNGFault) {
-        let (width, depth, channels) = (header.width, header.depth, header.channels)
-        let stride = header.rowBytes + 1
-        let scale = header.colour == .grey && depth < 8 ? 255 / (1 << depth - 1) : 1
+        let depth = min(header.depth, 8), width = header.width
+        let (colours, count) = self.colours(depth)
         for y in 0..<header.height {
-            let row = rows[y * stride + 1..<(y + 1) * stride]
-            for x in 0..<width {
-                let target = (y * width + x) * 3
-                for channel in 0..<3 {
-                    let source = x * channels + (channels >= 3 ? channel : 0)
-                    let value: Int
-                    switch depth {
-                    case 8: value = Int(row[source])
-                    case 16: value = Int(row[2 * source])
-                    default:
-                        let bit = source * depth
-                        value = Int(row[bit / 8]) >> (8 - depth - bit % 8) & (1 << depth - 1)
-                    }
-                    guard header.colour == .palette else {
-                        rgb[target + channel] = UInt8(value * scale)
-                        continue
-                    }
-                    guard 3 * value + 2 < palette.count else {
-                        throw PNGFault(reason: "uses colour \(value) beyond its palette")
-                    }
-                    rgb[target + channel] = palette[3 * value + channel]
-                }
+            let row = rows[y * (header.rowBytes + 1) + 1..<(y + 1) * (header.rowBytes + 1)]
+            let to = rgb[3 * y * width..<3 * (y + 1) * width]
+            if header.channels >= 3 {
+                PixelLoops.take(row, pixelBytes: header.pixelBytes, sampleBytes: header.depth / 8, into: to)
+                continue
             }
+            let pixelBits = header.channels * header.depth
+            let largest = PixelLoops.lookUp(row, depth: depth, pixelBits: pixelBits, colours, into: to)
+            guard largest < count else { throw PNGFault(reason: "uses colour \(largest) beyond its palette") }
         }
     }
-}
 
-/// Paeth's filter: the neighbour closest to left + above - corner.
-private func nearest(_ left: Int, _ above: Int, _ corner: Int) -> Int {
-    let guess = left + above - corner
-    let (a, b, c) = (abs(guess - left), abs(guess - above), abs(guess - corner))
-    return a <= b && a <= c ? left : b <= c ? above : corner
+    /// The colour of each level, 256 × 3, and how many there are: the palette, or greys from black to white.
+    private func colours(_ depth: Int) -> (Bytes, Int) {
+        let colours = Bytes(zeros: 768)
+        if header.colour == .palette {
+            let count = min(palette.count, colours.count)
+            colours[0..<count].copy(from: palette[0..<count])
+            return (colours, count / 3)
+        }
+        let last = 1 << depth - 1
+        for index in 0...3 * last + 2 { colours[index] = UInt8(index / 3 * 255 / last) }
+        return (colours, last + 1)
+    }
 }
 
 extension Image {
@@ -176,10 +156,10 @@ extension Image {
     mutating func decodePNG(_ file: Bytes, path: String, _ options: DecodeOptions) throws(SampleError) {
         do throws(PNGFault) {
             let png = try PNGFile(file)
-            let unpacked = png.header.height * (png.header.rowBytes + 1)
             if let reason = options.refusal(height: png.header.height, width: png.header.width) {
                 throw PNGFault(reason: reason)
             }
+            let unpacked = png.header.height * (png.header.rowBytes + 1)
             // Deflate makes at most 1032 bytes of one.
             guard unpacked / 1032 <= png.packedBytes else { throw PNGFault(reason: "ends early") }
             guard unpacked <= options.workingBytesLimit else {

@@ -1,4 +1,5 @@
-// JPEG decoding from memory and the 8-bit loops of resizing. No function keeps state, aborts or prints.
+// JPEG decoding from memory, the rows of PNG and the 8-bit loops of resizing. No function keeps state, aborts or
+// prints.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,22 @@ int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report
 /// Decodes to 8-bit RGB, height × width × 3 of the header, with the library's defaults.
 /// Returns 0, or -1 with a message.
 int ci_jpeg_decode(const uint8_t *file, size_t count, const ci_limits *limits, uint8_t *rgb, ci_report *report);
+
+/// Undoes the filter of a PNG row of count bytes in place. above: the finished row before it, zeros for the first.
+/// step: bytes of a pixel, at least one; 1, 2, 3, 4, 6 or 8, and count is a multiple. Returns 0 for an unknown filter.
+int ci_png_unfilter(int filter, uint8_t *row, const uint8_t *above, size_t count, size_t step);
+
+/// Writes a PNG row, 1 + count bytes: the number of the filter that leaves the smallest sum of absolute values, then
+/// what it leaves. above and step as in ci_png_unfilter.
+void ci_png_filter(const uint8_t *row, const uint8_t *above, uint8_t *to, size_t count, size_t step);
+
+/// Writes width pixels of one channel of depth bits, 1, 2, 4 or 8, one every pixel_bits bits, as RGB.
+/// colours: 256 × 3. Returns the largest level.
+uint8_t ci_png_look_up(
+    const uint8_t *row, const uint8_t *colours, uint8_t *rgb, size_t width, size_t depth, size_t pixel_bits);
+
+/// Takes the first byte of each of the first three samples of a pixel.
+void ci_png_take(const uint8_t *row, uint8_t *rgb, size_t width, size_t pixel_bytes, size_t sample_bytes);
 
 /// Copies an image of height × width RGB pixels so that orientation 1...8 becomes upright.
 void ci_orient(const uint8_t *from, uint8_t *to, size_t height, size_t width, int orientation);

@@ -67,11 +67,19 @@ public final class TensorBoardFile {
 
     /// The checksum of a checksum would be weak, so record files rotate it and add a constant.
     static func masked(_ bytes: [UInt8]) -> UInt32 {
-        var checksum = CRC32(.crc32c)
-        checksum.add(bytes)
-        let value = checksum.value
+        let value = crc32c(bytes)
         return (value >> 15 | value << 17) &+ 0xA282_EAD8
     }
+}
+
+/// CRC-32C (Castagnoli), which zlib does not have.
+private func crc32c(_ bytes: [UInt8]) -> UInt32 {
+    ~bytes.reduce(UInt32.max) { $0 >> 8 ^ castagnoli[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
+}
+
+/// What each byte does to the checksum: eight steps of division by the polynomial, bits reversed.
+private let castagnoli: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0x82F6_3B78 : value >> 1 }
 }
 
 /// Fields of a protocol buffer message, in the order of the calls.
