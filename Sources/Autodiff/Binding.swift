@@ -37,6 +37,15 @@ struct Binding {
         return arena[block.offset..<block.offset + block.floats]
     }
 
+    /// The floats of each value that has memory when a step is over.
+    var values: [Int: Floats] {
+        var values: [Int: Floats] = [:]
+        for (value, block) in lifetimes.valueBlocks.enumerated() {
+            if let block { values[value] = floats(block) }
+        }
+        return values
+    }
+
     func workspace(_ call: Lifetimes.Call, adding: Bool) -> Workspace {
         let node = graph.nodes[call.node]
         let operation = node.operation

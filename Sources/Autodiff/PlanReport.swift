@@ -80,4 +80,9 @@ public struct OperationTiming: Sendable {
     public let backwardFlops: Int
     public var forwardSeconds = 0.0
     public var backwardSeconds = 0.0
+
+    init(_ node: Graph.Node, flops: (forward: Int, backward: Int)) {
+        (name, kind) = (node.name, String(describing: type(of: node.operation)))
+        (self.flops, backwardFlops) = (flops.forward, flops.backward)
+    }
 }
