@@ -74,7 +74,7 @@ struct Binding {
 }
 
 extension Plan {
-    /// For each call, the buckets whose last gradient it writes.
+    /// Buckets whose last gradient a call writes, for each call.
     static func finishes(
         _ buckets: [Range<Int>], store: ParameterStore, graph: Graph, calls: [Lifetimes.Call]
     ) -> [Range<Int>] {

@@ -82,7 +82,7 @@ public struct ShapeError: Error, Equatable {
     public init(_ message: String) { self.message = message }
 }
 
-/// Where an operation finds its numbers during one call. Made when the plan is built: a step allocates nothing.
+/// The numbers that an operation reads and writes in one call. Built with the plan: a step allocates nothing.
 public struct Workspace {
     public let shapes: [Shape]
     public let inputs: [Floats]
@@ -94,19 +94,19 @@ public struct Workspace {
     /// Values of `Operation.buffers`, in that order.
     public let buffers: [Floats]
     public let indices: [Indices]
-    /// Nil where no gradient is wanted.
+    /// Gradients of `inputs`; nil where none is wanted.
     public let inputGradients: [Floats?]
     public let outputGradient: Floats
     /// Gradients of `Operation.parameters`; nil where the parameter is frozen.
     public let gradients: [Floats?]
-    /// Per input gradient: add to what is there instead of storing.
+    /// Whether an input gradient is added to what is there instead of stored.
     public let adds: [Bool]
-    /// Per parameter gradient: add to what is there instead of storing.
+    /// Whether a parameter gradient is added to what is there instead of stored.
     public let addsToParameters: [Bool]
     public let pool: WorkerPool
-    /// Norms take the statistics of the batch and move the running ones; else they take those.
+    /// Whether norms take the statistics of the batch and move the running ones; else they take those.
     public let usesBatchStatistics: Bool
-    /// Values are dropped at random.
+    /// Whether values are dropped at random.
     public let dropsOut: Bool
     /// Adds the floats over all ranks; given by the trainer, so that layers do not depend on Cluster.
     public let sumOverRanks: @Sendable (Floats) -> Void

@@ -7,7 +7,7 @@ public final class Plan {
         let node: Int
         let isReplay: Bool
         let workspace: Workspace
-        /// For backward with `adding`: parameter gradients are added to.
+        /// The workspace of backward with `adding`: parameter gradients are added to.
         let addingWorkspace: Workspace
         let pass: (target: Floats, adds: Bool)?
         /// Buckets whose last gradient this call writes.

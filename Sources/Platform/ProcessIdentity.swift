@@ -1,7 +1,7 @@
 import Glibc
 import Kernels
 
-/// Which process, for good: process numbers are used again, so the start time and the machine belong to it.
+/// A process, told apart for good: process numbers are used again, so the start time and the machine belong to it.
 public struct ProcessIdentity: Sendable, Equatable {
     public let pid: Int
     /// Clock ticks from the boot of the machine to the start of the process.
@@ -44,7 +44,7 @@ public struct ProcessIdentity: Sendable, Equatable {
         return boot.prefix { $0 != "\n" } + " \(inode)"
     }
 
-    /// Nil for a process that is gone, or dead and not yet collected by its parent.
+    /// The start time; nil for a process that is gone, or dead and not yet collected by its parent.
     private static func startTicks(of pid: Int) -> UInt64? {
         // The second field is the program's name in parentheses and may hold spaces; fields are counted after it.
         guard let text = try? text("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }

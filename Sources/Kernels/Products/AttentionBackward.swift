@@ -25,8 +25,8 @@ extension WorkerPool {
     }
 
     /// The gradient of `attention`, with the probabilities computed again from qkv. With p the probabilities,
-    /// dp = dy·vᵀ and ds = p⊙(dp - Σ(y⊙dy)): dv = pᵀ·dy, dq = scale·ds·k, dk = scale·dsᵀ·q, dbias = Σ over samples of ds.
-    /// Shared projections u receive the sum of dq, dk and dv, pᵀ·dy + scale·(ds + dsᵀ)·u: one product less.
+    /// dp = dy·vᵀ and ds = p⊙(dp - Σ(y⊙dy)): dv = pᵀ·dy, dq = scale·ds·k, dk = scale·dsᵀ·q, dbias = Σ over samples of
+    /// ds. Shared projections u receive the sum of dq, dk and dv, pᵀ·dy + scale·(ds + dsᵀ)·u: one product less.
     /// With dropout's factors m: dp = m⊙(dy·vᵀ) and dv = (m⊙p)ᵀ·dy.
     public func attentionBackward(
         _ qkv: Floats, bias: Floats?, mask: Floats? = nil, dropout: DropoutDraw? = nil, output: Floats, _ dy: Floats,
@@ -130,8 +130,8 @@ private struct AttentionGradients {
     ) {
         let (shape, start) = (inputs.shape, block.lowerBound)
         let (n, width, keeps) = (shape.tokens, shape.headWidth, adding || start > 0)
-        let v = shape.views(inputs.projected, sample: sample, head: head).2,
-            dv = shape.views(dqkv, sample: sample, head: head).2
+        let v = shape.views(inputs.projected, sample: sample, head: head).v
+        let dv = shape.views(dqkv, sample: sample, head: head).v
         let y = shape.output(output, sample: sample, head: head).from(row: start, column: 0)
         let dy = shape.output(self.dy, sample: sample, head: head).from(row: start, column: 0)
         let p = Panel(base: scratch, stride: n), dp = Panel(base: scratch + shape.blockRows * n, stride: n)
