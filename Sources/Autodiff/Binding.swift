@@ -37,6 +37,15 @@ struct Binding {
         return arena[block.offset..<block.offset + block.floats]
     }
 
+    /// The floats of each value that has memory when a step is over.
+    var values: [Int: Floats] {
+        var values: [Int: Floats] = [:]
+        for (value, block) in lifetimes.valueBlocks.enumerated() {
+            if let block { values[value] = floats(block) }
+        }
+        return values
+    }
+
     func workspace(_ call: Lifetimes.Call, adding: Bool) -> Workspace {
         let node = graph.nodes[call.node]
         let operation = node.operation
@@ -65,7 +74,7 @@ struct Binding {
 }
 
 extension Plan {
-    /// For each call, the buckets whose last gradient it writes.
+    /// Buckets whose last gradient a call writes, for each call.
     static func finishes(
         _ buckets: [Range<Int>], store: ParameterStore, graph: Graph, calls: [Lifetimes.Call]
     ) -> [Range<Int>] {

@@ -21,7 +21,7 @@ public final class Graph {
     private(set) var values: [Value] = []
     private(set) var problems: [String] = []
     private(set) var indexInputs: [IndexInput] = []
-    /// In order of declaration, which is the order of the reference's state dict.
+    /// Parameters in order of declaration, which is the order of the reference's state dict.
     public private(set) var parameters: [Parameter] = []
     public private(set) var buffers: [RegisteredBuffer] = []
     public private(set) var dropPaths: [DropPathInput] = []
@@ -66,7 +66,7 @@ public final class Graph {
         return DropoutSite(keys: keys, number: dropoutSites)
     }
 
-    /// Whether a plan finds something that it can compute again as `PlanOptions.recomputesBlocks` says.
+    /// Whether a plan finds blocks that it can compute again, as `PlanOptions.recomputesBlocks` says.
     public var hasBlocks: Bool { regions > 0 }
 
     /// Records a block of a network. A plan may drop its inner values after forward and compute them again, to the same

@@ -81,3 +81,33 @@ public struct ShapeError: Error, Equatable {
     public let message: String
     public init(_ message: String) { self.message = message }
 }
+
+/// The numbers that an operation reads and writes in one call. Built with the plan: a step allocates nothing.
+public struct Workspace {
+    public let shapes: [Shape]
+    public let inputs: [Floats]
+    public let output: Floats
+    public let saved: Floats
+    public let scratch: Floats
+    /// Values of `Operation.parameters`, in that order.
+    public let values: [Floats]
+    /// Values of `Operation.buffers`, in that order.
+    public let buffers: [Floats]
+    public let indices: [Indices]
+    /// Gradients of `inputs`; nil where none is wanted.
+    public let inputGradients: [Floats?]
+    public let outputGradient: Floats
+    /// Gradients of `Operation.parameters`; nil where the parameter is frozen.
+    public let gradients: [Floats?]
+    /// Whether an input gradient is added to what is there instead of stored.
+    public let adds: [Bool]
+    /// Whether a parameter gradient is added to what is there instead of stored.
+    public let addsToParameters: [Bool]
+    public let pool: WorkerPool
+    /// Whether norms take the statistics of the batch and move the running ones; else they take those.
+    public let usesBatchStatistics: Bool
+    /// Whether values are dropped at random.
+    public let dropsOut: Bool
+    /// Adds the floats over all ranks; given by the trainer, so that layers do not depend on Cluster.
+    public let sumOverRanks: @Sendable (Floats) -> Void
+}

@@ -1,6 +1,6 @@
 import Kernels
 
-/// Where each parameter lies in the buffers of a `ParameterStore`: trainable ones first, in the order in which
+/// The places of parameters in the buffers of a `ParameterStore`: trainable ones first, in the order in which
 /// backward finishes their gradients. Known without any memory.
 public struct ParameterLayout: Sendable {
     public struct Slot: Sendable {

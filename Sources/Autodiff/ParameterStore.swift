@@ -50,7 +50,7 @@ public final class ParameterStore {
         }
     }
 
-    /// In buffer order: trainable ones first, in gradient-ready order.
+    /// Names in buffer order: trainable ones first, in gradient-ready order.
     public var slots: [Slot] { layout.slots }
 
     public func slot(_ name: String) -> Slot? { layout.slot(name) }

@@ -7,7 +7,7 @@ public final class Plan {
         let node: Int
         let isReplay: Bool
         let workspace: Workspace
-        /// For backward with `adding`: parameter gradients are added to.
+        /// The workspace of backward with `adding`: parameter gradients are added to.
         let addingWorkspace: Workspace
         let pass: (target: Floats, adds: Bool)?
         /// Buckets whose last gradient this call writes.
@@ -51,22 +51,12 @@ public final class Plan {
             graph: graph, store: store, lifetimes: lifetimes, arena: arena, tables: tables, pool: pool, options: options
         )
         let buckets = store.layout.buckets(bytes: options.bucketBytes)
-        let finishes = Self.finishes(buckets, store: store, graph: graph, calls: lifetimes.calls)
-        let calls = lifetimes.calls.enumerated().map { position, call in
-            Call(
-                operation: graph.nodes[call.node].operation, node: call.node, isReplay: call.kind == .replay,
-                workspace: binding.workspace(call, adding: false),
-                addingWorkspace: binding.workspace(call, adding: true),
-                pass: call.passesTo.map { (binding.floats($0), call.passAdds) }, finishes: finishes[position])
-        }
+        let calls = Self.calls(
+            binding, finishes: Self.finishes(buckets, store: store, graph: graph, calls: lifetimes.calls))
         forwardCalls = Array(calls[..<lifetimes.forwardCalls])
         backwardCalls = Array(calls[lifetimes.forwardCalls...])
         lossGradient = lifetimes.lossGradient.map { binding.floats($0) }
-        var found: [Int: Floats] = [:]
-        for (value, block) in lifetimes.valueBlocks.enumerated() {
-            if let block { found[value] = binding.floats(block) }
-        }
-        self.found = found
+        found = binding.values
         self.graph = graph
         self.store = store
         self.options = options
@@ -75,11 +65,16 @@ public final class Plan {
         self.buckets = buckets
         self.arena = arena
         report = PlanReport(graph, flow: flow, lifetimes: lifetimes, layout: store.layout, buckets: buckets)
-        times = graph.nodes.map { node in
-            let flops = flow.flops(of: node, in: graph)
-            return OperationTiming(
-                name: node.name, kind: String(describing: type(of: node.operation)), flops: flops.forward,
-                backwardFlops: flops.backward)
+        times = graph.nodes.map { OperationTiming($0, flops: flow.flops(of: $0, in: graph)) }
+    }
+
+    private static func calls(_ binding: Binding, finishes: [Range<Int>]) -> [Call] {
+        zip(binding.lifetimes.calls, finishes).map { call, finishes in
+            Call(
+                operation: binding.graph.nodes[call.node].operation, node: call.node, isReplay: call.kind == .replay,
+                workspace: binding.workspace(call, adding: false),
+                addingWorkspace: binding.workspace(call, adding: true),
+                pass: call.passesTo.map { (binding.floats($0), call.passAdds) }, finishes: finishes)
         }
     }
 

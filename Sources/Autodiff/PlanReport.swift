@@ -33,7 +33,7 @@ public struct PlanReport: Sendable {
 
 extension PlanReport {
     /// The report of a plan of `graph` over a fresh store. Takes none of the memory that it counts.
-    /// - Parameter loss: nil for one that runs forward only.
+    /// - Parameter loss: a scalar; nil for a plan that runs forward only.
     public init(
         _ graph: Graph, minimising loss: Tensor?, keeping wanted: [Tensor] = [], options: PlanOptions = PlanOptions(),
         isFrozen: (String) -> Bool = { _ in false }
@@ -80,4 +80,9 @@ public struct OperationTiming: Sendable {
     public let backwardFlops: Int
     public var forwardSeconds = 0.0
     public var backwardSeconds = 0.0
+
+    init(_ node: Graph.Node, flops: (forward: Int, backward: Int)) {
+        (name, kind) = (node.name, String(describing: type(of: node.operation)))
+        (self.flops, backwardFlops) = (flops.forward, flops.backward)
+    }
 }

@@ -267,7 +267,7 @@ import Platform
 
     init(group: MPI_Comm?, ranksPerNode: Int?) throws(ClusterError) {
         unsafe self.group = group
-        var (rank, size, localRank, localSize): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
+        var (rank, size, localRank, localSize, nodeIndex): (Int32, Int32, Int32, Int32, Int32) = (0, 0, 0, 0, 0)
         unsafe lacuna_mpi_return_errors(group)
         unsafe MPI_Comm_rank(group, &rank)
         unsafe MPI_Comm_size(group, &size)
@@ -293,12 +293,10 @@ import Platform
         let leaders = Doubles([localRank == 0 ? 1 : 0])
         try unsafe check(lacuna_mpi_sum_doubles(leaders.pointer, 1, group), "MPI_Allreduce (nodes)", rank: Int(rank))
         nodes = Int(leaders[0])
-
         var across = unsafe lacuna_mpi_none()
         try unsafe check(MPI_Comm_split(group, localRank, rank, &across), "MPI_Comm_split", rank: Int(rank))
         unsafe lacuna_mpi_return_errors(across)
         unsafe self.across = across
-        var nodeIndex: Int32 = 0
         unsafe MPI_Comm_rank(across, &nodeIndex)
         self.nodeIndex = Int(nodeIndex)
         let isInPlace = isEven && rank == nodeIndex * localSize + localRank && localSize.nonzeroBitCount == 1

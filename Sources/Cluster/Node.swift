@@ -5,7 +5,7 @@ import Platform
 public struct Node: Sendable {
     /// One per local rank.
     let heartbeats: [Heartbeat]
-    /// nil in a single process and where the ranks cannot map each other's memory.
+    /// Shared memory; nil in a single process and where the ranks cannot map each other's memory.
     let memory: NodeMemory?
     /// How the first rank of a node hears of the other nodes.
     let news: NodeNews?
@@ -26,17 +26,18 @@ struct Heartbeat: Sendable {
 
     init(at words: Buffer<UInt64>) { self.words = words }
 
-    /// When the watchdog of this rank last ran; stands still in a stopped process. Nanoseconds of the node's clock.
+    /// Time of the last run of this rank's watchdog; stays the same in a stopped process. Nanoseconds of the node's
+    /// clock.
     var alive: UInt64 {
         get { words[0] }
         nonmutating set { words[0] = newValue }
     }
-    /// When this rank last went on to another phase.
+    /// Time at which this rank last went on to another phase.
     var progress: UInt64 {
         get { words[1] }
         nonmutating set { words[1] = newValue }
     }
-    /// How long the present phase may last, in nanoseconds.
+    /// The longest time that the present phase may take, in nanoseconds.
     var allowance: UInt64 {
         get { words[2] }
         nonmutating set { words[2] = newValue }

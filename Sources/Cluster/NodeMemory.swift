@@ -18,7 +18,7 @@ final class NodeMemory: Sendable {
 /// Gradient memory of all local ranks.
 struct Window: Sendable {
     let parts: [Floats]
-    /// Where the parts begin, for the C loops.
+    /// Addresses of the parts, for the C loops.
     let addresses: Buffer<UInt>
     private let localRank: Int
 
@@ -28,7 +28,7 @@ struct Window: Sendable {
         localRank = memory.localRank
     }
 
-    /// Where `floats` begins in this window, if it lies inside.
+    /// The beginning of `floats` in this window, if it lies inside.
     func offset(of floats: Floats) -> Int? {
         let bytes = Int(floats.address) - Int(addresses[localRank])
         let offset = bytes / MemoryLayout<Float>.stride

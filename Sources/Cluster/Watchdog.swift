@@ -17,7 +17,7 @@ public final class Watchdog: Sendable {
     ///   - communicator: the one that the trainer itself calls; close the watchdog before it is finished.
     ///   - deadlineSeconds: a phase without a deadline of its own may last so long.
     ///   - stop: after SIGTERM a job without progress is given up early: a launcher sends it when a rank has died.
-    ///   - act: what to do when it is over; the default prints the text and ends the process with code 76.
+    ///   - act: the action when it is over; the default prints the text and ends the process with code 76.
     public init(
         _ communicator: any Communicator, deadlineSeconds: Double = 600, stop: StopRequest? = nil,
         act: @escaping @Sendable (String) -> Void = { text in
@@ -158,7 +158,7 @@ private final class Patrol: @unchecked Sendable {
         others.values.filter { now - min(now, $0.heard) < silence || $0.heartbeat.rank == $0.speaker }.map(\.heartbeat)
     }
 
-    /// How long a living rank can be without a sign of life, in nanoseconds.
+    /// The longest time that a living rank can be without a sign of life, in nanoseconds.
     private var silence: UInt64 { UInt64(max(5 * tickSeconds, 0.5) * 1e9) }
 
     private func isStopped(_ rank: Heartbeat, _ now: UInt64) -> Bool {

@@ -90,7 +90,7 @@ public final class ActiveCells {
         return isEven ? [batch, rows / batch, channels] : [rows, channels]
     }
 
-    /// For each output row of a window over maps of `side`: the input rows of its taps.
+    /// The input rows of the taps, for each output row of a window over maps of `side`.
     func reads(_ window: Window, side: Int) -> WindowSource {
         let (tile, sourceTile) = (side / window.stride / grid, side / grid)
         precondition(
@@ -100,7 +100,7 @@ public final class ActiveCells {
         }
     }
 
-    /// For each output row: the output rows that read the input positions below it, in the columns of `Window.readers`.
+    /// The output rows that read the input positions below an output row, in the columns of `Window.readers`.
     func readers(_ window: Window, side: Int) -> WindowSource {
         if window.stride == 1 { return reads(window, side: side) }
         let tile = side / window.stride / grid
@@ -109,7 +109,7 @@ public final class ActiveCells {
         }
     }
 
-    /// For each output row of a window over padded images of `side`: the first pixel of each line.
+    /// The first pixel of each line of a window over padded images of `side`, for each output row.
     func imageLines(_ window: Window, side: Int) -> WindowSource {
         precondition(
             side % (grid * window.stride) == 0 && window.divides(side), "\(window) does not fit a side of \(side)")
@@ -122,10 +122,10 @@ public final class ActiveCells {
         }
     }
 
-    /// For each position of dense feature maps: the row that stands there, or none.
+    /// The row at each position of dense feature maps, or none.
     func places(side: Int) -> WindowSource { table(.places(side: side)) { .places(tile: side / grid) } }
 
-    /// For each row: the positions of a window around it in the dense feature maps.
+    /// The positions of a window around each row in the dense feature maps.
     func around(_ window: Window, side: Int) -> WindowSource {
         precondition(window.stride == 1 && window.divides(side), "\(window) does not keep a side of \(side)")
         return table(.around(window, side: side)) { .around(.init(tile: side / grid, taps: window.reads)) }

@@ -11,9 +11,9 @@ struct DensifiedConvolution: Operation {
     /// The taps of each position of dense feature maps.
     private let whole: WindowTable
     private let places, around: HeldTable
-    /// From an active row to the products with all taps, a row each.
+    /// The map from an active row to the products with all taps, a row each.
     private let spread: TapProduct
-    /// From the positions around a row to the row, the inverse relation; from the products of the vector to the vector.
+    /// The inverse map, from the positions around a row to the row; and from the products of the vector to the vector.
     private let gather, gatherToken: TapProduct
     /// Active rows one by one, the vector alone, and its products side by side.
     private let rows, one, line: WindowTable
@@ -36,7 +36,7 @@ struct DensifiedConvolution: Operation {
         return GridRows(rows: rows, side: x.side, cells: cells.whole)
     }
 
-    /// - Parameter rows: of an image, or of the batch where images differ.
+    /// - Parameter rows: active rows of an image, or of the batch where images differ.
     private init(
         weight: Parameter, token: Parameter, bias: Parameter?, whole: WindowTable, places: HeldTable,
         around: HeldTable, window: Window, rows: Int, shape: Shape

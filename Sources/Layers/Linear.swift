@@ -100,7 +100,7 @@ public struct Linear: Operation {
         }
     }
 
-    /// Where the sums of dy over rows are added up; nil where no bias is trained.
+    /// Scratch for the sums of dy over rows; nil where no bias is trained.
     private func biasSums(_ at: Workspace) -> Floats? {
         switch bias {
         case .none: return nil

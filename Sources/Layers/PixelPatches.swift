@@ -49,7 +49,7 @@ public struct PixelPatches: Operation {
     }
 }
 
-/// Where the pieces of an image line lie in the patches.
+/// The places of the pieces of an image line in the patches.
 private struct Cut: Sendable {
     /// Image lines of the batch.
     let lines: Int

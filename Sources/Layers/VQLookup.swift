@@ -39,7 +39,7 @@ public struct VQLookup: Operation {
 /// The codes in place of the rows that chose them: x (B, N, D), ids (B, N), codes (K, D) to (B, N, D). The gradient
 /// passes straight through to x, and none reaches the codes: detach those that are trained. Keeps nothing.
 public struct CodeRows: Operation {
-    /// While this buffer holds 0 there are no codes yet, and rows pass as they are.
+    /// Buffer of updates: while it holds 0 there are no codes yet, and rows pass as they are.
     private let switchedOn: RegisteredBuffer?
 
     public init(switchedOn: RegisteredBuffer? = nil) { self.switchedOn = switchedOn }

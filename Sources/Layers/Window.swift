@@ -23,7 +23,7 @@ public struct Window: Sendable, Hashable {
             && side + 2 * padding > dilation * (kernel - 1)
     }
 
-    /// Where the taps of an output position lie, seen from stride times that position.
+    /// The places of the taps of an output position, seen from stride times that position.
     var reads: [WindowReach.Tap] {
         (0..<taps).map {
             .init(down: $0 / kernel * dilation - padding, right: $0 % kernel * dilation - padding)

@@ -3,9 +3,9 @@ import Kernels
 
 /// A convolution from the fine rows of a window to its coarse ones and back, with the tables of both ways.
 struct WindowProducts: Sendable {
-    /// From fine to coarse: all taps of an output at once.
+    /// The product from fine to coarse: all taps of an output at once.
     let forward: TapProduct
-    /// From coarse to fine: the taps that fall on each position of a block.
+    /// The product from coarse to fine: the taps that fall on each position of a block.
     let backward: TapProduct
     let reads, readers: HeldTable
 
@@ -41,7 +41,7 @@ struct WindowConvolution: Operation {
     let bias: Parameter?
     let products: WindowProducts
     let shape: Shape
-    /// From coarse rows to fine ones.
+    /// Runs the map from coarse rows to fine ones.
     var isTransposed = false
 
     private var inputs: Int {
@@ -95,7 +95,7 @@ struct WindowConvolution: Operation {
         }
     }
 
-    /// From fine to coarse rows, or back.
+    /// The direction of the map: from fine to coarse rows, or back.
     private func map(_ at: Workspace, _ x: Floats, _ refines: Bool, bias: Floats?, into y: Floats, adding: Bool) {
         let product = refines ? products.backward : products.forward
         at.pool.convolve(

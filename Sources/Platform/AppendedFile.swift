@@ -9,7 +9,7 @@ public final class AppendedFile {
     private let descriptor: Int32
 
     /// Opens or creates the file.
-    /// - Parameter limit: what stands after this many bytes is cut off; nil keeps everything.
+    /// - Parameter limit: bytes to keep of what is there; nil keeps everything.
     public init(_ path: String, cutAt limit: Int? = nil) throws(FileError) {
         self.path = path
         descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)

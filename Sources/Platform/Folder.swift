@@ -66,7 +66,7 @@ public struct FileStatus: Sendable, Equatable {
     /// Tells two files of one file system apart.
     public let identity: UInt64
 
-    /// Nil where nothing exists. A link is described itself unless it is to be followed.
+    /// The status; nil where nothing exists. A link is described itself unless it is to be followed.
     public init?(_ path: String, followingLinks: Bool = false) {
         var status = stat()
         guard (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }

@@ -37,7 +37,7 @@ public final class LockFile: @unchecked Sendable {
     /// Whether the path still leads to this file.
     public var isNamed: Bool { status.map { $0.identity == FileStatus(path)?.identity } ?? false }
 
-    /// When the file was last written or touched, on the clock of the file system.
+    /// Time at which the file was last written or touched, on the clock of the file system.
     public var status: FileStatus? {
         var status = stat()
         return fstat(descriptor, &status) == 0 ? FileStatus(status) : nil

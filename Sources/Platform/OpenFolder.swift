@@ -3,7 +3,7 @@ public import Kernels
 
 /// An open folder. Names are bytes: a file system promises neither UTF-8 nor printable characters.
 public final class OpenFolder: @unchecked Sendable {
-    /// For messages; the folder is reached through its descriptor.
+    /// The path, for messages; the folder is reached through its descriptor.
     public let path: String
     let descriptor: Int32
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Which process, for good: process numbers are used again, so the start time and the machine belong to it.
+/// A process, told apart for good: process numbers are used again, so the start time and the machine belong to it.
 public struct ProcessIdentity: Sendable, Equatable {
     public let pid: Int
     /// Clock ticks from the boot of the machine to the start of the process.
@@ -43,7 +43,7 @@ public struct ProcessIdentity: Sendable, Equatable {
         return boot.prefix { $0 != "\n" } + " \(inode)"
     }
 
-    /// Nil for a process that is gone, or dead and not yet collected by its parent.
+    /// The start time; nil for a process that is gone, or dead and not yet collected by its parent.
     private static func startTicks(of pid: Int) -> UInt64? {
         // The second field is the program's name in parentheses and may hold spaces; fields are counted after it.
         guard let text = systemText("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }

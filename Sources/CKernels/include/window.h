@@ -9,9 +9,9 @@
 
 /// The windows of a dense feature map that is known at its active rows only.
 typedef struct {
-    /// For each row and tap: a position, or the mark of one outside.
+    /// A position for each row and tap, or the mark of one outside.
     const int32_t *table;
-    /// For each position: the active row that stands there, or the mark of a masked one.
+    /// The active row at each position, or the mark of a masked one.
     const int32_t *places;
     size_t taps, outputs;
 } ck_densified;

@@ -1,10 +1,10 @@
 import CKernels
 
-/// The windows of dense feature maps that are known at their active rows only: everywhere else stands one vector.
+/// The windows of dense feature maps that are known at their active rows only: one vector takes all other places.
 public struct DensifiedWindows: Sendable {
-    /// For each position of a dense feature map: the positions of its taps.
+    /// Positions of the taps, for each position of a dense feature map.
     let windows: WindowTable
-    /// For each position: the active row that stands there, or the mark of a masked one.
+    /// The active row at each position, or the mark of a masked one.
     let places: Indices
 
     public init(_ windows: WindowTable, places: Indices) {
@@ -24,7 +24,7 @@ public struct DensifiedWindows: Sendable {
 extension WorkerPool {
     /// y[p] = bias + Σ over taps of products[row, tap], or of fill[tap] where a tap meets a masked position.
     /// products: (rows, taps, outputs), the product of each active row with the weight of each tap; fill: (taps,
-    /// outputs), those of the vector that stands at masked positions; y: (positions, outputs).
+    /// outputs), those of the vector at masked positions; y: (positions, outputs).
     public func gatherProducts(
         _ products: Floats, fill: Floats, _ map: DensifiedWindows, bias: Floats?, into y: Floats
     ) {

@@ -87,10 +87,15 @@ extension WorkerPool {
             addPartials(
                 scratch.base + size, chunks: parts.count - 1, stride: size, into: scratch.base, size, adding: true)
         }
+        store(scratch, into: dweight, adding: adding, taps: taps, channels: channels)
+    }
+
+    /// dweight (+)= sums, taps × channels, in the weight's order, channels × taps.
+    private func store(_ sums: Floats, into dweight: Floats, adding: Bool, taps: Int, channels: Int) {
         for channel in 0..<channels {
             for tap in 0..<taps {
                 let at = channel * taps + tap
-                dweight.base[at] = (adding ? dweight.base[at] : 0) + scratch.base[tap * channels + channel]
+                dweight.base[at] = (adding ? dweight.base[at] : 0) + sums.base[tap * channels + channel]
             }
         }
     }

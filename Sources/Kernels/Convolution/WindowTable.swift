@@ -29,7 +29,7 @@ public struct CellNumbers: Sendable {
     public let grid: Int
     /// (batch, grid, grid): the number of each cell, or the mark of a masked one.
     public let numbers: Indices
-    /// For each active cell its place in `numbers`.
+    /// The place of each active cell in `numbers`.
     public let places: Indices
 
     public init(grid: Int, numbers: Indices, places: Indices) {
@@ -73,8 +73,8 @@ public struct CellNumbers: Sendable {
     }
 }
 
-/// For each position of a cell's tile and each tap: the neighbouring cell that the tap lies in, and where in its tile.
-/// Positions of a tile are row-major.
+/// The neighbouring cell that a tap lies in, and the place in its tile, for each position of a cell's tile and each
+/// tap. Positions of a tile are row-major.
 public struct WindowReach: Sendable {
     /// A tap at position (y, x) reads position (scale·y + down, scale·x + right) of the source.
     public struct Tap: Sendable, Hashable {
@@ -236,7 +236,7 @@ extension WorkerPool {
         }
     }
 
-    /// For each position of the dense feature maps, row-major: the row of an active cell's tile, or the mark of a
+    /// Writes the row of an active cell's tile at each position of the dense feature maps, row-major, or the mark of a
     /// masked one.
     public func fillPlaces(_ entries: Indices, tile: Int, cells: CellNumbers) {
         let (grid, side) = (cells.grid, cells.grid * tile)

@@ -33,7 +33,7 @@ public final class WorkerPool: Sendable {
 
     /// Calls `body` once per chunk of at most `grain` rows, on all threads, and returns when every chunk is done.
     /// Hands the body what it needs in `arguments`: a closure that captures nothing costs no allocation.
-    /// Not reentrant: a body must not split again.
+    /// It is not reentrant: a body must not split again.
     @inlinable public func split<Arguments>(
         _ rows: Int, grain: Int, _ arguments: Arguments,
         _ body: @escaping @Sendable (Arguments, Range<Int>) -> Void

@@ -2,7 +2,7 @@ import CKernels
 
 /// Extents of a multi-head attention over `batch` samples (or windows) of `tokens` rows.
 public struct AttentionShape: Sendable {
-    /// Where a row of the projections holds what.
+    /// The layout of a row of the projections.
     public enum Projections: Sendable {
         /// [q | k | v], each head-major: 3·heads·headWidth channels.
         case separate
@@ -14,7 +14,7 @@ public struct AttentionShape: Sendable {
     /// Factor on q·kᵀ, usually 1/√headWidth.
     public let scale: Float
     public let projections: Projections
-    /// Without it the logits themselves weigh the values.
+    /// Whether the softmax of the logits weighs the values, or the logits themselves.
     public let usesSoftmax: Bool
     /// Probabilities are dropped at random; a call then brings the draws.
     public let dropsOut: Bool
@@ -104,7 +104,7 @@ struct AttentionInputs {
     let masks: Int
     let dropout: DropoutDraw?
 
-    /// - Parameter panels: of `AttentionShape.panelScratch` floats; takes biases and masks in the kernel's layout.
+    /// - Parameter panels: `AttentionShape.panelScratch` floats; takes biases and masks in the kernel's layout.
     init(
         _ pool: WorkerPool, _ projected: Floats, bias: Floats?, mask: Floats?, dropout: DropoutDraw? = nil,
         _ shape: AttentionShape, panels: UnsafeMutablePointer<Float>

@@ -25,8 +25,8 @@ extension WorkerPool {
     }
 
     /// The gradient of `attention`, with the probabilities computed again from qkv. With p the probabilities,
-    /// dp = dy·vᵀ and ds = p⊙(dp - Σ(y⊙dy)): dv = pᵀ·dy, dq = scale·ds·k, dk = scale·dsᵀ·q, dbias = Σ over samples of ds.
-    /// Shared projections u receive the sum of dq, dk and dv, pᵀ·dy + scale·(ds + dsᵀ)·u: one product less.
+    /// dp = dy·vᵀ and ds = p⊙(dp - Σ(y⊙dy)): dv = pᵀ·dy, dq = scale·ds·k, dk = scale·dsᵀ·q, dbias = Σ over samples of
+    /// ds. Shared projections u receive the sum of dq, dk and dv, pᵀ·dy + scale·(ds + dsᵀ)·u: one product less.
     /// With dropout's factors m: dp = m⊙(dy·vᵀ) and dv = (m⊙p)ᵀ·dy.
     public func attentionBackward(
         _ qkv: Floats, bias: Floats?, mask: Floats? = nil, dropout: DropoutDraw? = nil, output: Floats, _ dy: Floats,
@@ -98,70 +98,90 @@ private struct AttentionGradients {
     let adding: Bool
 
     /// One head of one sample. `scratch` holds `AttentionShape.chunkScratch` floats.
+    /// - Parameter next: the sample that comes next, whose memory is asked for ahead.
     func compute(
         sample: Int, next: Int?, head: Int, scratch: UnsafeMutablePointer<Float>,
         logitSums: UnsafeMutablePointer<Float>?, addingLogits: Bool
     ) {
         let shape = inputs.shape
+        guard shape.isSmall else {
+            return inputs.blocks { block in
+                compute(
+                    block, sample: sample, next: next, head: head, scratch: scratch, logitSums: logitSums,
+                    addingLogits: addingLogits)
+            }
+        }
+        prefetch(next, head: head, 0..<shape.tokens)
         let (dq, dk, dv) = shape.views(dqkv, sample: sample, head: head)
         let dy = shape.output(self.dy, sample: sample, head: head)
-        let isShared = shape.projections == .shared
-        func prefetchNext(_ rows: Range<Int>) {
-            guard let next else { return }
-            inputs.prefetch(inputs.projected, sample: next, head: head, rows: rows)
-            inputs.prefetch(dqkv, sample: next, head: head, rows: rows)
-            inputs.prefetch(shape.output(self.dy, sample: next, head: head), rows)
-            if !shape.isSmall { inputs.prefetch(shape.output(output, sample: next, head: head), rows) }
+        var one = inputs.head(sample: sample, head: head)
+        let addsRest: Int32 = adding || shape.projections == .shared ? 1 : 0
+        var to = ck_head_gradients(
+            dq: dq.base, dk: dk.base, dv: dv.base, adds_query: addsRest, adds_key: addsRest,
+            adds_value: adding ? 1 : 0, logit_sums: logitSums, adds_logits: addingLogits ? 1 : 0)
+        inputs.kernels.pointee.attention.backward(&one, dy.base, dy.stride, &to, scratch)
+    }
+
+    /// The query rows `block` of one head of one sample. Keys and values gather from every block of queries, a query
+    /// only from its own.
+    private func compute(
+        _ block: Range<Int>, sample: Int, next: Int?, head: Int, scratch: UnsafeMutablePointer<Float>,
+        logitSums: UnsafeMutablePointer<Float>?, addingLogits: Bool
+    ) {
+        let (shape, start) = (inputs.shape, block.lowerBound)
+        let (n, width, keeps) = (shape.tokens, shape.headWidth, adding || start > 0)
+        let v = shape.views(inputs.projected, sample: sample, head: head).v
+        let dv = shape.views(dqkv, sample: sample, head: head).v
+        let y = shape.output(output, sample: sample, head: head).from(row: start, column: 0)
+        let dy = shape.output(self.dy, sample: sample, head: head).from(row: start, column: 0)
+        let p = Panel(base: scratch, stride: n), dp = Panel(base: scratch + shape.blockRows * n, stride: n)
+        inputs.probabilities(sample: sample, head: head, block: block, into: p.base) {
+            prefetch(next, head: head, $0)
         }
-        if shape.isSmall {
-            prefetchNext(0..<shape.tokens)
-            var one = inputs.head(sample: sample, head: head)
-            let addsRest: Int32 = adding || isShared ? 1 : 0
-            var to = ck_head_gradients(
-                dq: dq.base, dk: dk.base, dv: dv.base, adds_query: addsRest, adds_key: addsRest,
-                adds_value: adding ? 1 : 0, logit_sums: logitSums, adds_logits: addingLogits ? 1 : 0)
-            return inputs.kernels.pointee.attention.backward(&one, dy.base, dy.stride, &to, scratch)
+        if inputs.dropout == nil {
+            inputs.kernels.multiply(
+                p.transposed, dy, into: dv, rows: n, columns: width, depth: block.count, adding: keeps)
         }
+        inputs.kernels.multiply(dy, v.transposed, into: dp, rows: block.count, columns: n, depth: width)
+        if let draw = inputs.dropout { inputs.drop(dp.base, draw, sample: sample, head: head, block: block) }
+        if shape.usesSoftmax {
+            inputs.kernels.pointee.softmax.softmax_backward(
+                p.base, dp.base, y.base, dy.base, width, shape.width, logitSums.map { $0 + start * n },
+                addingLogits ? 1 : 0, block.count, n)
+        }
+        if let draw = inputs.dropout {
+            inputs.drop(p.base, draw, sample: sample, head: head, block: block)
+            inputs.kernels.multiply(
+                p.transposed, dy, into: dv, rows: n, columns: width, depth: block.count, adding: keeps)
+        }
+        addProjections(dp, block, sample: sample, head: head)
+    }
+
+    /// With ds the gradient of a block's logits: dk (+)= scale·dsᵀ·q and dq (+)= scale·ds·k; where both are one
+    /// projection u and the block is whole, (ds + dsᵀ)·u at once.
+    private func addProjections(_ ds: Panel, _ block: Range<Int>, sample: Int, head: Int) {
+        let (shape, start, isShared) = (inputs.shape, block.lowerBound, inputs.shape.projections == .shared)
         let (n, width) = (shape.tokens, shape.headWidth)
-        let (q, k, v) = shape.views(inputs.projected, sample: sample, head: head)
-        let y = shape.output(output, sample: sample, head: head)
-        let (p, dp) = (scratch, scratch + shape.blockRows * shape.tokens)
-        let transposed = { (panel: Panel) in Panel(base: panel.base, stride: panel.stride, isTransposed: true) }
-        let (pBlock, dpBlock) = (Panel(base: p, stride: n), Panel(base: dp, stride: n))
-        inputs.blocks { block in
-            let start = block.lowerBound
-            // Keys and values gather from every block of queries, a query only from its own.
-            let keeps = adding || start > 0
-            let dyBlock = dy.from(row: start, column: 0)
-            inputs.probabilities(sample: sample, head: head, block: block, into: p, ahead: prefetchNext)
-            func multiplyValues() {
-                inputs.kernels.multiply(
-                    transposed(pBlock), dyBlock, into: dv, rows: n, columns: width, depth: block.count, adding: keeps)
-            }
-            if inputs.dropout == nil { multiplyValues() }
-            inputs.kernels.multiply(dyBlock, transposed(v), into: dpBlock, rows: block.count, columns: n, depth: width)
-            if let draw = inputs.dropout { inputs.drop(dp, draw, sample: sample, head: head, block: block) }
-            if shape.usesSoftmax {
-                inputs.kernels.pointee.softmax.softmax_backward(
-                    p, dp, y.from(row: start, column: 0).base, dyBlock.base, width, shape.width,
-                    logitSums.map { $0 + start * n }, addingLogits ? 1 : 0, block.count, n)
-            }
-            if let draw = inputs.dropout {
-                inputs.drop(p, draw, sample: sample, head: head, block: block)
-                multiplyValues()
-            }
-            if isShared, block.count == n {
-                inputs.kernels.pointee.elementwise.add_transpose(dp, n)
-                inputs.kernels.multiply(
-                    dpBlock, k, into: dq, rows: n, columns: width, depth: n, scale: shape.scale, adding: true)
-                return
-            }
-            inputs.kernels.multiply(
-                transposed(dpBlock), q.from(row: start, column: 0), into: dk, rows: n, columns: width,
-                depth: block.count, scale: shape.scale, adding: isShared || keeps)
-            inputs.kernels.multiply(
-                dpBlock, k, into: dq.from(row: start, column: 0), rows: block.count, columns: width, depth: n,
-                scale: shape.scale, adding: isShared || adding)
+        let (q, k, _) = shape.views(inputs.projected, sample: sample, head: head)
+        let (dq, dk, _) = shape.views(dqkv, sample: sample, head: head)
+        if isShared, block.count == n {
+            inputs.kernels.pointee.elementwise.add_transpose(ds.base, n)
+            return inputs.kernels.multiply(
+                ds, k, into: dq, rows: n, columns: width, depth: n, scale: shape.scale, adding: true)
         }
+        inputs.kernels.multiply(
+            ds.transposed, q.from(row: start, column: 0), into: dk, rows: n, columns: width, depth: block.count,
+            scale: shape.scale, adding: isShared || adding || start > 0)
+        inputs.kernels.multiply(
+            ds, k, into: dq.from(row: start, column: 0), rows: block.count, columns: width, depth: n,
+            scale: shape.scale, adding: isShared || adding)
+    }
+
+    private func prefetch(_ sample: Int?, head: Int, _ rows: Range<Int>) {
+        guard let sample else { return }
+        inputs.prefetch(inputs.projected, sample: sample, head: head, rows: rows)
+        inputs.prefetch(dqkv, sample: sample, head: head, rows: rows)
+        inputs.prefetch(inputs.shape.output(dy, sample: sample, head: head), rows)
+        if !inputs.shape.isSmall { inputs.prefetch(inputs.shape.output(output, sample: sample, head: head), rows) }
     }
 }

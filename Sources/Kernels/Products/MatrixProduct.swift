@@ -45,6 +45,8 @@ struct Panel {
         let offset = isTransposed ? column * stride + row : row * stride + column
         return Panel(base: base + offset, stride: stride, isTransposed: isTransposed)
     }
+
+    var transposed: Panel { Panel(base: base, stride: stride, isTransposed: !isTransposed) }
 }
 
 extension UnsafePointer<ck_table> {

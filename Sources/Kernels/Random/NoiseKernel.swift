@@ -1,7 +1,7 @@
 import CKernels
 
-/// Where the elements of parameters lie in a buffer, cut every 16,384 elements. Holds the space for the sums, so that
-/// adding noise allocates nothing.
+/// The places of the elements of parameters in a buffer, cut every 16,384 elements. Holds the space for the sums, so
+/// that adding noise allocates nothing.
 public struct NoiseSites: Sendable {
     /// A parameter or a slice of one.
     public struct Site: Sendable {

@@ -36,7 +36,7 @@ extension WorkerPool {
 
     /// y = clamp(residual + keep·((x - mean - rest)·scale + bias)); y may be x.
     /// - Parameters:
-    ///   - rest: what the mean loses in a float.
+    ///   - rest: the part of the mean that a float loses.
     ///   - keep: one factor a sample, 0 or 1/(1 - p); absent: 1.
     public func normalise(
         _ x: Floats, mean: Floats, rest: Floats, scale: Floats, bias: Floats, residual: Floats?, keep: Floats?,

@@ -41,9 +41,8 @@ extension WorkerPool {
         precondition((dx?.count ?? x.count) == x.count && statistics.count >= 2 * rows, "rows of another count")
         precondition(weight.count == channels && (weightGradient?.count ?? channels) == channels, "weight width")
         precondition((biasGradient?.count ?? channels) == channels, "bias of another width")
-        let cut = rowReduction(rows)
-        let reduces = weightGradient != nil || biasGradient != nil
-        precondition(!reduces || scratch.count >= cut.chunks * 2 * channels, "scratch too small")
+        let (cut, isFrozen) = (rowReduction(rows), weightGradient == nil && biasGradient == nil)
+        precondition(isFrozen || scratch.count >= cut.chunks * 2 * channels, "scratch too small")
         split(
             rows, grain: cut.grain,
             (

@@ -25,7 +25,7 @@ struct AlignmentSums {
     private func sum(at place: Int) -> Double { Double(scratch[place]) + Double(scratch[place + 1]) }
 
     /// Keeps slope and ratio of comparison `index` for backward.
-    /// - Parameter rows: of the group.
+    /// - Parameter rows: rows of the group.
     /// - Returns: CKA; nil where one side is constant, so that there is none: no gradient flows then.
     func finish(_ index: Int, rows: Int) -> Double? {
         let (a, b, c) = (sum(at: 6 * index), sum(at: 6 * index + 2), sum(at: 6 * index + 4))

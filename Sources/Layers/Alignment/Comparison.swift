@@ -1,13 +1,13 @@
 import Autodiff
 import Kernels
 
-/// The groups of samples within which alignment is measured, and what this rank holds of them. A batch over all ranks is
-/// cut into consecutive groups, whatever the number of ranks, so that the result does not depend on it.
+/// The groups of samples within which alignment is measured, and what this rank holds of them. A batch over all ranks
+/// is cut into consecutive groups, whatever the number of ranks, so that the result does not depend on it.
 public struct SampleGroups: Sendable, Equatable {
     /// The samples of one group on this rank.
     struct Part: Sendable, Equatable {
         let group: Int
-        /// Among the samples of this rank.
+        /// Places among the samples of this rank.
         let samples: Range<Int>
     }
 
@@ -18,7 +18,7 @@ public struct SampleGroups: Sendable, Equatable {
     public let size: Int
     let parts: [Part]
 
-    /// - Parameter size: of a group; it divides the batch of all ranks. A larger one means that batch.
+    /// - Parameter size: samples of a group; it divides the batch of all ranks. A larger one means that batch.
     public init(samples: Int, rank: Int = 0, ranks: Int = 1, size: Int = .max) {
         let (total, first) = (samples * ranks, rank * samples)
         let size = min(size, total)

@@ -36,7 +36,7 @@ public struct FeatureAlignment: Operation {
         (ComparedRows(shapes[0], form, groups), ComparedRows(shapes[1], form, groups))
     }
 
-    /// Where the numbers of a group lie.
+    /// The places of the numbers of a group.
     private struct Places {
         let x, y: ComparedRows
         let slots: Int

@@ -6,7 +6,7 @@ public import Kernels
 public struct VisibleRows: Operation {
     private let visible: Int
 
-    /// - Parameter visible: of each image; every image shows as many.
+    /// - Parameter visible: visible rows of an image, as many in each.
     public init(_ visible: Int) { self.visible = visible }
 
     public func callAsFunction(_ x: Tensor, mask: Tensor) -> Tensor { x.apply(self, mask) }

@@ -6,7 +6,7 @@ public import Kernels
 /// Source: arXiv 1711.00937.
 public struct CodeLoss: Operation {
     private let pull, push: Float
-    /// While this buffer holds 0 there are no codes yet, and the loss is 0.
+    /// Buffer of updates: while it holds 0 there are no codes yet, and the loss is 0.
     private let switchedOn: RegisteredBuffer?
 
     /// - Parameters:

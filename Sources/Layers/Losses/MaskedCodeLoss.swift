@@ -3,8 +3,8 @@ import Glibc
 public import Kernels
 
 /// Σ over masked patches of the mean loss of their codes. z: (B, L·P², K) scores, patch by patch and row by row inside
-/// one; ids: (B, m, m, 1) with L = (m/P)²; mask: (B, …) of `TokenMaskState`s; out: (1). Per code, with p = softmax(z) and id y:
-/// cross entropy (1 − s)·(−log p_y) + s·mean_k(−log p_k), or binary, the mean over k of K questions.
+/// one; ids: (B, m, m, 1) with L = (m/P)²; mask: (B, …) of `TokenMaskState`s; out: (1). Per code, with p = softmax(z)
+/// and id y: cross entropy (1 − s)·(−log p_y) + s·mean_k(−log p_k), or binary, the mean over k of K questions.
 /// Without a mask all patches count. Saves the probabilities. Ids and mask get no gradient. Source: code naver-ai/seit.
 public struct MaskedCodeLoss: Operation {
     public enum Form: Sendable, Equatable {
@@ -132,7 +132,7 @@ public struct MaskedCodeLoss: Operation {
     }
 }
 
-/// Where the codes of the patches lie.
+/// The places of the codes of the patches.
 private struct Codes {
     /// Patches of the batch.
     let patches: Int

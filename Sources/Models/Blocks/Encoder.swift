@@ -78,7 +78,7 @@ public enum EncoderUse: Sendable { case pretraining, classification }
 
 /// Features on the way through an encoder.
 public struct FeatureMap {
-    /// Such as `blocks.3`; `output` for the last one.
+    /// Name such as `blocks.3`; `output` for the last one.
     public let name: String
     /// (B, N, F), one vector per square of the image in row-major order.
     public let patches: Tensor

@@ -3,7 +3,7 @@ import Kernels
 
 /// A feature of an encoder as it is known before anything is computed.
 public struct FeaturePlace: Sendable, Equatable {
-    /// Inside the encoder.
+    /// Name inside the encoder.
     public let name: String
     public let kind: IntermediateFeature.Kind
     /// Vectors of an image; 1 for one vector per image.
@@ -20,7 +20,7 @@ public struct FeaturePlace: Sendable, Equatable {
 }
 
 extension EncoderSettings {
-    /// Where such an encoder can be compared with another one, in the order in which it runs.
+    /// The places at which such an encoder can be compared with another one, in the order in which it runs.
     public func featurePlaces(_ image: ImageSpec) throws(ModelError) -> [FeaturePlace] {
         let graph = Graph()
         let encoder = try encoder(graph.scope, image: image, for: .classification)

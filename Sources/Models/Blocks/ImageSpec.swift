@@ -3,7 +3,7 @@ public struct ImageSpec: Sendable, Equatable {
     /// Side in pixels; images are square.
     public let side: Int
     public let channels: Int
-    /// Where the input is a grid of tokens: `side` then counts these.
+    /// The tokens where the input is a grid of these: `side` then counts them.
     public var tokens: TokenSpec?
 
     public init(side: Int, channels: Int = 3, tokens: TokenSpec? = nil) {
@@ -23,7 +23,7 @@ public struct TokenSpec: Sendable, Equatable {
     public init(codes: Int, width: Int) { (self.codes, self.width) = (codes, width) }
 }
 
-/// How an image is cut into patches; images and patches may be rectangular.
+/// The patches that an image is cut into; images and patches may be rectangular.
 public struct PatchGrid: Sendable, Equatable {
     /// Patches down and across.
     public let rows, columns: Int

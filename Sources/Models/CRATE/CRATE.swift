@@ -29,14 +29,14 @@ public struct CRATE: SubspaceEncoder {
     private let classToken: ClassToken
     private let positions: PositionTable
     private let layerStack: [CRATELayer]
-    /// Before the head.
+    /// The norm before the head.
     package let headNorm: LayerNorm
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec) throws(ModelError) {
         try self.init(scope, settings, PatchGrid(image, patch: settings.patch))
     }
 
-    /// - Parameter patches: of images of any shape; they take the place of `settings.patch`.
+    /// - Parameter patches: grid over images of any shape; it takes the place of `settings.patch`.
     public init(_ scope: Scope, _ settings: Settings, _ patches: PatchGrid) throws(ModelError) {
         try settings.sizes.check()
         let sizes = settings.sizes

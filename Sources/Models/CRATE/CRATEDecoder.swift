@@ -10,7 +10,7 @@ public struct CRATEDecoder {
     public struct Decoding {
         /// Values of each layer: after its linear map and at its end, (B, N + 1, d).
         public let layers: [(linear: Tensor, output: Tensor)]
-        /// After the last norm, (B, N + 1, d).
+        /// Tokens after the last norm, (B, N + 1, d).
         public let normed: Tensor
         public let pixels: Tensor
     }

@@ -49,9 +49,9 @@ package struct SubspaceSelfAttention {
 public struct CRATELayerValues {
     /// The tokens in the subspaces, (B, T, h·k): what the coding rate is measured on.
     public let projected: Tensor
-    /// After the attention step, (B, T, d).
+    /// Tokens after the attention step, (B, T, d).
     public let half: Tensor
-    /// After the sparsification step, (B, T, d).
+    /// Tokens after the sparsification step, (B, T, d).
     public let output: Tensor
 }
 

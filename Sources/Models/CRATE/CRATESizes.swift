@@ -11,7 +11,7 @@ public struct CRATESizes: Sendable, Equatable {
     /// Epsilon of every norm inside a layer, and of all norms of the classifier.
     static let epsilon = 1e-5
 
-    /// - Parameter headWidth: without it the width cut into equal heads, rounded down.
+    /// - Parameter headWidth: channels of a subspace; nil: the width cut into equal heads, rounded down.
     public init(width: Int, depth: Int, heads: Int, headWidth: Int? = nil) {
         (self.width, self.depth, self.heads) = (width, depth, heads)
         self.headWidth = headWidth ?? width / max(heads, 1)

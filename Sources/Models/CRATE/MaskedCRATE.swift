@@ -40,7 +40,7 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
         try self.init(scope, settings, PatchGrid(image, patch: settings.patch), for: use)
     }
 
-    /// - Parameter patches: of images of any shape, in square patches. Where they are no square grid, the positions
+    /// - Parameter patches: grid of square patches over images of any shape. Where it is not square, the positions
     ///   have to be resampled from one.
     public init(_ scope: Scope, _ settings: Settings, _ patches: PatchGrid, for use: EncoderUse) throws(ModelError) {
         let sizes = settings.sizes

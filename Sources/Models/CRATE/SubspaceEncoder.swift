@@ -15,7 +15,7 @@ public struct CRATEEncoding {
     /// Input of the first layer, (B, N + 1, d); the class token comes first.
     public let tokens: Tensor
     public let layers: [CRATELayerValues]
-    /// After the final norm if there is one, (B, N + 1, d).
+    /// Tokens after the final norm if there is one, (B, N + 1, d).
     public let output: Tensor
 }
 

@@ -48,7 +48,7 @@ public struct ResNet: HierarchicalEncoder {
 
     public func maps(_ images: Tensor, cells: ActiveCells) -> [GridRows] { maps(from: stem(images, cells: cells)) }
 
-    /// - Parameter stem: what the first stage reads.
+    /// - Parameter stem: input of the first stage.
     public func maps(from stem: GridRows) -> [GridRows] {
         var x = stem
         return stages.enumerated().map { stage, blocks in

@@ -6,7 +6,7 @@ import Glibc
 public struct PositionBiasResampling: Sendable {
     /// Growth of the spacing from one offset to the next.
     public let ratio: Double
-    /// Where the old offsets lie along an axis.
+    /// The old offsets along an axis.
     public let sources: [Double]
     /// The new offsets.
     public let targets: [Double]

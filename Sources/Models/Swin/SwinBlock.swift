@@ -58,7 +58,7 @@ struct SwinStage {
     let blocks: [SwinBlock]
     let merging: PatchMerging?
 
-    /// - Parameter dropRates: of the blocks.
+    /// - Parameter dropRates: drop rates of the blocks.
     init(
         _ scope: Scope, _ settings: SwinTransformer.Settings, _ stage: SwinTransformer.Settings.Stage, isLast: Bool,
         init initializer: Initializer, dropRates: ArraySlice<Double>

@@ -12,7 +12,7 @@ public struct SwinTransformer: MaskedEncoder {
         /// Input of the first block, (B, N, E).
         public let tokens: Tensor
         public let stages: [Stage]
-        /// After the final norm, (B, side², F).
+        /// Tokens after the final norm, (B, side², F).
         public let output: Tensor
 
         public struct Stage {
@@ -20,7 +20,7 @@ public struct SwinTransformer: MaskedEncoder {
             public let blocks: [Tensor]
             /// The attention of each block before the windows are joined, (B·windows, window², C).
             public let windows: [Tensor]
-            /// After merging, (B, N/4, 2·C), which the last stage does not do.
+            /// Tokens after merging, (B, N/4, 2·C), which the last stage does not do.
             public let output: Tensor
         }
     }

@@ -16,7 +16,7 @@ public struct TokenTransformer: Encoder {
     private let positions: PositionTable
     private let stem: TokenStem
     private let blocks: [TokenBlock]
-    /// After the last block, or after the mean over patches.
+    /// The norm after the last block, or after the mean over patches.
     private let norm: LayerNorm
 
     public init(_ scope: Scope, _ settings: Settings, image: ImageSpec, for use: EncoderUse) throws(ModelError) {
@@ -122,7 +122,7 @@ extension TokenTransformer {
     }
 }
 
-/// From the input to one vector for each patch, (B, L, E).
+/// The map from the input to one vector for each patch, (B, L, E).
 private struct TokenStem {
     let embedding: TokenEmbedding?
     private let norm: LayerNorm?

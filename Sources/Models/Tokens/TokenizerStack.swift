@@ -20,7 +20,7 @@ public struct TokenizerStack {
 
     static let epsilon = 1e-5
 
-    /// - Parameter scope: that of `layers` and `norm`.
+    /// - Parameter scope: the scope of `layers` and `norm`.
     public init(_ scope: Scope, _ sizes: Sizes) {
         layers = (0..<sizes.depth).map { Layer(scope["layers"][$0], sizes) }
         norm = LayerNorm(scope["norm"], sizes.width, epsilon: Self.epsilon)

@@ -30,9 +30,9 @@ public struct VectorQuantizer {
     public struct Output {
         /// The vectors that are compared with the codes, (B, N, D): L2-normalized where the cosine counts.
         public let vectors: Tensor
-        /// As floats, (B, N).
+        /// Numbers of the codes as floats, (B, N).
         public let ids: Tensor
-        /// For the decoder.
+        /// Input of the decoder.
         public let values: Tensor
         /// Σ over samples, (1); nil for fixed levels.
         public let loss: Tensor?

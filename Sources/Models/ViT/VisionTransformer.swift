@@ -16,7 +16,7 @@ public struct VisionTransformer: MaskedEncoder {
         public let sharedBias: Tensor?
         /// The output of each block, (B, N + 1, E).
         public let blocks: [Tensor]
-        /// After the final norm if there is one, (B, N + 1, E).
+        /// Tokens after the final norm if there is one, (B, N + 1, E).
         public let output: Tensor
     }
 
