@@ -42,7 +42,7 @@ let package = Package(
         .target(name: "Layers", dependencies: ["Autodiff", "Kernels"], swiftSettings: safe),
         .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         .target(
-            name: "Objectives", dependencies: ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
+            name: "Objectives", dependencies: ["Models", "Layers", "Optimizers", "Autodiff", "Kernels", "Recipes"],
             swiftSettings: safe),
         .target(name: "Optimizers", dependencies: ["Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         // Layer 6
@@ -80,7 +80,7 @@ let package = Package(
             name: "ClusterProbe", dependencies: ["Cluster", "Kernels", "Platform"], path: "Tests/ClusterProbe"),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform", "ClusterProbe"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
-        .testTarget(name: "RecipesTests", dependencies: ["Recipes", "Objectives", "Models"]),
+        .testTarget(name: "RecipesTests", dependencies: ["Recipes", "Objectives", "Models", "Optimizers"]),
         .testTarget(
             name: "LayersTests",
             dependencies: ["Layers", "Models", "Objectives", "Autodiff", "Kernels", "AllocationCounter"]),

@@ -1,11 +1,14 @@
 public import Autodiff
 public import Models
+public import Optimizers
 public import Recipes
 
-/// Every method and model that a recipe can name: one entry each.
+/// Every method, model, update rule and schedule that a recipe can name: one entry each.
 public struct Catalog: Sendable {
     public var objectives: [any Objective.Type]
     public var models: [any EncoderSection.Type]
+    public var optimizers: [any UpdateRule.Type]
+    public var schedules: [any ScheduleKind.Type]
 
     /// What this program brings along.
     public static var own: Catalog {
@@ -18,7 +21,8 @@ public struct Catalog: Sendable {
                 VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
                 ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
                 PlainCNNSection.self, FullyConnectedSection.self, TokenizerSection.self, TokenTransformerSection.self,
-            ])
+            ], optimizers: [AdamW.self, Adam.self, SGD.self, LAMB.self, Lion.self, LARS.self],
+            schedules: [Constant.self, Cosine.self, Linear.self, MultiStep.self, Step.self, WarmRestarts.self])
     }
 
     public static var kinds: Catalogue { own.kinds }
@@ -38,6 +42,10 @@ public struct Catalog: Sendable {
         let models = Dictionary(uniqueKeysWithValues: models.map { ($0.kind, entry($0)) })
         for path in ["model", "guidance.guide_arch"] { catalogue.kinds[path] = models }
         for path in ["data.train", "data.evaluation"] { catalogue.kinds[path] = Self.sources }
+        catalogue.kinds["optimizer"] = Dictionary(uniqueKeysWithValues: optimizers.map { ($0.kind, $0.entry) })
+        catalogue.kinds["schedule"] = Dictionary(uniqueKeysWithValues: schedules.map { ($0.kind, $0.entry) })
+        catalogue.add(Clip.self)
+        catalogue.add(NoiseStage.self)
         catalogue.rules += [checkGuidance, checkRecompute]
         return catalogue
     }

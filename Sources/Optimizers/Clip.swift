@@ -1,8 +1,20 @@
 public import Kernels
+public import Recipes
 
 /// Shrinks all gradients together when their global norm N is large. The norm is summed in Double, in an order that
 /// depends on the tensors alone, so that every rank forms the same factor.
-public struct Clip: Sendable, Equatable {
+public struct Clip: RecipePart, Sendable, Equatable {
+    public struct Settings: RecipeSection {
+        public let norm: Double
+
+        public static let meanings = ["norm": "A longer gradient is shortened to this."]
+
+        public func check(_ here: Here) { here.requirePositive(norm, at: "norm") }
+    }
+
+    public static let key = "clip"
+    public static let meaning = "Clipping of the gradient by its norm over all parameters; absent: none."
+
     /// `torch`: min(1, limit / (N + 1e-6)); `lamb`: min(1, limit / N).
     public enum Form: String, Sendable { case torch, lamb }
 
@@ -13,6 +25,11 @@ public struct Clip: Sendable, Equatable {
     public init(limit: Double?, form: Form = .torch) {
         self.limit = limit
         self.form = form
+    }
+
+    /// The clip of a recipe before its update rule.
+    public init(_ recipe: Recipe, before rule: any UpdateRule) {
+        self.init(limit: recipe.settings(of: Clip.self)?.norm, form: rule.clipForm)
     }
 
     /// The factor on every gradient for the norm `norm`.

@@ -1,5 +1,6 @@
 public import Autodiff
 public import Kernels
+public import Recipes
 
 /// The trainable parameters in groups of one layer and one weight decay, in order of first appearance, with the state that
 /// the update rule keeps for them.
@@ -60,6 +61,13 @@ public struct WeightDecaySchedule: Sendable, Equatable {
     /// `end + (start - end)·(1 + cos(πs/(T-1)))/2` over the T updates of `length`; without an end it stays.
     public init(_ start: Double, end: Double? = nil, over length: Updates) {
         (self.start, self.end, self.length) = (start, end ?? start, length)
+    }
+
+    /// The weight decay of a recipe.
+    public init(_ recipe: Recipe, _ clock: EpochClock) {
+        self.init(
+            recipe.optimizer.weightDecay, end: recipe.optimizer.weightDecayEnd,
+            over: Updates(recipe.totalUpdates(perEpoch: clock.updates)))
     }
 
     /// The weight decay in force during an update (from 0) of the run, for groups that decay.

@@ -84,6 +84,14 @@ public protocol UpdateRule: Sendable {
 }
 
 extension UpdateRule {
+    /// The rule that a checked recipe describes.
+    public static func make(_ recipe: Recipe) throws(RecipeError) -> Self {
+        Self(try recipe.optimizer.decode(Settings.self))
+    }
+
+    /// What `recipe check` needs to know of it.
+    public static var entry: Catalogue.Kind { .init(Settings.self) }
+
     public var clipForm: Clip.Form { .torch }
 
     public func measure(_ run: ParameterRun, weightDecay: Double, step: Int, pool: WorkerPool) {}
@@ -94,6 +102,16 @@ extension UpdateRule {
     ) {
         measure(run, weightDecay: weightDecay, step: step, pool: pool)
         apply(run, learningRate: learningRate, weightDecay: weightDecay, step: step, pool: pool)
+    }
+}
+
+extension Recipe {
+    /// The update rule of a checked recipe, the one of a catalog's that it names.
+    public func updateRule(_ rules: [any UpdateRule.Type]) throws -> any UpdateRule {
+        guard let rule = rules.first(where: { $0.kind == optimizer.kind }) else {
+            preconditionFailure("a checked recipe names no update rule '\(optimizer.kind)'")
+        }
+        return try rule.make(self)
     }
 }
 

@@ -11,9 +11,9 @@
 typedef struct {
     const char *_Null_unspecified name;
     size_t state, coefficients;
-    void (*_Nullable measure)(const float *w, const float *g, float *_Nonnull const *state, const float *c, size_t count,
+    void (*_Nullable measure)(const float *w, const float *g, float *_Nonnull const *_Nonnull state, const float *c, size_t count,
                               double *sums);
-    void (*_Nullable update)(float *w, const float *g, float *_Nonnull const *state, const float *c, size_t count);
+    void (*_Nullable update)(float *w, const float *g, float *_Nonnull const *_Nonnull state, const float *c, size_t count);
 } ck_update_kernel;
 
 typedef struct {

@@ -1,3 +1,97 @@
+public import Recipes
+
+/// A cosine over the run, in the form of one reference.
+public enum Cosine: ScheduleKind {
+    /// Whose cosine it is.
+    public enum Form: String, CaseIterable, Decodable, Sendable {
+        /// Counted from the start of the run, one update late; every learning rate grows with the batch.
+        case simmim
+        /// Counted from the end of the warm-up, in fractions of an epoch; the base alone grows with the batch.
+        case mae
+        /// By whole epochs, one late; the base alone grows with the batch.
+        case deit
+        /// By whole epochs: the smaller of a rise over the warm-up and a cosine over the whole run, down to 0.
+        case crate
+        /// By whole epochs, two late, down to 0.
+        case crateFineTuning = "crate_fine_tuning"
+        /// Counted from the end of a warm-up from 0.005 of the base, down to 0.001 of it; every learning rate grows with the
+        /// batch.
+        case spark
+        /// By whole epochs, or by updates where the run's length is given so; every learning rate grows with the batch.
+        case torch
+    }
+
+    public struct Settings: RecipeSection {
+        public let minimumRate: Double
+        public let form: Form
+
+        public static let defaults = ["form": "simmim"]
+        public static let meanings = [
+            "minimum_rate": "Learning rate at the end of the cosine or of a period, at the reference batch.",
+            "form": "Whose cosine. simmim: counted from the start of the run, one update late, layer decay leaves "
+                + "warm-up start and minimum alone; mae: counted from the end of a warm-up from 0; deit: by whole "
+                + "epochs, one late; crate: by whole epochs, the smaller of a rise over the warm-up and a cosine over "
+                + "the run; crate_fine_tuning: by whole epochs, two late; spark: from 0.005 of the base rate to 0.001 of "
+                + "it; torch: by whole epochs, or by updates where the run's length is given so. For mae, deit and crate "
+                + "the reference batch changes the base rate alone.",
+        ]
+
+        public func check(_ here: Here) {
+            here.requireNotNegative(minimumRate, at: "minimum_rate")
+            here.require(
+                minimumRate == 0 || ![.crate, .crateFineTuning].contains(form), at: "minimum_rate", reading: ["form"],
+                "the form '\(form.rawValue)' ends at 0")
+        }
+    }
+
+    public static let kind = "cosine"
+
+    public static func schedule(_ settings: Settings, _ frame: ScheduleFrame) -> any LearningRateSchedule {
+        let minimum = settings.minimumRate
+        return switch settings.form {
+        case .simmim: SimMIMSchedule(frame, .cosine(minimum: minimum))
+        case .mae: MAESchedule(frame, minimum: minimum)
+        case .deit: DeiTSchedule(frame, minimum: minimum)
+        case .crate: CRATESchedule(frame)
+        case .crateFineTuning: CRATESchedule(frame, isFineTuning: true)
+        case .spark: SparKSchedule(frame)
+        case .torch: TorchSchedule(frame, .cosine(minimum: minimum))
+        }
+    }
+
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
+        let (schedule, form) = (recipe.schedule.shared, settings.form)
+        // The rise of CRATE's may end after the run: the cosine is the smaller one then.
+        if form != .crate { schedule.requireWarmupInside(here) }
+        here.requireMinimum(settings.minimumRate, under: schedule)
+        if [.deit, .crate, .crateFineTuning].contains(form) {
+            here.require(
+                schedule.updates == nil && schedule.warmupUpdates == nil, at: "form",
+                reading: ["updates", "warmup_updates"],
+                "the form '\(form.rawValue)' counts whole epochs; give the lengths in epochs")
+        }
+        if [.mae, .crate, .crateFineTuning].contains(form) {
+            here.require(
+                (schedule.warmupRate ?? 0) == 0, at: "warmup_rate", reading: ["form"],
+                "the form '\(form.rawValue)' starts at 0")
+        }
+        here.require(
+            form != .crateFineTuning || schedule.warmupEpochs == nil, at: "warmup_epochs", reading: ["form"],
+            "the form '\(form.rawValue)' has no warm-up")
+        if form == .spark {
+            for (key, share, found) in [
+                ("warmup_rate", 0.005, schedule.warmupRate), ("minimum_rate", 0.001, settings.minimumRate),
+            ] {
+                guard let found else { continue }
+                let expected = schedule.baseRate * share
+                here.require(
+                    abs(found - expected) <= 1e-6 * expected, at: key, reading: ["form", "base_rate"],
+                    "the form 'spark' takes \(share) of base_rate, \(expected), found \(found)")
+            }
+        }
+    }
+}
+
 /// The cosine of facebookresearch/mae and SeiT++, in fractions of an epoch: from 0 over the warm-up, then from its end
 /// down to `minimum`; the first update moves nothing. The base alone grows with the batch.
 public struct MAESchedule: LearningRateSchedule {

@@ -1,4 +1,5 @@
 import Glibc
+public import Recipes
 
 /// The curves of microsoft/SimMIM over finished micro-batches t: a linear warm-up, then one of four shapes. The phase
 /// of the cosine counts from 0, not from the end of the warm-up, so there is a small jump down at it. The reference
@@ -47,5 +48,36 @@ public struct SimMIMSchedule: LearningRateSchedule {
         case .linear(let end):
             return base - (1 - end) * base * Double(finished - warmup) / Double(max(total - warmup, 1))
         }
+    }
+}
+
+/// One learning rate after the warm-up.
+public enum Constant: ScheduleKind {
+    public struct Settings: RecipeSection {}
+
+    public static let kind = "constant"
+
+    public static func schedule(_ settings: Settings, _ frame: ScheduleFrame) -> any LearningRateSchedule {
+        SimMIMSchedule(frame, .constant)
+    }
+}
+
+/// A straight line from the end of the warm-up to the end of the run.
+public enum Linear: ScheduleKind {
+    public struct Settings: RecipeSection {
+        public let lrMinRate: Double
+
+        public static let defaults = ["lr_min_rate": "0.01"]
+        public static let meanings = ["lr_min_rate": "Share of the base learning rate that is left at the end."]
+
+        public func check(_ here: Here) {
+            here.require((0...1).contains(lrMinRate), at: "lr_min_rate", "0 to 1 expected, found \(lrMinRate)")
+        }
+    }
+
+    public static let kind = "linear"
+
+    public static func schedule(_ settings: Settings, _ frame: ScheduleFrame) -> any LearningRateSchedule {
+        SimMIMSchedule(frame, .linear(end: settings.lrMinRate))
     }
 }

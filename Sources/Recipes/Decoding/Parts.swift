@@ -4,7 +4,7 @@
 // The `Catalogue` says who owns what; each owner is decoded in its place, as strictly as the rest.
 
 /// A thing that a recipe may have under one optional key, whose owner stands in a module of its own.
-public protocol RecipePart {
+public protocol RecipePart: SendableMetatype {
     /// What stands under the key: a section, or one number.
     associatedtype Settings: Decodable & Sendable
     /// The dotted path of the key in a recipe: `online_probe`, `images.hflip`.

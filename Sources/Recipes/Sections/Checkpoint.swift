@@ -21,4 +21,12 @@ extension Recipe {
             ])
         }
     }
+
+    /// Updates between two checkpoints; nil without any.
+    public func checkpointUpdates(perEpoch: Int) -> Int? {
+        checkpoint.flatMap { $0.everyUpdates ?? $0.everyEpochs.map { $0 * perEpoch } }
+    }
+
+    /// Updates of the whole run of one network.
+    public func totalUpdates(perEpoch: Int) -> Int { schedule.updates ?? (schedule.epochs ?? 0) * perEpoch }
 }

@@ -18,10 +18,10 @@ public struct Recipe: RecipeSection {
     /// What learns, e.g. `vit`; decoded by its owner.
     public let model: Section
     public let batch: Batch
-    public let optimizer: Optimizer
-    public let schedule: Schedule
-    public let clip: Clip?
-    public let gradNoise: GradNoise?
+    /// The update rule, e.g. `adamw`.
+    public let optimizer: OpenSection<Optimizer>
+    /// The curve of the learning rate, e.g. `cosine`.
+    public let schedule: OpenSection<Schedule>
     public let average: Average?
     public let evaluation: Evaluation?
     public let onlineProbe: OnlineProbe?
@@ -38,8 +38,8 @@ public struct Recipe: RecipeSection {
     public internal(set) var resolved = RecipeNode(content: .section([]), place: .standard)
 
     private enum CodingKeys: String, CodingKey {
-        case schema, kind, about, reference, seed, data, tokens, objective, model, batch, optimizer, schedule, clip
-        case gradNoise, average, evaluation, onlineProbe, guidance, checkpoint, log, threads, recompute, loader,
+        case schema, kind, about, reference, seed, data, tokens, objective, model, batch, optimizer, schedule
+        case average, evaluation, onlineProbe, guidance, checkpoint, log, threads, recompute, loader,
             limits
         case imagesGiven = "images"
     }
@@ -67,8 +67,6 @@ public struct Recipe: RecipeSection {
         "batch": "Samples of an update.",
         "optimizer": "The update rule.",
         "schedule": "Length of the run and learning rate over it.",
-        "clip": "Clipping of the gradient; absent: none.",
-        "grad_noise": "Annealed normal noise on the clipped gradient; absent: none.",
         "average": "Moving average of the weights; absent: none.",
         "evaluation": "Scores while a classifier learns; absent: only at its end.",
         "online_probe": "A classifier on the features of each batch, to watch; absent: none.",
@@ -88,7 +86,6 @@ public struct Recipe: RecipeSection {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.requirePositive(["threads": threads])
         guidance?.check(self, here)
-        gradNoise?.check(self, here)
         here.requireOne(of: ("tokens", tokens), or: ("images", imagesGiven))
         here.require(
             images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],

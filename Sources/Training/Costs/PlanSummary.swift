@@ -74,7 +74,7 @@ public struct PlanSummary {
         savedBytes = recipe.recompute == true ? try planned(recomputes: false).arenaBytes - report.arenaBytes : nil
         guidance = try experiment.guided.map { try GuidanceSummary($0) }
         networks = experiment.networks
-        stateBytes = networks * recipe.updateRule.stateNames.count * report.gradientBytes
+        stateBytes = try networks * recipe.updateRule(experiment.catalog.optimizers).stateNames.count * report.gradientBytes
         targets = experiment.objective.earlyLearning.flatMap { settings in
             length.map { length in
                 let isSharded = settings.isSharded(samples: length.images, classes: classes)

@@ -122,7 +122,7 @@ public final class StepBench {
         let (network, micros) = (trainer.networks[0], 0..<trainer.recipe.batch.accumulation)
         let clip = timed {
             pool.scale(trainer.store.gradients, by: 1)
-            _ = Clip(limit: trainer.recipe.clip?.norm).apply(to: groups.runs, pool: pool)
+            _ = trainer.clip.apply(to: groups.runs, pool: pool)
         }
         // A rate of 0: the same passes over memory, and the weights stay.
         let update = timed {

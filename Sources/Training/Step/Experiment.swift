@@ -8,6 +8,7 @@ public import Recipes
 /// A recipe's model and method, recorded as a graph for one batch size.
 public struct Experiment {
     public let recipe: Recipe
+    let catalog: Catalog
     public let objective: any Objective
     public let graph: Graph
     public let batch: BatchTensors
@@ -53,7 +54,7 @@ public struct Experiment {
             recipe.onlineProbe == nil ? nil : loss.features.map { MeanPooling(0..<$0.shape[1])($0) }
         self.classes = classes
         self.graph = graph
-        self.recipe = recipe
+        (self.recipe, self.catalog) = (recipe, catalog)
     }
 
     /// What training makes smaller.

@@ -59,7 +59,7 @@ public final class Trainer {
         options.sumOverRanks = { sums.add($0) }
         options.recomputesBlocks = recipe.recompute ?? false
         rankSums = sums
-        rule = recipe.updateRule
+        rule = try recipe.updateRule(experiment.catalog.optimizers)
         let here = TrainedNetwork.Surroundings(
             experiment: experiment, rule: rule, communicator: communicator, pool: pool, options: options)
         let first = try TrainedNetwork(0, here, sharing: nil) { try communicator.allocate($0) }
@@ -71,7 +71,7 @@ public final class Trainer {
         }
         guideHash = guide?.hash
         tally = StepStatistics(communicator)
-        clip = Clip(limit: recipe.clip?.norm, form: rule.clipForm)
+        clip = Clip(recipe, before: rule)
         (statistics, counters) = (first.store.statistics, first.store.counters)
         average =
             recipe.average == nil
@@ -79,8 +79,8 @@ public final class Trainer {
         early = try EarlyLearningStage(
             experiment, samples: trainingSamples ?? recipe.batch.global, communicator: communicator, pool: pool)
         let epochs = EpochClock(updates: updatesPerEpoch, accumulation: recipe.batch.accumulation)
-        schedule = recipe.learningRates(epochs)
-        weightDecays = recipe.weightDecays(epochs)
+        schedule = try recipe.learningRates(epochs, experiment.catalog.schedules)
+        weightDecays = WeightDecaySchedule(recipe, epochs)
         clock = TrainingClock(
             updatesPerPass: updatesPerEpoch, globalBatch: recipe.batch.global,
             updatesOfNetworks: networks.map { _ in 0 })
