@@ -43,7 +43,7 @@ let package = Package(
         .target(name: "Layers", dependencies: ["Autodiff", "Kernels"], swiftSettings: safe),
         .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         .target(
-            name: "Objectives", dependencies: ["Models", "Layers", "Autodiff", "Kernels", "Recipes"],
+            name: "Objectives", dependencies: ["Models", "Layers", "Autodiff", "Batches", "Kernels", "Recipes"],
             swiftSettings: safe),
         .target(name: "Optimizers", dependencies: ["Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         // Layer 6

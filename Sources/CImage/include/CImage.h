@@ -3,13 +3,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// What a header says.
+/// The header of a file.
 typedef struct {
     uint32_t width, height;
     int components;
     int progressive, arithmetic;
-    /// EXIF orientation 1...8; 1 where the file says nothing.
-    int orientation;
 } ci_header;
 
 typedef struct {
@@ -19,7 +17,7 @@ typedef struct {
     size_t memory_bytes;
 } ci_limits;
 
-/// What the library said about a file.
+/// The library's messages about a file.
 typedef struct {
     /// Warnings of any kind, and those that mean wrong pixels.
     int warnings, damages;
@@ -34,7 +32,7 @@ int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report
 /// Returns 0, or -1 with a message.
 int ci_jpeg_decode(const uint8_t *file, size_t count, const ci_limits *limits, uint8_t *rgb, ci_report *report);
 
-/// Copies an image of height × width RGB pixels so that orientation 1...8 becomes upright.
+/// Copies an image of height × width RGB pixels, turned and mirrored so that EXIF orientation 1...8 becomes upright.
 void ci_orient(const uint8_t *from, uint8_t *to, size_t height, size_t width, int orientation);
 
 /// Bytes that may be read after the last pixel of an input of ci_resample_columns.
