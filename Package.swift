@@ -42,7 +42,8 @@ let package = Package(
         .target(name: "Layers", dependencies: ["Autodiff", "Kernels"], swiftSettings: safe),
         .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         .target(
-            name: "Objectives", dependencies: ["Models", "Layers", "Optimizers", "Autodiff", "Kernels", "Recipes"],
+            name: "Objectives",
+            dependencies: ["Models", "Layers", "Optimizers", "Autodiff", "Batches", "Kernels", "Recipes"],
             swiftSettings: safe),
         .target(name: "Optimizers", dependencies: ["Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         // Layer 6

@@ -73,30 +73,6 @@ static void begin(struct jpeg_decompress_struct *info, error_state *errors, ci_r
     errors->report = report;
 }
 
-/// Orientation (tag 0x112 of the first directory) in an EXIF segment, 1 where there is none.
-static int orientation_in(const uint8_t *data, size_t count) {
-    if (count < 14 || memcmp(data, "Exif\0\0", 6) != 0) return 1;
-    const uint8_t *tiff = data + 6;
-    size_t size = count - 6;
-    int little = tiff[0] == 'I';
-    if (tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return 1;
-#define BYTE(at) ((size_t)tiff[at])
-#define U16(at) (little ? BYTE(at) | BYTE((at) + 1) << 8 : BYTE(at) << 8 | BYTE((at) + 1))
-#define U32(at) (little ? U16(at) | U16((at) + 2) << 16 : U16(at) << 16 | U16((at) + 2))
-    size_t directory = U32(4);
-    if (directory > size || size - directory < 2) return 1;
-    size_t entries = U16(directory);
-    for (size_t entry = directory + 2; entries > 0 && entry + 12 <= size; entry += 12, entries--) {
-        if (U16(entry) != 0x112) continue;
-        size_t value = U16(entry + 8);
-        return value >= 1 && value <= 8 ? (int)value : 1;
-    }
-    return 1;
-#undef BYTE
-#undef U16
-#undef U32
-}
-
 int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report *report) {
     struct jpeg_decompress_struct info;
     error_state errors;
@@ -106,7 +82,6 @@ int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report
         return -1;
     }
     jpeg_create_decompress(&info);
-    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
     jpeg_mem_src(&info, file, count);
     jpeg_read_header(&info, TRUE);
     header->width = info.image_width;
@@ -114,11 +89,6 @@ int ci_jpeg_peek(const uint8_t *file, size_t count, ci_header *header, ci_report
     header->components = info.num_components;
     header->progressive = info.progressive_mode;
     header->arithmetic = info.arith_code;
-    header->orientation = 1;
-    for (jpeg_saved_marker_ptr marker = info.marker_list; marker; marker = marker->next) {
-        header->orientation = orientation_in(marker->data, marker->data_length);
-        if (header->orientation != 1) break;
-    }
     jpeg_destroy_decompress(&info);
     return 0;
 }

@@ -1,17 +1,18 @@
 public import Autodiff
+public import Batches
 import Kernels
 import Layers
 public import Models
 public import Recipes
 
-/// Masked auto-encoding with CRATE: hidden patches are replaced by one learned vector, encoder and decoder both see the
-/// whole grid, and the pixels of hidden patches are predicted: mean squared error per patch, mean over hidden patches.
+/// Masked auto-encoding with CRATE: masked patches are replaced by one learned vector, encoder and decoder both see the
+/// whole grid, and the pixels of masked patches are predicted: mean squared error per patch, mean over masked patches.
 /// Source: arXiv 2404.02446, code Ma-Lab-Berkeley/CRATE.
 public struct CRATEMAE: Objective {
     public static let kind = "crate_mae"
 
     public struct Settings: RecipeSection, Equatable {
-        /// Share of hidden patches, 0...1; floor(n·(1 − ratio)) stay visible.
+        /// Share of masked patches, 0...1; floor(n·(1 − ratio)) stay visible.
         public let maskRatio: Double
         /// Pixels of each target patch get mean 0 and variance 1.
         public let normalizedPixels: Bool
@@ -26,7 +27,7 @@ public struct CRATEMAE: Objective {
         }
 
         public static let meanings = [
-            "mask_ratio": "Share of hidden patches, above 0 to below 1.",
+            "mask_ratio": "Share of masked patches, above 0 to below 1.",
             "normalized_pixels": "Targets are the pixels of a patch less their mean, over their deviation.",
             "decoder_depth": "Layers of the decoder; absent: as many as the encoder has.",
             "decoder_heads": "Subspaces of the decoder's attention; absent: as many as the encoder has.",
@@ -92,9 +93,10 @@ public struct CRATEMAE: Objective {
         Loss(sum: MaskedSquaredError()(pixels, target, mask: mask(of: batch)), weight: Sum()(mask(of: batch)))
     }
 
-    public var hiding: CellHiding? {
-        CellHiding(
-            cellSide: masked.patch, patchSide: masked.patch, ratio: settings.maskRatio, rounding: .visibleDown)
+    public var masking: (any Masking)? {
+        CellMasking(
+            imageSide: input.image.side, cellSide: masked.patch, patchSide: masked.patch, ratio: settings.maskRatio,
+            rounding: Self.rounding)
     }
 
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? {
@@ -117,6 +119,8 @@ public struct CRATEMAE: Objective {
 }
 
 extension CRATEMAE {
+    private static let rounding = CellMasking.Rounding.visibleDown
+
     /// Rules with the image and the model.
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let all = here.recipe
@@ -125,10 +129,9 @@ extension CRATEMAE {
             "'\(MaskedCRATESection.kind)' expected by this objective, found '\(recipe.model.kind)'")
         guard let patch = recipe.model.integer("patch"), patch >= 1 else { return }
         let cells = (recipe.images.size / patch) * (recipe.images.size / patch)
-        let hiding = CellHiding(cellSide: patch, patchSide: patch, ratio: settings.maskRatio, rounding: .visibleDown)
-        // Nothing visible is legal in the reference, nothing hidden has no loss.
+        // Nothing visible is legal in the reference, nothing masked has no loss.
         all.require(
-            cells == 0 || hiding.hidden(of: cells) > 0, at: "objective.mask_ratio",
-            reading: ["model.patch", "images.size"], "\(settings.maskRatio) hides none of \(cells) patches")
+            cells == 0 || rounding.masked(settings.maskRatio, of: cells) > 0, at: "objective.mask_ratio",
+            reading: ["model.patch", "images.size"], "\(settings.maskRatio) masks none of \(cells) patches")
     }
 }

@@ -1,12 +1,14 @@
 public import Autodiff
+public import Batches
 public import Models
 public import Optimizers
 public import Recipes
 
-/// Every method, model, update rule and schedule that a recipe can name: one entry each.
+/// Every method, model, data set, update rule and schedule that a recipe can name: one entry each.
 public struct Catalog: Sendable {
     public var objectives: [any Objective.Type]
     public var models: [any EncoderSection.Type]
+    public var sources: [any DataSource.Type]
     public var optimizers: [any UpdateRule.Type]
     public var schedules: [any ScheduleKind.Type]
 
@@ -21,7 +23,11 @@ public struct Catalog: Sendable {
                 VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
                 ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
                 PlainCNNSection.self, FullyConnectedSection.self, TokenizerSection.self, TokenTransformerSection.self,
-            ], optimizers: [AdamW.self, Adam.self, SGD.self, LAMB.self, Lion.self, LARS.self],
+            ],
+            sources: [
+                Procedural.self, IDX.self, CIFAR10.self, CIFAR100.self, Digits.self, ImageFolder.self, TokenSet.self,
+            ],
+            optimizers: [AdamW.self, Adam.self, SGD.self, LAMB.self, Lion.self, LARS.self],
             schedules: [Constant.self, Cosine.self, Linear.self, MultiStep.self, Step.self, WarmRestarts.self])
     }
 
@@ -41,7 +47,8 @@ public struct Catalog: Sendable {
         catalogue.kinds["objective"] = Dictionary(uniqueKeysWithValues: objectives.map { ($0.kind, entry($0)) })
         let models = Dictionary(uniqueKeysWithValues: models.map { ($0.kind, entry($0)) })
         for path in ["model", "guidance.guide_arch"] { catalogue.kinds[path] = models }
-        for path in ["data.train", "data.evaluation"] { catalogue.kinds[path] = Self.sources }
+        let sources = Dictionary(uniqueKeysWithValues: sources.map { ($0.kind, entry($0)) })
+        for path in ["data.train", "data.evaluation"] { catalogue.kinds[path] = sources }
         catalogue.kinds["optimizer"] = Dictionary(uniqueKeysWithValues: optimizers.map { ($0.kind, $0.entry) })
         catalogue.kinds["schedule"] = Dictionary(uniqueKeysWithValues: schedules.map { ($0.kind, $0.entry) })
         catalogue.add(Clip.self)
@@ -49,12 +56,6 @@ public struct Catalog: Sendable {
         catalogue.rules += [checkGuidance, checkRecompute]
         return catalogue
     }
-
-    private static let sources: [String: Catalogue.Kind] = [
-        "procedural": .init(ProceduralSettings.self), "idx": .init(PartedSettings.self),
-        "cifar10": .init(PartedSettings.self), "cifar100": .init(PartedSettings.self),
-        "digits": .init(PartedSettings.self), "folder": .init(FolderSettings.self), "tokens": .init(TokenSettings.self),
-    ]
 
     /// The method of a checked recipe with its model, declared in `scope`.
     public func objective(_ recipe: Recipe, _ scope: Scope, _ input: InputSpec) throws -> any Objective {
@@ -76,6 +77,14 @@ public struct Catalog: Sendable {
             preconditionFailure("a checked recipe names no model '\(section.kind)'")
         }
         return try decode(model, section)
+    }
+
+    /// The kind of set that a data section of a checked recipe names.
+    public func dataSource(_ section: Section) -> any DataSource.Type {
+        guard let source = sources.first(where: { $0.kind == section.kind }) else {
+            preconditionFailure("a checked recipe names no data set '\(section.kind)'")
+        }
+        return source
     }
 
     /// What the network of a checked recipe is guided by, if it is.
@@ -106,6 +115,14 @@ public struct Catalog: Sendable {
         }
     }
 
+    private func entry<Source: DataSource>(_ source: Source.Type) -> Catalogue.Kind {
+        let known = sources.filter { $0.similarClasses != nil }.map { $0.kind }
+        return .init(Source.Settings.self) { _, recipe, here in
+            guard recipe.data.train.kind == Source.kind else { return }
+            recipe.data.labelNoise?.check(similar: Source.similarClasses, known: known, here.recipe)
+        }
+    }
+
     private func entry<Model: EncoderSection>(_ model: Model.Type) -> Catalogue.Kind {
         .init(Model.self, rules: Model.check)
     }
@@ -132,5 +149,19 @@ public struct Catalog: Sendable {
         here.require(
             graph.hasBlocks, at: "recompute", reading: ["model.kind"],
             "'\(recipe.model.kind)' has no blocks that can be computed twice; transformers and CRATE have")
+    }
+}
+
+extension Recipe {
+    /// Opens a data section of a checked recipe.
+    /// - Parameter tolerance: the bad files of a folder beyond which it is refused.
+    public func source(
+        _ section: Section, tolerance: Tolerance = Tolerance(), from catalog: Catalog = .own
+    ) throws -> any SampleSource {
+        func open<Source: DataSource>(_ source: Source.Type) throws -> any SampleSource {
+            try Source.open(
+                section.decode(Source.Settings.self), SourceContext(tolerance: tolerance, tokens: tokens))
+        }
+        return try open(catalog.dataSource(section))
     }
 }

@@ -1,4 +1,5 @@
 public import Autodiff
+public import Batches
 import Kernels
 import Layers
 public import Models
@@ -69,7 +70,7 @@ public struct MaskedTokens: Objective {
             .init(width: decoderWidth, depth: decoderDepth, heads: decoderHeads, dropout: decoderDropout)
         }
 
-        var law: TruncatedNormal {
+        var share: TruncatedNormal {
             TruncatedNormal(
                 mu: centreRatio, std: ratioDeviation, range: minimumRatio...maximumRatio)
         }
@@ -97,7 +98,9 @@ public struct MaskedTokens: Objective {
 
     public var encoder: any Encoder { tokens }
 
-    public var tokenHiding: TokenHiding? { TokenHiding(law: settings.law, side: tokens.grid.side) }
+    public var masking: (any Masking)? { tokenMasking }
+
+    private var tokenMasking: TokenMasking { TokenMasking(settings.share, side: tokens.grid.side) }
 
     public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
         let (side, grid) = (input.image.side, tokens.grid.side)
@@ -107,10 +110,11 @@ public struct MaskedTokens: Objective {
 
     /// The encoder's tokens that are not dropped, (B, 1 + kept, E), and the scores of all codes, (B, L·P², K).
     public func predict(_ batch: BatchTensors) -> (latent: Tensor, scores: Tensor) {
-        guard let mask = batch.mask, let hiding = tokenHiding else {
+        guard let mask = batch.mask else {
             preconditionFailure("masked token modelling takes a mask with every batch")
         }
-        let latent = tokens.latent(batch.images, mask: mask, kept: hiding.kept)
+        let masking = tokenMasking
+        let latent = tokens.latent(batch.images, mask: mask, kept: masking.cells - masking.dropped)
         return (latent, decoder(latent, mask: mask))
     }
 

@@ -1,4 +1,5 @@
 public import Autodiff
+public import Batches
 import Kernels
 public import Models
 public import Recipes
@@ -25,10 +26,8 @@ public protocol Objective: SendableMetatype {
     var layers: LayerDecay? { get }
     /// Which parameters decay.
     var decay: DecayRule { get }
-    /// What part of an image is hidden; nil where nothing is.
-    var hiding: CellHiding? { get }
-    /// What part of a grid of tokens is hidden; nil where nothing is.
-    var tokenHiding: TokenHiding? { get }
+    /// Which part of a sample is masked; nil where nothing is.
+    var masking: (any Masking)? { get }
     /// The pixels predicted for a batch, for images; nil where the method predicts none.
     func reconstruction(_ batch: BatchTensors) -> PixelRows?
     /// The class scores of images before softmax, (B, K); nil where the method gives none.
@@ -41,48 +40,10 @@ extension Objective {
     public static var phase: Recipe.Kind { .pretrain }
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {}
     public var layers: LayerDecay? { nil }
-    public var hiding: CellHiding? { nil }
-    public var tokenHiding: TokenHiding? { nil }
+    public var masking: (any Masking)? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
     public func logits(_ images: Tensor) -> Tensor? { nil }
     public var earlyLearning: EarlyLearningSettings? { nil }
-}
-
-/// A random choice of square cells that is drawn anew for each image.
-public struct CellHiding: Sendable, Equatable {
-    /// Side of a cell, pixels.
-    public let cellSide: Int
-    /// Side of one element of the mask, pixels: the encoder's patch.
-    public let patchSide: Int
-    /// Share of hidden cells, 0...1.
-    public let ratio: Double
-    /// What becomes of a share that gives no whole number of cells.
-    public let rounding: Rounding
-
-    public enum Rounding: Sendable {
-        /// ceil(n·ratio) are hidden: SimMIM.
-        case hiddenUp
-        /// floor(n·(1 − ratio)) stay visible: MAE and CRATE-MAE.
-        case visibleDown
-        /// round(n·(1 − ratio)) stay visible, halves to even: SparK.
-        case visibleEven
-    }
-
-    public init(cellSide: Int, patchSide: Int, ratio: Double, rounding: Rounding = .hiddenUp) {
-        (self.cellSide, self.patchSide, self.ratio, self.rounding) = (cellSide, patchSide, ratio, rounding)
-    }
-
-    /// Hidden cells of `cells`. In Double, as the references count: 0.9 of 100 leaves 9 visible when rounded down.
-    public func hidden(of cells: Int) -> Int {
-        switch rounding {
-        case .hiddenUp: Int((Double(cells) * ratio).rounded(.up))
-        case .visibleDown: cells - Int(Double(cells) * (1 - ratio))
-        case .visibleEven: cells - Int((Double(cells) * (1 - ratio)).rounded(.toNearestOrEven))
-        }
-    }
-
-    /// Elements of one image's mask.
-    public func count(imageSide: Int) -> Int { (imageSide / patchSide) * (imageSide / patchSide) }
 }
 
 /// Predicted pixels, (B, N, C·s·s): one row per square of `side` s, in the order (c, i, j).
@@ -117,7 +78,7 @@ public struct InputSpec: Sendable, Equatable {
 public struct BatchTensors {
     /// Normalised pixels, (B, H, W, C); of tokens the ids, C = 1, or the code vectors, C = D, as the method declares it.
     public let images: Tensor
-    /// One number per patch of the encoder, 1 = hidden: (B, S/p, S/p).
+    /// One number per patch of the encoder, 1 = masked: (B, S/p, S/p).
     public let mask: Tensor?
     /// Target probabilities, (B, classes).
     public let targets: Tensor?

@@ -1,4 +1,5 @@
 public import Autodiff
+public import Batches
 import Kernels
 import Layers
 public import Models
@@ -99,8 +100,10 @@ public struct SimMIM: Objective {
                 channels: channels, pixelsPerCell: masked.patch * masked.patch)(mask))
     }
 
-    public var hiding: CellHiding? {
-        CellHiding(cellSide: settings.maskPatch, patchSide: masked.patch, ratio: settings.maskRatio)
+    public var masking: (any Masking)? {
+        CellMasking(
+            imageSide: input.image.side, cellSide: settings.maskPatch, patchSide: masked.patch,
+            ratio: settings.maskRatio)
     }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? {
         PixelRows(rows: predict(batch), side: masked.grid.stride)

@@ -1,16 +1,17 @@
 public import Autodiff
+public import Batches
 import Kernels
 public import Layers
 public import Models
 public import Recipes
 
 /// A convnet computes the visible cells only; its maps, filled up with learned vectors, go through a light decoder that
-/// predicts the hidden cells' pixels, normalised cell by cell. Source: arXiv 2301.03580, code keyu-tian/SparK.
+/// predicts the masked cells' pixels, normalised cell by cell. Source: arXiv 2301.03580, code keyu-tian/SparK.
 public struct SparK: Objective {
     public static let kind = "spark"
 
     public struct Settings: RecipeSection, Equatable {
-        /// Share of hidden cells, 0...1.
+        /// Share of masked cells, 0...1.
         public let maskRatio: Double
         /// Channels of the decoder's smallest map.
         public let decoderWidth: Int
@@ -20,7 +21,7 @@ public struct SparK: Objective {
         }
 
         public static let meanings = [
-            "mask_ratio": "Share of hidden cells, above 0 to below 1; visible ones are rounded half to even.",
+            "mask_ratio": "Share of masked cells, above 0 to below 1; visible ones are rounded half to even.",
             "decoder_width": "Channels of the decoder's smallest map; 768 in the paper, 128 to 256 on processors.",
         ]
 
@@ -45,7 +46,7 @@ public struct SparK: Objective {
         guard let convnet = encoder as? any HierarchicalEncoder else {
             throw ModelError(
                 "model", found: "an encoder without maps of several sides", expected: "resnet, convnext or convnet",
-                hint: "SparK hides cells of a convnet")
+                hint: "SparK masks cells of a convnet")
         }
         let doublings = convnet.grid.stride.trailingZeroBitCount
         guard convnet.grid.stride == 1 << doublings, settings.decoderWidth >> doublings >= 1 else {
@@ -82,8 +83,7 @@ public struct SparK: Objective {
     /// The visible cells of a batch whose images all show as many as the ratio leaves.
     private func cells(_ batch: BatchTensors) -> (mask: Tensor, cells: ActiveCells) {
         guard let mask = batch.mask else { preconditionFailure("SparK takes a mask with every batch") }
-        let count = mask.shape[1] * mask.shape[2]
-        return (mask, ActiveCells(mask: mask, visible: count - (hiding?.hidden(of: count) ?? 0)))
+        return (mask, ActiveCells(mask: mask, visible: cellMasking.cells - cellMasking.maskedCells))
     }
 
     public func loss(_ batch: BatchTensors) -> Loss {
@@ -96,9 +96,13 @@ public struct SparK: Objective {
         Loss(sum: NormalisedCellLoss()(image, images, mask: mask), weight: MaskedCellCount()(mask))
     }
 
-    public var hiding: CellHiding? {
+    public var masking: (any Masking)? { cellMasking }
+
+    private var cellMasking: CellMasking {
         let side = convnet.grid.stride
-        return CellHiding(cellSide: side, patchSide: side, ratio: settings.maskRatio, rounding: .visibleEven)
+        return CellMasking(
+            imageSide: input.image.side, cellSide: side, patchSide: side, ratio: settings.maskRatio,
+            rounding: .visibleEven)
     }
 
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? {

@@ -1,6 +1,5 @@
 public import Batches
 import Kernels
-public import Objectives
 public import Recipes
 
 // What the `images` section of a recipe stands for in the module that makes batches.
@@ -62,27 +61,21 @@ extension Recipe {
     }
 
     private var normalisation: Normalisation {
-        Normalisation(mean: images.normalize.mean, deviation: images.normalize.std)
+        Normalisation(mean: images.normalize.mean, std: images.normalize.std)
     }
 
     /// Micro-batches and images for an objective of this recipe.
     /// - Parameter classes: of the targets; 0 for a method that learns from no labels.
     public func loaderSettings(
-        _ transform: ImageTransform, hiding: CellHiding?, classes: Int = 0
-    ) throws -> Batches.Loader.Settings {
+        _ transform: ImageTransform, masking: (any Masking)? = nil, classes: Int = 0
+    ) -> Batches.Loader.Settings {
         var settings = Batches.Loader.Settings(
             seed: seed, transform: transform, height: images.size, width: images.size)
+        settings.masking = masking
         settings.slots = loader.slots
         settings.threads = loader.threads
         settings.targetClasses = classes
         if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
-        if let hiding {
-            let mask = try CellMask(
-                imageSize: images.size, cellSize: hiding.cellSide, patchSize: hiding.patchSide,
-                hidden: hiding.hidden(of:))
-            settings.maskCount = hiding.count(imageSide: images.size)
-            settings.mask = { mask.draw($0, into: $1) }
-        }
         return settings
     }
 }
@@ -94,7 +87,7 @@ extension Recipe.Policy {
             var policy = Batches.RandAugment(warp.style)
             policy.magnitude = Double(text.magnitude)
             policy.operations = text.operations
-            policy.deviation = text.deviation
+            policy.std = text.deviation
             policy.limit = Double(text.limit)
             policy.probability = text.probability
             policy.increasing = text.increasing

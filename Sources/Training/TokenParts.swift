@@ -8,32 +8,6 @@ public import Recipes
 // What the `tokens` section of a recipe stands for in the modules that know no recipes.
 
 extension Recipe {
-    /// The records must be of the kind that the model is built for.
-    func checkTokens(_ grid: TokenGrid, of place: String) throws(DataError) {
-        guard let tokens else { return }
-        let codebook = grid.codebook
-        guard codebook.count <= tokens.codes else {
-            throw DataError(
-                place, found: "\(codebook.count) codes", expected: "at most the recipe's \(tokens.codes)",
-                hint: "raise tokens.codes")
-        }
-        guard codebook.width == tokens.width else {
-            throw DataError(
-                place, found: "code vectors of \(codebook.width) numbers", expected: "the recipe's \(tokens.width)",
-                hint: "set tokens.width, or take the token set that the recipe is made for")
-        }
-        guard tokens.size <= grid.side else {
-            throw DataError(
-                place, found: "grids of \(grid.side) tokens a side", expected: "at least tokens.size \(tokens.size)",
-                hint: "lower tokens.size, or take a set with larger grids")
-        }
-        guard tokens.edit == nil || codebook.count > TokenEdit.neighbours else {
-            throw DataError(
-                place, found: "\(codebook.count) codes", expected: "more than \(TokenEdit.neighbours)",
-                hint: "tokens.edit takes one of the \(TokenEdit.neighbours) nearest other codes: leave it out")
-        }
-    }
-
     /// What a step reads: batches as they are loaded, or what training makes of stored grids of tokens.
     /// - Parameter loader: of tokens: gives the stored grids as ids.
     func feed(
@@ -54,7 +28,7 @@ extension Recipe {
         }
         return try TokenFeed(
             loader, self, grid, samples: images[0], channels: images[3],
-            classes: experiment.batch.targets?.shape[1] ?? 0, hiding: experiment.objective.tokenHiding,
+            classes: experiment.batch.targets?.shape[1] ?? 0, maskCount: experiment.objective.masking?.count ?? 0,
             adaptation: tokens.adapt.map {
                 try FrozenTokenAdapt($0, grid, size: tokens.size, samples: adapted.count, pool: pool)
             }, pool: pool)
@@ -77,7 +51,7 @@ extension Recipe {
         let images = experiment.batch.images.shape
         return try TokenFeed(
             made, self, grid, samples: images[0], channels: images[3],
-            classes: experiment.batch.targets?.shape[1] ?? 0, hiding: experiment.objective.tokenHiding,
+            classes: experiment.batch.targets?.shape[1] ?? 0, maskCount: experiment.objective.masking?.count ?? 0,
             adaptation: nil, pool: pool)
     }
 

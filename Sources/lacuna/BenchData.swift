@@ -35,7 +35,7 @@ struct BenchData: ParsableCommand {
         let source = try recipe.source(recipe.data.train)
         let classes = source.classes?.count ?? 0
         let experiment = try Experiment(recipe, samples: 2, classes: classes)
-        let settings = try recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens)
+        let settings = recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens)
         let meter = ProgressMeter("bench", "images")
         let rate = try source.loadingRate(settings, images: images) { if !json { meter.show($0, of: images) } }
         meter.finish()

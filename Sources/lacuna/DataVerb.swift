@@ -3,6 +3,7 @@ import Batches
 import Evaluation
 import Glibc
 import Kernels
+import Objectives
 import Platform
 import Recipes
 import Training
@@ -203,7 +204,7 @@ struct DataVerb: ParsableCommand {
             table.add("height", text(heights))
             table.add("width", text(widths))
             table.add("mean", text(result.mean))
-            table.add("std", text(result.deviation))
+            table.add("std", text(result.std))
             if result.jpegs > 0 {
                 let share = fixed(100 * Double(result.progressive) / Double(result.jpegs), digits: 1)
                 table.add("JPEG files", "\(result.jpegs), \(share) % progressive")

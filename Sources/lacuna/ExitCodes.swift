@@ -12,7 +12,7 @@ import Training
 func code(of error: any Error) -> Int32 {
     switch error {
     case is RecipeError, is ModelError, is PlanError, is EvaluationError: return 64
-    case is DataError, is SampleError, is MaskError: return 65
+    case is DataError, is SampleError: return 65
     case is FileError: return 74
     case is StoppedBySignal: return 75
     case let error as CheckpointError:

@@ -62,11 +62,13 @@ import Testing
             [RandomResizedCrop(size: 12, area: 0.2...1, .bicubic), HorizontalFlip()], .imageNet)
         let first = Floats(zeros: 12 * 12 * 3), again = Floats(zeros: 12 * 12 * 3)
         var image = ramp(height: 40, width: 50)
-        transform.apply(&image, key, into: first)
+        transform.augment(&image, key)
+        transform.write(image, key, into: first)
         image = ramp(height: 9, width: 9)
-        transform.apply(&image, SampleKey(seed: 7, epoch: 3, sample: 12), into: again)
+        transform.augment(&image, SampleKey(seed: 7, epoch: 3, sample: 12))
         image = ramp(height: 40, width: 50)
-        transform.apply(&image, key, into: again)
+        transform.augment(&image, key)
+        transform.write(image, key, into: again)
         #expect(first.array == again.array)
     }
 

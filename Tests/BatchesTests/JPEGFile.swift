@@ -33,11 +33,9 @@ struct JPEGFile {
     }
 
     /// The file with an EXIF segment that says `orientation`, in either byte order.
-    func oriented(_ orientation: UInt8, bigEndian: Bool) -> [UInt8] {
+    func oriented(_ orientation: UInt8) -> [UInt8] {
         let tiff: [UInt8] =
-            bigEndian
-            ? [0x4D, 0x4D, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]
-            : [0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]
+            [0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]
         let segment = Array("Exif\0\0".utf8) + tiff
         return bytes[..<2] + [0xFF, 0xE1, 0, UInt8(segment.count + 2)] + segment + bytes[2...]
     }

@@ -16,6 +16,24 @@ private struct Copy: Equatable {
     }
 }
 
+/// Masks whose samples differ in the number of visible cells.
+private struct CoinMasking: Masking {
+    var side: Int { 4 }
+    var cells: Int { 16 }
+    var visibleCells: Int? { nil }
+    func draw(_ key: SampleKey, update: Int, into mask: Floats) {
+        var random = key.stream(.mask)
+        for cell in 0..<cells { mask[cell] = Float(random.below(2)) }
+    }
+}
+
+private struct SlowMasking: Masking {
+    var side: Int { 4 }
+    var cells: Int { 16 }
+    var visibleCells: Int? { cells }
+    func draw(_ key: SampleKey, update: Int, into mask: Floats) { waste(seconds: 0.01) }
+}
+
 @Suite struct LoaderTests {
     private let set: Procedural
     private let size = 16
@@ -29,11 +47,7 @@ private struct Copy: Equatable {
                 HorizontalFlip(),
             ], .imageNet)
         var settings = Loader.Settings(seed: 11, transform: transform, height: size, width: size)
-        settings.maskCount = 16
-        settings.mask = { (key: SampleKey, mask: Floats) in
-            var random = key.stream(.mask)
-            for cell in 0..<16 { mask[cell] = Float(random.below(2)) }
-        }
+        settings.masking = CoinMasking()
         settings.threads = threads
         settings.slots = slots
         return settings
@@ -125,7 +139,7 @@ private struct Copy: Equatable {
 
     @Test func `the time the consumer waits is counted`() throws {
         var settings = settings()
-        settings.mask = { _, _ in waste(seconds: 0.01) }
+        settings.masking = SlowMasking()
         let loader = try Loader(set, sampler(), BatchCut(), settings, updates: 0..<2)
         loader.release(try loader.next())
         #expect(loader.waitSeconds >= 0.03)

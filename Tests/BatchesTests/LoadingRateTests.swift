@@ -52,15 +52,14 @@ import Testing
     @Test func `rates of reading and augmenting are printed`() throws {
         let bytes = (0..<source.count).reduce(0) { $0 + source.manifest.sizeBytes($1) } / source.count
         var policy = RandAugment(WarpStyle([.bicubic], fill: SIMD3(124, 116, 104)))
-        (policy.magnitude, policy.deviation, policy.increasing) = (9, 0.5, true)
+        (policy.magnitude, policy.std, policy.increasing) = (9, 0.5, true)
         let fineTuning = ImageTransform(
             [RandomResizedCrop(size: 224, area: 0.08...1, .bicubic), HorizontalFlip(), policy], .imageNet,
-            erasing: .timm(probability: 0.25))
+            erasing: RandomErasing(
+                probability: 0.25, area: 0.02...1.0 / 3, aspect: 0.3...1 / 0.3, fill: .pixel))
         var preTraining = settings(
             192, ImageTransform([RandomResizedCrop(size: 192, area: 0.67...1, .bilinear), HorizontalFlip()], .imageNet))
-        let mask = try CellMask(imageSize: 192, cellSize: 32, patchSize: 4, ratio: 0.6)
-        preTraining.maskCount = mask.side * mask.side
-        preTraining.mask = { mask.draw($0, into: $1) }
+        preTraining.masking = CellMasking(imageSide: 192, cellSide: 32, patchSide: 4, ratio: 0.6)
         print("500 × 375 JPEG files of \(bytes) bytes, one core:")
         for (name, settings) in [
             ("SimMIM pre-training", preTraining), ("SimMIM fine-tuning", self.settings(224, fineTuning)),

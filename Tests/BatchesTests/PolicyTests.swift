@@ -6,7 +6,7 @@ import Testing
     private static let style = WarpStyle([.bilinear, .bicubic], fill: SIMD3(124, 116, 104))
     private static var randAugment: RandAugment {
         var policy = RandAugment(style)
-        (policy.magnitude, policy.deviation, policy.increasing) = (9, 0.5, true)
+        (policy.magnitude, policy.std, policy.increasing) = (9, 0.5, true)
         return policy
     }
     private static let steps: [any Augmentation] = [
@@ -78,6 +78,12 @@ import Testing
 }
 
 @Suite struct ErasingTests {
+    private func timm(_ probability: Double, _ fill: RandomErasing.Fill, maximumCount: Int = 1) -> RandomErasing {
+        RandomErasing(
+            probability: probability, area: 0.02...1.0 / 3, aspect: 0.3...1 / 0.3, fill: fill,
+            maximumCount: maximumCount)
+    }
+
     private func erased(_ erasing: RandomErasing, sample: UInt64, side: Int = 20) -> [Float] {
         let pixels = Floats([Float](repeating: 9, count: side * side * 3))
         var random = SampleKey(seed: 1, epoch: 0, sample: sample).stream(.erase)
@@ -88,7 +94,7 @@ import Testing
     @Test func `a quarter of the images has a box of allowed area`() {
         var touched = 0
         for sample in 0..<800 {
-            let count = erased(.timm(probability: 0.25, fill: .zero), sample: UInt64(sample)).count { $0 == 0 } / 3
+            let count = erased(timm(0.25, .zero), sample: UInt64(sample)).count { $0 == 0 } / 3
             if count > 0 { touched += 1 }
             // Of 400 pixels; rounding of the sides moves small areas most.
             #expect(count == 0 || (5...160).contains(count))
@@ -100,8 +106,8 @@ import Testing
     @Test func `noise is normal for each pixel, or one value for each channel`() {
         var noise: [Double] = []
         for sample in 0..<40 {
-            noise += erased(.timm(probability: 1), sample: UInt64(sample)).filter { $0 != 9 }.map { Double($0) }
-            let colors = erased(.timm(probability: 1, fill: .channel), sample: UInt64(sample))
+            noise += erased(timm(1, .pixel), sample: UInt64(sample)).filter { $0 != 9 }.map { Double($0) }
+            let colors = erased(timm(1, .channel), sample: UInt64(sample))
             for channel in 0..<3 {
                 let values = Set(stride(from: channel, to: colors.count, by: 3).map { colors[$0] })
                 #expect(values.subtracting([9]).count == 1)
@@ -114,7 +120,7 @@ import Testing
     }
 
     @Test func `several boxes share the area`() {
-        let erasing = RandomErasing.timm(probability: 1, fill: .zero, maximumCount: 4)
+        let erasing = timm(1, .zero, maximumCount: 4)
         let counts = (0..<200).map { erased(erasing, sample: UInt64($0)).count { $0 == 0 } / 3 }
         #expect(counts.allSatisfy { (2...170).contains($0) })
     }

@@ -8,7 +8,13 @@ import Testing
         var draws: [Draw] = []
         for rank in 0..<ranks {
             let cut = BatchCut(rank: rank, ranks: ranks, accumulation: accumulation)
-            for micro in 0..<accumulation { draws += try sampler.draws(update: update, micro: micro, cut) }
+            for micro in 0..<accumulation {
+                let size = try cut.microBatch(of: sampler.globalBatch)
+                let first = cut.start(of: update * accumulation + micro, size: size).offset
+                let order = Indices(zeros: sampler.count)
+                sampler.fill(order, epoch: sampler.epoch(ofUpdate: update))
+                draws += (first..<first + size).compactMap { sampler.draw(at: $0, update: update, in: order) }
+            }
         }
         return draws
     }

@@ -86,7 +86,7 @@ private func big(_ words: UInt32...) -> [UInt8] {
         folder.write(
             "test.bin", record([1, 7], red: 10, green: 20, blue: 30) + record([0, 99], red: 1, green: 2, blue: 3))
         folder.write("fine_label_names.txt", Array((0..<100).map { "name\($0)\n" }.joined().utf8))
-        let set = try CIFAR(.hundred, folder: folder.path, split: .test)
+        let set = try CIFAR100(folder: folder.path, split: .test)
         #expect(set.count == 2)
         #expect([set.label(0), set.label(1)] == [7, 99])
         #expect(try image(set, 0).prefix(4) == [10, 20, 30, 10])
@@ -99,18 +99,18 @@ private func big(_ words: UInt32...) -> [UInt8] {
             folder.write("data_batch_\(part).bin", record([label], red: label, green: 0, blue: 0))
         }
         folder.write("batches.meta.txt", Array((0..<10).map { "name\($0)\n" }.joined().utf8))
-        let set = try CIFAR(.ten, folder: folder.path, split: .train)
+        let set = try CIFAR10(folder: folder.path, split: .train)
         #expect((0..<5).map { set.label($0) } == [1, 2, 3, 4, 5])
         #expect(try image(set, 4).first == 5)
     }
 
     @Test func `a file cut short, a label out of range and a missing file are refused`() {
         folder.write("batches.meta.txt", Array((0..<10).map { "name\($0)\n" }.joined().utf8))
-        #expect(throws: DataError.self) { try CIFAR(.ten, folder: folder.path, split: .test) }
+        #expect(throws: DataError.self) { try CIFAR10(folder: folder.path, split: .test) }
         folder.write("test_batch.bin", record([3], red: 0, green: 0, blue: 0).dropLast())
-        #expect(throws: DataError.self) { try CIFAR(.ten, folder: folder.path, split: .test) }
+        #expect(throws: DataError.self) { try CIFAR10(folder: folder.path, split: .test) }
         folder.write("test_batch.bin", record([10], red: 0, green: 0, blue: 0))
-        #expect(throws: DataError.self) { try CIFAR(.ten, folder: folder.path, split: .test) }
+        #expect(throws: DataError.self) { try CIFAR10(folder: folder.path, split: .test) }
     }
 }
 

@@ -1,3 +1,4 @@
+import Batches
 import FoundationEssentials
 import Glibc
 import Kernels
@@ -70,6 +71,10 @@ enum Checkout {
     static func jpeg(_ name: String = "tiny_7x9.jpg") throws -> [UInt8] {
         try MappedFile("\(root)/Tests/Golden/Fixtures/augmentation/jpeg/\(name)").bytes.array
     }
+}
+
+extension Normalisation {
+    static let imageNet = Normalisation(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
 }
 
 /// A slow disk or step.

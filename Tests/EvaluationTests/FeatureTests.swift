@@ -44,7 +44,7 @@ import Training
             experiment.graph, minimising: nil, keeping: [map.patches, token], store: store, pool: pool)
         let loader = try Loader(
             source, Sampler(count: 11, globalBatch: 11, order: .stored), BatchCut(),
-            recipe.loaderSettings(recipe.evaluationTransform, hiding: nil), updates: 0..<1)
+            recipe.loaderSettings(recipe.evaluationTransform), updates: 0..<1)
         plan.set(experiment.batch.images, try loader.next().images)
         plan.forward()
         let (patches, tokens) = (plan.value(of: map.patches), plan.value(of: token))

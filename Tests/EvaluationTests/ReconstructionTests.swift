@@ -23,7 +23,7 @@ import Training
         let choice = Choice(of: 11, from: source, seed: recipe.seed)
         let loader = try Loader(
             choice, Sampler(count: 11, globalBatch: 11, order: .stored), BatchCut(),
-            recipe.loaderSettings(recipe.evaluationTransform, hiding: experiment.objective.hiding), updates: 0..<1)
+            recipe.loaderSettings(recipe.evaluationTransform, masking: experiment.objective.masking), updates: 0..<1)
         let batch = try loader.next()
         plan.set(experiment.batch.images, batch.images)
         plan.set(try #require(experiment.batch.mask), batch.masks)

@@ -41,17 +41,17 @@ import Training
         for channel in 0..<3 {
             #expect(abs(result.mean[channel] - 50.0 / 255) < 1e-12)
             // The variance of 0, 20, … 100 is 400 · 35 / 12.
-            #expect(abs(result.deviation[channel] - (400 * 35.0 / 12).squareRoot() / 255) < 1e-12)
+            #expect(abs(result.std[channel] - (400 * 35.0 / 12).squareRoot() / 255) < 1e-12)
         }
     }
 
     @Test func `a preview shows the first batch of the run`() throws {
         let recipe = try smallRecipe()
         let source = try recipe.source(recipe.data.train)
-        let hiding = try Experiment(recipe, samples: 1, classes: 10).objective.hiding
+        let masking = try Experiment(recipe, samples: 1, classes: 10).objective.masking
         let loader = try Loader(
             source, Sampler(count: 40, globalBatch: 10, order: .shuffled(seed: recipe.seed)), BatchCut(),
-            recipe.loaderSettings(recipe.trainingTransform, hiding: hiding), updates: 0..<1)
+            recipe.loaderSettings(recipe.trainingTransform, masking: masking), updates: 0..<1)
         let batch = try loader.next()
         let grid = try recipe.preview(of: source, count: 4)
         let again = try recipe.preview(of: source, count: 4)

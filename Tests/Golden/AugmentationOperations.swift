@@ -200,7 +200,7 @@ func `three-augment and colour jitter equal the reference byte for byte`(
         expectEqual(image, try fixture.tensors.tensor(name), name)
     }
     for (number, radius) in fixture.config.blur_radii.enumerated() {
-        try expect([.blur(deviation: radius)], give: "output/blur\(number)")
+        try expect([.blur(std: radius)], give: "output/blur\(number)")
     }
     for sample in fixture.config.jitter {
         let operations = sample.order.compactMap { sample.operation($0) }

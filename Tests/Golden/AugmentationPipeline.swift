@@ -74,7 +74,7 @@ struct PipelineFixture: Decodable, Sendable {
         let bytes = "output/simmim_finetune_uint8"
         if fixture.tensors.contains(bytes) { expectEqual(image, try fixture.tensors.tensor(bytes), bytes) }
         let floats = Floats(zeros: image.bytes.count)
-        Normalisation(mean: config.mean, deviation: config.std).apply(image, into: floats)
+        Normalisation(mean: config.mean, std: config.std).apply(image, into: floats)
         let hole = Box(top: chain.erase[0], left: chain.erase[1], height: chain.erase[2], width: chain.erase[3])
         try erase(hole, of: floats, width: image.width, noise: fixture.tensors.tensor("input/erase_noise"))
         let name = "output/simmim_finetune"
@@ -87,7 +87,8 @@ struct PipelineFixture: Decodable, Sendable {
         let size = fixture.config.eval.size
         var image = try decoded(fixture)
         let transform = ImageTransform(
-            [Resizing(.shortEdge(size * 256 / 224), .bicubic), CentreCrop(size: size)], .imageNet)
+            [Resizing(.shortEdge(size * 256 / 224), .bicubic), CentreCrop(size: size)],
+            Normalisation(mean: fixture.config.mean, std: fixture.config.std))
         transform.augment(&image, SampleKey(seed: 0, epoch: 0, sample: 0))
         try expectNormalised(image, fixture, "output/simmim_eval")
     }
@@ -113,7 +114,7 @@ struct PipelineFixture: Decodable, Sendable {
         _ image: borrowing Image, _ fixture: ImageFixture<PipelineFixture>, _ name: String
     ) throws {
         let floats = Floats(zeros: image.bytes.count)
-        Normalisation(mean: fixture.config.mean, deviation: fixture.config.std).apply(image, into: floats)
+        Normalisation(mean: fixture.config.mean, std: fixture.config.std).apply(image, into: floats)
         expectEqual(
             floats, height: image.height, width: image.width, channelsFirst: try fixture.tensors.tensor(name), name)
     }

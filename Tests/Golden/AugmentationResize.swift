@@ -22,7 +22,7 @@ func `resized crops equal the reference byte for byte`(_ fixture: ImageFixture<C
         let name = "output/case\(sample.case)_normalized_chw"
         guard fixture.tensors.contains(name) else { continue }
         let floats = Floats(zeros: image.bytes.count)
-        Normalisation(mean: fixture.config.mean, deviation: fixture.config.std).apply(image, into: floats)
+        Normalisation(mean: fixture.config.mean, std: fixture.config.std).apply(image, into: floats)
         expectEqual(
             floats, height: image.height, width: image.width, channelsFirst: try fixture.tensors.tensor(name), name)
     }

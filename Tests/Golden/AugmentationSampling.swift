@@ -69,7 +69,9 @@ func `erased boxes from given draws equal the reference`(_ sample: SamplingFixtu
     for attempts in 1...sample.u_area_ratio.count / 2 {
         var draws = sample.u_area_ratio.prefix(2 * attempts) + [sample.u_top, sample.u_left]
         var wasShort = false
-        let box = RandomErasing.timm(probability: 1).box(height: sample.H, width: sample.W) {
+        let box = RandomErasing(probability: 1, area: 0.02...1.0 / 3, aspect: 0.3...1 / 0.3, fill: .pixel).box(
+            height: sample.H, width: sample.W
+        ) {
             wasShort = wasShort || draws.isEmpty
             return draws.isEmpty ? 0 : draws.removeFirst()
         }

@@ -109,30 +109,27 @@ import Testing
 /// What the reference makes of one row of noise.
 struct NoiseMask {
     let shuffle, restore, keep: [Int]
-    /// 1 = hidden.
+    /// 1 = masked.
     let mask: [Float]
 }
 
 extension CRATEFile {
     /// The masks of `input/noise`, whose last extent is the patches of an image: the order that sorts the noise is ours
-    /// read backwards, since `CellMask` hides the first of its order and the reference keeps them.
+    /// read backwards, since `CellMasking` masks the first of its order and the reference keeps them.
     func masks(_ objective: CRATEMAE) throws -> [NoiseMask] {
         let noise = try file.tensor("input/noise")
-        let hiding = try #require(objective.hiding)
-        let mask = try CellMask(
-            imageSize: objective.input.image.side, cellSize: hiding.cellSide, patchSize: hiding.patchSide,
-            hidden: hiding.hidden(of:))
+        let mask = try #require(objective.masking as? CellMasking)
         let (patches, values) = (try #require(noise.shape.last), noise.floats)
-        if let kept = config.len_keep { #expect(patches - mask.hiddenCells == kept) }
+        if let kept = config.len_keep { #expect(patches - mask.maskedCells == kept) }
         return stride(from: 0, to: values.count, by: patches).map { start in
             // Ties in the order of their index.
             let order = (0..<patches).sorted { (values[start + $0], $0) < (values[start + $1], $1) }
             var restore = order
             for (place, patch) in order.enumerated() { restore[patch] = place }
             let floats = Floats(zeros: patches)
-            mask.hide(order.reversed(), in: floats)
+            mask.draw(order: order.reversed(), into: floats)
             return NoiseMask(
-                shuffle: order, restore: restore, keep: Array(order.prefix(patches - mask.hiddenCells)),
+                shuffle: order, restore: restore, keep: Array(order.prefix(patches - mask.maskedCells)),
                 mask: floats.array)
         }
     }

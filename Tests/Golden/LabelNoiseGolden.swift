@@ -11,6 +11,16 @@ import Testing
         let sym, asym10, asym100: Case
     }
 
+    /// What a recipe has of the sets where it names no classes.
+    private let (flips, block) =
+        {
+            guard case .flips(let flips)? = CIFAR10.similarClasses, case .blocks(let size)? = CIFAR100.similarClasses
+            else {
+                return ([], 1)
+            }
+            return (flips, size)
+        }() as ([ClassFlip], Int)
+
     static let files = optimFiles("elr", Settings.self) { $0.file.names.contains("output/sym/noisy") }
 
     @Test(arguments: files) func `given draws give the reference's labels`(_ golden: OptimFile<Settings>) throws {
@@ -22,8 +32,7 @@ import Testing
         ) { draws[positions[$0] ?? 0] }
         #expect(symmetric == (try golden.integers("output/sym/noisy")))
         let flipped = try LabelNoise.flipped(
-            golden.integers("input/asym10/label"), rate: settings.asym10.percent, LabelNoise.cifar10Flips,
-            isSequential: true
+            golden.integers("input/asym10/label"), rate: settings.asym10.percent, flips, isSequential: true
         ) { number, members in
             let shuffled = (try? golden.integers("input/asym10/shuffled/\(number)")) ?? []
             #expect(members == shuffled.sorted(), "class \(number) when it is visited")
@@ -32,7 +41,7 @@ import Testing
         #expect(flipped == (try golden.integers("output/asym10/noisy")))
         let moves = try golden.integers("input/asym100/flip")
         let shifted = try LabelNoise.shifted(
-            golden.integers("input/asym100/label"), size: LabelNoise.cifar100Block
+            golden.integers("input/asym100/label"), size: block
         ) { moves[$0] == 1 }
         #expect(shifted == (try golden.integers("output/asym100/noisy")))
     }
@@ -45,7 +54,7 @@ import Testing
             let (kind, rate) = (parts[0], try #require(Double(parts[1])))
             let noise: LabelNoise =
                 kind.hasPrefix("sym")
-                ? .symmetric(rate: rate) : .flips(rate: rate, LabelNoise.cifar10Flips, isSequential: true)
+                ? .symmetric(rate: rate) : .flips(rate: rate, flips, isSequential: true)
             let reference = try golden.floats("output/stat/\(mean)")
             let spread = try golden.floats("output/stat/\(kind)/\(parts[1])/std")
             let (classes, each, seeds) = (Int(Double(reference.count).squareRoot()), 4500, 20)
@@ -71,7 +80,7 @@ import Testing
         let transition = try golden.floats("output/asym100/transition")
         let (classes, each) = (Int(Double(transition.count).squareRoot()), 2000)
         let labels = (0..<classes * each).map { $0 % classes }
-        let noise = LabelNoise.blocks(rate: golden.settings.asym100.percent, size: LabelNoise.cifar100Block)
+        let noise = LabelNoise.blocks(rate: golden.settings.asym100.percent, size: block)
         var counts = [Int](repeating: 0, count: classes * classes)
         for (clean, noisy) in zip(labels, noise.noisy(labels, classes: classes, seed: 3)) {
             counts[clean * classes + noisy] += 1

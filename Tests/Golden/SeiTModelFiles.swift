@@ -102,16 +102,15 @@ struct SeiTModelFile: Sendable, CustomTestStringConvertible {
     /// The masks of `TokenMaskState`s that noise and ratio of a step stand for.
     /// - Parameter step: of a trace; nil where there is one step.
     func mask(_ objective: MaskedTokens, step: Int? = nil) throws -> [Float] {
-        let hiding = try #require(objective.tokenHiding)
+        let masking = try #require(objective.masking as? TokenMasking)
         let noise = try floats("input/noise").map { Double($0) }
         let ratio = Double(try floats("input/mask_ratio")[step ?? 0])
         let samples = try #require(try shape("input/noise").dropLast().last)
-        let masked = TokenHiding.count(ratio, of: hiding.patches)
+        let masked = TokenMasking.patches(ratio, of: masking.cells)
         return (0..<samples).flatMap { sample in
-            let start = ((step ?? 0) * samples + sample) * hiding.patches
-            let mask = Floats(zeros: hiding.patches)
-            TokenMask.hide(
-                Array(noise[start..<start + hiding.patches]), masked: masked, dropped: hiding.dropped, in: mask)
+            let start = ((step ?? 0) * samples + sample) * masking.cells
+            let mask = Floats(zeros: masking.cells)
+            masking.draw(noise: Array(noise[start..<start + masking.cells]), masked: masked, into: mask)
             return mask.array
         }
     }

@@ -42,7 +42,7 @@ import Testing
         plan.forward()
         plan.backward()
 
-        let patches = try #require(objective.tokenHiding).patches
+        let patches = try #require(objective.masking).cells
         for (name, isHidden) in [
             ("token_drop_mask", { $0 == TokenMaskState.dropped }), ("token_all_mask", { $0 != TokenMaskState.visible }),
         ] as [(String, (Float) -> Bool)] {

@@ -93,10 +93,10 @@ import Training
             expectEqual([ours.mean], try golden.doubles("output/mean_\(index)"), "mean \(index)")
             let side = Int(Double(law.patches).squareRoot())
             #expect(side * side == law.patches)
-            let hiding = TokenHiding(law: ours, side: side)
-            let masked = quantiles.map { hiding.masked(at: $0) }
+            let masking = TokenMasking(ours, side: side)
+            let masked = quantiles.map { masking.masked(at: $0) }
             #expect(masked == (try golden.file.tensor("output/num_masked_\(index)").integers))
-            #expect([hiding.dropped] == (try golden.file.tensor("output/num_dropped_\(index)").integers))
+            #expect([masking.dropped] == (try golden.file.tensor("output/num_dropped_\(index)").integers))
         }
     }
 

@@ -124,8 +124,9 @@ import Testing
             let parts = key.split(separator: "@")
             let grid = try #require(Int(parts[0].split(separator: "x")[0]))
             let ratio = try #require(Double(parts[1]))
-            let hiding = CellHiding(cellSide: 32, patchSide: 32, ratio: ratio, rounding: .visibleEven)
-            #expect(grid * grid - hiding.hidden(of: grid * grid) == visible, "\(key)")
+            let masking = CellMasking(
+                imageSide: 32 * grid, cellSide: 32, patchSide: 32, ratio: ratio, rounding: .visibleEven)
+            #expect(masking.visibleCells == visible, "\(key)")
         }
     }
 

@@ -20,10 +20,10 @@ import Training
         let source = try recipe.source(recipe.data.train)
         let sampler = try Sampler(
             count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
-        let hiding = try Experiment(recipe, samples: 1, classes: 10).objective.hiding
+        let masking = try Experiment(recipe, samples: 1, classes: 10).objective.masking
         return try Loader(
             source, sampler, BatchCut(rank: rank, ranks: ranks),
-            recipe.loaderSettings(recipe.trainingTransform, hiding: hiding), updates: 0..<updates)
+            recipe.loaderSettings(recipe.trainingTransform, masking: masking), updates: 0..<updates)
     }
 
     @Test(arguments: ["simmim-vit_micro-digits", "simmim-vit_micro-procedural"])

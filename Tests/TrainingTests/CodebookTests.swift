@@ -13,7 +13,7 @@ import Training
         private var number = 0
 
         init(_ shape: BatchShape, spoilt place: Int) {
-            (sound, spoilt) = (Batch(made: shape, seed: 0), Batch(made: shape, seed: 0))
+            (sound, spoilt) = (Batch(synthetic: shape, seed: 0), Batch(synthetic: shape, seed: 0))
             spoilt.images.fill(.nan)
             self.place = place
         }

@@ -197,7 +197,7 @@ import Training
                     "alpha: 1000000, reduction: sum, taps_target: [layers.0, layers.1], "
                         + "taps_guide: [layers.0, layers.1], form: flatten, cka_batch: 8, stop_step: 2"),
             ])
-        let batch = Batch(made: BatchShape(size: 8, height: 8, width: 8, targetClasses: 10), seed: 0)
+        let batch = Batch(synthetic: BatchShape(size: 8, height: 8, width: 8, targetClasses: 10), seed: 0)
         let trainer = try Trainer(
             Experiment(recipe, samples: 8, classes: 10, training: 0), feed: RepeatedBatch(batch), updatesPerEpoch: 3,
             communicator: SingleProcess(), pool: WorkerPool(threads: 1))

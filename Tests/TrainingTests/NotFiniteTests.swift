@@ -14,7 +14,7 @@ import Training
             "Recipes/guided-plain_cnn-by_untrained_resnet-fashion_mnist-5ep.yaml",
             ["batch.global=8", "guidance.cka_batch=8", "guidance.guide_bn=batch"])
         func step(target: Float) throws -> (report: StepReport, sums: [Int], running: [Float]) {
-            let batch = Batch(made: BatchShape(size: 4, height: 32, width: 32, targetClasses: 10), seed: 0)
+            let batch = Batch(synthetic: BatchShape(size: 4, height: 32, width: 32, targetClasses: 10), seed: 0)
             batch.targets[0] = target
             let ranks = TwinRanks()
             let trainer = try Trainer(

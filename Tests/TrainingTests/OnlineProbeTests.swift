@@ -28,7 +28,7 @@ import Training
     @Test func `a probe that cannot learn is refused`() throws {
         let recipe = try shippedRecipe(Self.micro, ["online_probe.rate=0.1", "batch.global=8"])
         let unlabelled = try Experiment(recipe, samples: 8, classes: 0)
-        let batch = RepeatedBatch(Batch(made: BatchShape(size: 8, height: 16, width: 16, maskCount: 16), seed: 0))
+        let batch = RepeatedBatch(Batch(synthetic: BatchShape(size: 8, height: 16, width: 16, maskCount: 16), seed: 0))
         let error = #expect(throws: ModelError.self) {
             try Trainer(
                 unlabelled, feed: batch, updatesPerEpoch: 10, communicator: SingleProcess(),

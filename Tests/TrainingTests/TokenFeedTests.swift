@@ -67,7 +67,8 @@ private struct FourGrids {
         let rows = Floats((0..<16 * width).map { _ in Float(random.normal()) })
         grid = TokenGrid(side: side, Codebook(rows, width: width, metric: .cosine))
         stored = Batch(
-            made: BatchShape(size: 4, height: side, width: side, channels: 1, targetClasses: 10), seed: seed, codes: 16)
+            synthetic: BatchShape(size: 4, height: side, width: side, channels: 1, targetClasses: 10), seed: seed,
+            codes: 16)
     }
 
     private func key(_ sample: Int) -> SampleKey { SampleKey(seed: seed, epoch: 0, sample: UInt64(sample)) }

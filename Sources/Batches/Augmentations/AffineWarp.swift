@@ -41,8 +41,8 @@ extension Image {
 
     /// Gaussian blur as three box passes along rows, then along columns, with 8 bits between them.
     /// Source: Gwosdek et al., "Theoretical foundations of Gaussian convolution by extended box filtering", 2011.
-    mutating func blur(deviation: Double) {
-        let box = BoxFilter(deviation: Float(deviation))
+    mutating func blur(std: Double) {
+        let box = BoxFilter(std: Float(std))
         let (height, width, loops) = (height, width, loops)
         for _ in 0..<3 {
             replace(height: height, width: width) { loops.blurRows($0, into: $1, height: height, width: width, box) }
@@ -55,8 +55,8 @@ extension Image {
 
 extension BoxFilter {
     /// The box which, applied three times, blurs like a Gaussian of that many pixels. Rounded to Float at each step.
-    init(deviation: Float) {
-        let variance = deviation * deviation / 3
+    init(std: Float) {
+        let variance = std * std / 3
         let length = Float((12 * Double(variance) + 1).squareRoot())
         let whole = Float(((Double(length) - 1) / 2).rounded(.down))
         let fraction =
@@ -74,5 +74,23 @@ extension Double {
         let scaled = self * 1e15, rest = fma(self, 1e15, -scaled)
         let whole = scaled.rounded(.toNearestOrEven), distance = scaled - whole + rest
         return (distance > 0.5 ? whole + 1 : distance < -0.5 ? whole - 1 : whole) / 1e15
+    }
+}
+
+/// How the geometric operations of a policy fill in pixels.
+public struct WarpStyle: Equatable, Sendable {
+    /// One, or several of which each operation draws one.
+    public let interpolations: [Interpolation]
+    /// Red, green, blue of what comes from outside the image.
+    public let fill: SIMD3<UInt8>
+
+    public init(_ interpolations: [Interpolation], fill: SIMD3<UInt8>) {
+        precondition(!interpolations.isEmpty, "at least one interpolation")
+        self.interpolations = interpolations
+        self.fill = fill
+    }
+
+    func draw(_ random: inout RandomStream) -> Interpolation {
+        interpolations.count == 1 ? interpolations[0] : interpolations[random.below(interpolations.count)]
     }
 }

@@ -25,7 +25,7 @@ public struct SampleKey: Equatable, Sendable {
     }
 }
 
-/// What happens to a decoded image until the model sees it: the steps in their order, normalised floats, boxes erased
+/// Everything that happens to a decoded image until the model sees it: the steps in their order, normalised floats, boxes erased
 /// in them; then complete batches are mixed.
 /// The order of a training chain is crop and resize, flip, policy or colour jitter, normalisation, erasing, mixing.
 public struct ImageTransform: Sendable {
@@ -59,11 +59,5 @@ public struct ImageTransform: Sendable {
         guard let erasing else { return }
         var random = key.stream(.erase)
         erasing.apply(floats, height: image.height, width: image.width, &random)
-    }
-
-    /// All that is done to one image.
-    public func apply(_ image: inout Image, _ key: SampleKey, into floats: Floats) {
-        augment(&image, key)
-        write(image, key, into: floats)
     }
 }

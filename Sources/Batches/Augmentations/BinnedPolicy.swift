@@ -32,7 +32,7 @@ public enum BinnedOperation: String, CaseIterable, Sendable {
     /// The range of strengths: TrivialAugment's wide one, or RandAugment's.
     public enum Strength: Sendable { case wide, moderate }
 
-    /// What a bin stands for; 0 for an operation without strength.
+    /// The strength that a bin means; 0 for an operation without strength.
     /// - Parameter height: of the image, with `width` the unit of RandAugment's translations.
     public func magnitude(bin: Int, _ strength: Strength, height: Int, width: Int) -> Double {
         let isWide = strength == .wide

@@ -25,7 +25,7 @@ public enum ImageOperation: Equatable, Sendable {
     /// The pixel at (x, y) is the one at (x + `x`, y + `y`): what is shown moves the other way.
     case translate(x: Double, y: Double)
     /// Gaussian blur of so many pixels.
-    case blur(deviation: Double)
+    case blur(std: Double)
 }
 
 extension Image {
@@ -59,7 +59,7 @@ extension Image {
         case .rotate(let degrees): rotate(degrees, interpolation, fill: fill)
         case .shear(let x, let y): warp((SIMD3(1, x, 0), SIMD3(y, 1, 0)), interpolation, fill: fill)
         case .translate(let x, let y): warp((SIMD3(1, 0, x), SIMD3(0, 1, y)), interpolation, fill: fill)
-        case .blur(let deviation): blur(deviation: deviation)
+        case .blur(let std): blur(std: std)
         }
     }
 

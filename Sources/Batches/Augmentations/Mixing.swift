@@ -40,9 +40,9 @@ public struct Mixing: Sendable, Equatable {
 
     /// α of the distribution Beta(α, α) of λ; 0: never.
     public let mixup, cutmix: Double
-    /// Of mixing at all, 0...1.
+    /// Probability of mixing at all, 0...1.
     public let probability: Double
-    /// Of CutMix where both are on, 0...1.
+    /// Probability of CutMix where both are on, 0...1.
     public let switching: Double
     /// Shares of height and width between which CutMix draws the sides of its box, independently; nil: from λ.
     public let sides: ClosedRange<Double>?
@@ -63,7 +63,7 @@ public struct Mixing: Sendable, Equatable {
         self.partner = partner
     }
 
-    /// What happens to the images of one batch, or to one of them.
+    /// Draws what happens to the images of one batch, or to one of them.
     public func draw(_ random: inout RandomStream, height: Int, width: Int) -> Mixture {
         let canCut = cutmix > 0 || sides != nil
         guard mixup > 0 || canCut, random.uniform() < probability else { return .unchanged }
@@ -87,7 +87,7 @@ public struct Mixing: Sendable, Equatable {
         return CutMixBox(box, height: height, width: width)
     }
 
-    /// What happens to the samples of a batch.
+    /// Draws what happens to the samples of a batch.
     /// - Parameters:
     ///   - stream: of the update, which mode `batch` draws from.
     ///   - key: of the sample at a place, which the other modes draw with.
@@ -198,5 +198,31 @@ extension Mixing {
     private static func blend(_ values: Floats, _ partner: Floats, _ kept: Double) {
         if kept == 1 { return }
         values.blend(keep: Float(kept), share: Float(1 - kept), of: partner)
+    }
+}
+
+/// The part of an image that CutMix pastes from another one. Source: timm 0.4.12, `rand_bbox`: the box has even
+/// extents before it is cut at the border.
+public struct CutMixBox: Sendable, Equatable {
+    public let box: Box
+    /// Share of the image that stays: the weight of its own label.
+    public let kept: Double
+
+    /// - Parameters:
+    ///   - share: of the image that is to stay, 0...1.
+    ///   - centre: row and column, inside the image.
+    public init(share: Double, centre: (row: Int, column: Int), height: Int, width: Int) {
+        let side = (1 - share).squareRoot()
+        let (halfHeight, halfWidth) = (Int(Double(height) * side) / 2, Int(Double(width) * side) / 2)
+        let (top, bottom) = (max(0, centre.row - halfHeight), min(height, centre.row + halfHeight))
+        let (left, right) = (max(0, centre.column - halfWidth), min(width, centre.column + halfWidth))
+        box = Box(top: top, left: left, height: bottom - top, width: right - left)
+        kept = 1 - Double(box.height * box.width) / Double(height * width)
+    }
+
+    /// A box that was drawn as such.
+    public init(_ box: Box, height: Int, width: Int) {
+        self.box = box
+        kept = 1 - Double(box.height * box.width) / Double(height * width)
     }
 }

@@ -8,7 +8,7 @@ public struct RandAugment: Augmentation, Equatable {
     /// Operations of an image, drawn with replacement.
     public var operations = 2
     /// Deviation of the level; infinite: uniform in 0...`magnitude`.
-    public var deviation = 0.0
+    public var std = 0.0
     /// The highest level.
     public var limit = 10.0
     /// Probability that an operation is done at all, 0...1.
@@ -35,7 +35,7 @@ public struct RandAugment: Augmentation, Equatable {
 
     /// The level of one operation.
     func level(_ random: inout RandomStream) -> Double {
-        if deviation.isInfinite { return min(random.uniform() * magnitude, limit) }
-        return min(max(deviation > 0 ? magnitude + deviation * random.normal() : magnitude, 0), limit)
+        if std.isInfinite { return min(random.uniform() * magnitude, limit) }
+        return min(max(std > 0 ? magnitude + std * random.normal() : magnitude, 0), limit)
     }
 }

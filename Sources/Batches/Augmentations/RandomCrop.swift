@@ -3,7 +3,7 @@ public import Kernels
 /// A random square of the image after a border is added around it: CIFAR's pad-4 crop, the simple random crop of
 /// DeiT III (border of 4 reflected pixels), or a plain crop with no border.
 public struct RandomCrop: Augmentation, Equatable {
-    /// What stands in the border.
+    /// The content of the border.
     public enum Border: Sendable { case zero, reflected }
 
     /// Side of the result in pixels.

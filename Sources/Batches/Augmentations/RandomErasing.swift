@@ -12,7 +12,7 @@ public struct RandomErasing: Sendable, Equatable {
         case zero
     }
 
-    /// Of an image to be erased at all, 0...1.
+    /// Probability that an image is erased at all, 0...1.
     public let probability: Double
     /// Shares of the image's area.
     public let area: ClosedRange<Double>
@@ -32,18 +32,6 @@ public struct RandomErasing: Sendable, Equatable {
         self.aspect = aspect
         self.fill = fill
         self.maximumCount = maximumCount
-    }
-
-    /// The form of timm, which the MAE and SimMIM line of recipes uses.
-    public static func timm(probability: Double, fill: Fill = .pixel, maximumCount: Int = 1) -> RandomErasing {
-        RandomErasing(
-            probability: probability, area: 0.02...1.0 / 3.0, aspect: 0.3...1 / 0.3, fill: fill,
-            maximumCount: maximumCount)
-    }
-
-    /// The form of torchvision.
-    public static func torchvision(probability: Double) -> RandomErasing {
-        RandomErasing(probability: probability, area: 0.02...0.33, aspect: 0.3...3.3, fill: .zero)
     }
 
     /// Overwrites boxes of a normalised image, (H, W, 3).

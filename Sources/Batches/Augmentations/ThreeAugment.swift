@@ -11,7 +11,7 @@ public struct ThreeAugment: Augmentation, Equatable {
         switch random.below(3) {
         case 0: image.apply(.grayscale)
         case 1: image.apply(.solarize(threshold: 128))
-        default: image.apply(.blur(deviation: random.uniform(0.1...2)))
+        default: image.apply(.blur(std: random.uniform(0.1...2)))
         }
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 public import Kernels
 
-/// Changes of code vectors that stand for changes of colour: noise (Emb-Noise), or the mean and deviation of each channel
+/// Changes of code vectors that stand for changes of colour: noise (Emb-Noise), or the mean and standard deviation of each channel
 /// taken from another sample (ColorAdapt). One of them, or none, for all samples of an update, and then for half of them.
 /// Source: arXiv 2312.10105, code naver-ai/seit.
 public struct TokenColor: Sendable, Equatable {
@@ -9,13 +9,13 @@ public struct TokenColor: Sendable, Equatable {
     public let noise, adapt: Double
     /// Deviation of what a channel of a map has in common, and of what each value has of its own; code vectors have root
     /// mean square 1.
-    public static let deviation = 1.0
+    public static let std = 1.0
 
     public init(noise: Double, adapt: Double) { (self.noise, self.adapt) = (noise, adapt) }
 
     public enum Change: Sendable, Equatable { case none, noise, adapt }
 
-    /// What happens to the samples of an update.
+    /// Draws what happens to the samples of an update.
     public func draw(_ random: inout RandomStream) -> Change {
         let choice = random.uniform()
         return choice < noise ? .noise : choice < noise + adapt ? .adapt : .none
@@ -35,13 +35,13 @@ public struct TokenColor: Sendable, Equatable {
     /// - Parameter normal: asked for the value of each channel, then for that of each value.
     @inline(__always) public static func addNoise(_ map: Floats, channels: Int, normal: () -> Double) {
         for channel in 0..<channels {
-            let common = Float(deviation * normal())
+            let common = Float(std * normal())
             for place in stride(from: channel, to: map.count, by: channels) { map[place] += common }
         }
-        for place in 0..<map.count { map[place] += Float(deviation * normal()) }
+        for place in 0..<map.count { map[place] += Float(std * normal()) }
     }
 
-    /// Mean and deviation (divisor: values − 1) of each channel of a map.
+    /// Mean and standard deviation (divisor: values − 1) of each channel of a map.
     /// - Parameters:
     ///   - map: (…, D).
     ///   - statistics: (2, D).
@@ -59,7 +59,7 @@ public struct TokenColor: Sendable, Equatable {
         }
     }
 
-    /// y = (x − mean) / deviation · deviation′ + mean′. A channel that does not vary stays as it is; the reference divides
+    /// y = (x − mean) / std · std′ + mean′. A channel that does not vary stays as it is; the reference divides
     /// by its 0.
     /// - Parameters:
     ///   - own: what `measure` gave for this map.

@@ -65,7 +65,7 @@ extension Manifest {
     }
 }
 
-/// What is known of each file of a walk, in the walk's order. Readers fill disjoint places.
+/// Facts of each file of a walk, in the walk's order. Readers fill disjoint places.
 private struct FileFacts: Sendable {
     let sizes: [Int]
     let checksums: Buffer<UInt64>
@@ -120,7 +120,7 @@ private struct FileFacts: Sendable {
                 let header = try PNGFile(file.bytes).header
                 (widths[entry], heights[entry]) = (Int32(clamping: header.width), Int32(clamping: header.height))
             } else if kind == .jpeg {
-                let header = try JPEGHeader(file.bytes, path: "")
+                let header = try JPEGDecoder.header(of: file.bytes, path: "")
                 (widths[entry], heights[entry]) = (Int32(header.width), Int32(header.height))
             } else {
                 faults[entry] = FileFault(kind).rawValue

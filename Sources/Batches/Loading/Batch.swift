@@ -33,7 +33,7 @@ public final class Batch: Sendable {
     public let shape: BatchShape
     /// (B, H, W, C): normalised pixels, or the ids or code vectors of tokens.
     public let images: Floats
-    /// (B, mask), 1 = hidden.
+    /// (B, side, side), 1 = masked; see `Masking`.
     public let masks: Floats
     /// (B), -1 without a label.
     public let labels: Indices
@@ -79,5 +79,49 @@ public final class Batch: Sendable {
     public func mask(_ slot: Int) -> Floats { masks[slot * shape.maskCount..<(slot + 1) * shape.maskCount] }
     public func target(_ slot: Int) -> Floats {
         targets[slot * shape.targetClasses..<(slot + 1) * shape.targetClasses]
+    }
+}
+
+extension Batch {
+    /// Becomes the same samples as `other`, which has as many: numbers, labels and, where both have them, masks and
+    /// targets; not what the model sees of them.
+    public func takeSamples(of other: Batch) {
+        precondition(shape.size == other.shape.size, "batches of one size")
+        (number, update, epoch, count) = (other.number, other.update, other.epoch, other.count)
+        labels.copy(from: other.labels)
+        samples.copy(from: other.samples)
+        keys.copy(from: other.keys)
+        if masks.count == other.masks.count { masks.copy(from: other.masks) }
+        if targets.count == other.targets.count { targets.copy(from: other.targets) }
+    }
+
+    /// The key of the sample in a slot.
+    public func key(_ slot: Int, seed: UInt64) -> SampleKey {
+        SampleKey(seed: seed, epoch: UInt32(epoch), sample: keys[slot])
+    }
+
+    /// A batch without a data set, for timing a step: normalised pixels drawn uniformly with the mean 0 and the
+    /// standard deviation 1 of real ones, and masks. Labels go round the classes.
+    /// - Parameter codes: of a codebook whose ids stand in the place of pixels; nil for pixels or code vectors.
+    public convenience init(
+        synthetic shape: BatchShape, seed: UInt64, first: Int = 0, codes: Int? = nil, masking: (any Masking)? = nil
+    ) {
+        self.init(shape)
+        count = shape.size
+        for slot in 0..<shape.size {
+            let key = SampleKey(seed: seed, epoch: 0, sample: UInt64(first + slot))
+            var random = key.stream(.procedural)
+            let image = image(slot)
+            for pixel in 0..<image.count {
+                image[pixel] =
+                    codes.map { Float(random.below($0)) } ?? (Float(random.word() >> 8) * 0x1p-23 - 1) * 1.7320508
+            }
+            masking?.draw(key, update: 0, into: mask(slot))
+            samples[slot] = Int32(first + slot)
+            keys[slot] = key.sample
+            guard shape.targetClasses > 0 else { continue }
+            labels[slot] = Int32((first + slot) % shape.targetClasses)
+            targets[slot * shape.targetClasses + Int(labels[slot])] = 1
+        }
     }
 }

@@ -36,7 +36,7 @@ public final class BatchRing: Sendable {
         }
     }
 
-    /// What a loading thread does next.
+    /// The next work of a loading thread.
     enum Work {
         /// Decide which samples batch `number` holds.
         case open(number: Int, slot: Int)

@@ -1,4 +1,4 @@
-public import Kernels
+import Kernels
 
 /// Threads that read, transform and mask samples into the slots of a ring, ahead of the training loop.
 /// The content of batch i is a pure function of (seed, data, i): not of threads, ranks or where the run was resumed.
@@ -7,12 +7,11 @@ public final class Loader: Sendable {
     public struct Settings: Sendable {
         public var seed: UInt64
         public var transform: ImageTransform
-        /// What happens to the records of a token set, in place of `transform`'s steps.
+        /// Transform of the records of a token set, in place of `transform`'s steps.
         public var tokens: (any TokenTransform)?
         public var height, width: Int
-        /// Floats of one mask, and who draws it.
-        public var maskCount = 0
-        public var mask: (@Sendable (SampleKey, Floats) -> Void)?
+        /// Masks drawn with the samples; nil: none.
+        public var masking: (any Masking)?
         /// Classes of the targets; 0: labels only.
         public var targetClasses = 0
         public var tolerance = Tolerance()
@@ -45,7 +44,7 @@ public final class Loader: Sendable {
         try settings.checkForm(of: source)
         let shape = BatchShape(
             size: size, height: settings.height, width: settings.width, channels: settings.tokens?.channels ?? 3,
-            maskCount: settings.maskCount, targetClasses: settings.targetClasses)
+            maskCount: settings.masking?.count ?? 0, targetClasses: settings.targetClasses)
         let numbers = updates.lowerBound * cut.accumulation..<updates.upperBound * cut.accumulation
         let portion = max(1, min(8, size / max(1, 2 * settings.threads)))
         let ring = BatchRing(shape, slots: settings.slots, numbers: numbers, portion: portion)

@@ -1,6 +1,6 @@
 import Kernels
 
-/// What each loading thread does.
+/// The work of each loading thread.
 struct LoaderWork: Sendable {
     let source: any SampleSource
     let settings: Loader.Settings
@@ -62,7 +62,7 @@ struct LoaderWork: Sendable {
             sample = try read(draw, into: &image, using: &memory)
             try write(image: &image, sample, key, into: batch.image(place))
         }
-        settings.mask?(key, batch.mask(place))
+        settings.masking?.draw(key, update: batch.update, into: batch.mask(place))
         batch.samples[place] = Int32(sample)
         batch.keys[place] = key.sample
         let label = source.label(sample) ?? -1

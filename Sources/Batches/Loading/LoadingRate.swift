@@ -1,9 +1,9 @@
 import Kernels
 
-/// What making samples costs one core, without waiting for files.
+/// The time that making samples costs one core, without waiting for files.
 public struct LoadingRate: Sendable, Equatable {
     public let images: Int
-    /// Of computing: reading and decoding, then transforms and mask, both for all images together.
+    /// Seconds of computing: reading and decoding, then transforms and mask, both for all images together.
     public let readSeconds, transformSeconds: Double
 
     public var imagesPerSecond: Double { Double(images) / (readSeconds + transformSeconds) }
@@ -22,7 +22,7 @@ extension SampleSource {
         var (reading, rest) = (0.0, 0.0)
         let channels = settings.tokens?.channels ?? 3
         let pixels = Floats(zeros: settings.height * settings.width * channels)
-        let mask = Floats(zeros: settings.maskCount)
+        let mask = Floats(zeros: settings.masking?.count ?? 0)
         let ids = Indices(zeros: tokens?.count ?? 0)
         // One that is not counted brings its memory with it.
         for number in -1..<images {
@@ -44,7 +44,7 @@ extension SampleSource {
                 }
                 settings.transform.write(image, key, into: pixels)
             }
-            settings.mask?(key, mask)
+            settings.masking?.draw(key, update: 0, into: mask)
             guard number >= 0 else { continue }
             reading += middle - start
             rest += ThreadTime.now - middle

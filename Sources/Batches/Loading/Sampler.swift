@@ -59,19 +59,10 @@ public struct Sampler: Sendable, Equatable {
     }
 
     /// The draws of one update, in the order of the global batch. Makes a permutation; a loader keeps one instead.
-    public func draws(update: Int) -> [Draw] { draws(update: update, places: 0..<globalBatch) }
-
-    /// The draws of one rank's micro-batch.
-    public func draws(update: Int, micro: Int, _ cut: BatchCut) throws(DataError) -> [Draw] {
-        let size = try cut.microBatch(of: globalBatch)
-        let offset = cut.start(of: update * cut.accumulation + micro, size: size).offset
-        return draws(update: update, places: offset..<offset + size)
-    }
-
-    private func draws(update: Int, places: Range<Int>) -> [Draw] {
+    public func draws(update: Int) -> [Draw] {
         let samples = Indices(zeros: count)
         fill(samples, epoch: epoch(ofUpdate: update))
-        return places.compactMap { draw(at: $0, update: update, in: samples) }
+        return (0..<globalBatch).compactMap { draw(at: $0, update: update, in: samples) }
     }
 
     /// - Parameters:
@@ -138,7 +129,7 @@ public struct BatchCut: Sendable, Equatable {
     }
 
     /// Where micro-batch `number`, counted from the run's start, begins: its update and its first place in the global batch.
-    func start(of number: Int, size: Int) -> (update: Int, offset: Int) {
+    package func start(of number: Int, size: Int) -> (update: Int, offset: Int) {
         (number / accumulation, (rank * accumulation + number % accumulation) * size)
     }
 }

@@ -1,7 +1,7 @@
 import Kernels
 import Platform
 
-/// What the images of a set are like: their extents, their colours, how their files are made.
+/// Measurements of a set's images: their extents, their colours, the coding of their files.
 public struct SetStatistics: Sendable, Equatable {
     /// Least, middle and most.
     public struct Spread: Sendable, Equatable {
@@ -18,9 +18,9 @@ public struct SetStatistics: Sendable, Equatable {
     public let bad: [SampleError]
     /// Pixels; nil where no image could be read.
     public let heights, widths: Spread?
-    /// Of red, green and blue on the scale 0...1: what a recipe's `images.normalize` wants. Each image weighs the same
+    /// Statistics of red, green and blue on the scale 0...1: what a recipe's `images.normalize` wants. Each image weighs the same
     /// whatever its size, as it does once it is cut to the model's input.
-    public let mean, deviation: [Double]
+    public let mean, std: [Double]
     /// JPEG files among them, and those of them that are progressive, which take longer to decode.
     public let jpegs, progressive: Int
 }
@@ -57,7 +57,7 @@ extension SetStatistics {
         let mean = (0..<3).map { channel in facts.reduce(0) { $0 + $1.mean(channel) } / count }
         let squares = (0..<3).map { channel in facts.reduce(0) { $0 + $1.meanSquare(channel) } / count }
         self.mean = mean
-        deviation = (0..<3).map { max(0, squares[$0] - mean[$0] * mean[$0]).squareRoot() }
+        std = (0..<3).map { max(0, squares[$0] - mean[$0] * mean[$0]).squareRoot() }
         jpegs = facts.count { $0.kind != .other }
         progressive = facts.count { $0.kind == .progressive }
     }
@@ -84,7 +84,7 @@ private struct ImageFacts: Sendable {
     func measure(_ image: borrowing Image, file: Bytes) {
         numbers[0] = Double(image.height)
         numbers[1] = Double(image.width)
-        let header = FileKind(file) == .jpeg ? try? JPEGHeader(file, path: "") : nil
+        let header = FileKind(file) == .jpeg ? try? JPEGDecoder.header(of: file, path: "") : nil
         numbers[2] = Double((header.map { $0.isProgressive ? Kind.progressive : .baseline } ?? .other).rawValue)
         let bytes = image.bytes
         let pixels = Double(max(1, bytes.count / 3))

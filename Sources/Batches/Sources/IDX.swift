@@ -3,21 +3,23 @@ import Platform
 
 /// Images and labels in the IDX format of MNIST and Fashion-MNIST: a big-endian header, then bytes.
 /// Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", file formats.
-public struct IDX: SampleSource {
+public struct IDX: DataSource {
+    public static let kind = "idx"
+
     public let name: String
     public let count: Int
     public let classes: [String]?
     public let fingerprint: Fingerprint
-    private let pixels: Bytes
-    private let labels: Bytes
+    private let pixels, labels: Bytes
     private let height, width: Int
+    static let digitNames = (0..<10).map(String.init)
 
     /// The four files of a folder carry fixed names.
-    public init(folder: String, split: Split, name: String, classes: [String]) throws(DataError) {
-        let stem = split == .train ? "train" : "t10k"
+    public init(_ settings: SplitSettings, _ context: SourceContext) throws(DataError) {
+        let stem = "\(settings.path)/\(settings.part == .train ? "train" : "t10k")"
         try self.init(
-            images: "\(folder)/\(stem)-images-idx3-ubyte", labels: "\(folder)/\(stem)-labels-idx1-ubyte",
-            name: "\(name) \(split.rawValue)", classes: classes)
+            images: "\(stem)-images-idx3-ubyte", labels: "\(stem)-labels-idx1-ubyte",
+            name: "\(settings.path) \(settings.part.rawValue)", classes: Self.digitNames)
     }
 
     public init(images: String, labels: String, name: String, classes: [String]) throws(DataError) {
@@ -87,8 +89,4 @@ public struct IDX: SampleSource {
         }
         return (extents, bytes[header..<bytes.count])
     }
-}
-
-extension IDX {
-    public static let digitNames = (0..<10).map(String.init)
 }

@@ -1,23 +1,37 @@
 import Kernels
 import Platform
+public import Recipes
 
 /// Images in class folders, read through an index. A file that no longer is what the index says is a bad sample.
-public struct ImageFolder: SampleSource {
+public struct ImageFolder: DataSource {
+    public static let kind = "folder"
+
+    public struct Settings: RecipeSection {
+        public let path: String
+        public let index: String
+
+        public static let meanings = [
+            "path": "Folder with one folder of images for each class.",
+            "index": "The index that 'lacuna data index' wrote.",
+        ]
+    }
+
     public let name: String
     public let manifest: Manifest
-    private let options: DecodeOptions
     private let folder: OpenFolder
+
+    public init(_ settings: Settings, _ context: SourceContext) throws(DataError) {
+        try self.init(settings.path, manifest: Manifest(settings.index), tolerance: context.tolerance)
+    }
 
     /// - Parameters:
     ///   - root: the folder the index was built from.
     ///   - tolerance: the share of bad files beyond which the set is refused.
     public init(
-        _ root: String, manifest: Manifest, decoding options: DecodeOptions = DecodeOptions(),
-        tolerance: Tolerance = Tolerance()
+        _ root: String, manifest: Manifest, tolerance: Tolerance = Tolerance()
     ) throws(DataError) {
         name = root
         self.manifest = manifest
-        self.options = options
         folder = try asDataError { () throws(FileError) in try OpenFolder(root) }
         let bad = manifest.bad
         guard manifest.count > 0 else {
@@ -46,7 +60,7 @@ public struct ImageFolder: SampleSource {
 
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
         try load(index, using: &memory)
-        try image.decode(memory.file.bytes, path: place(index), options)
+        try image.decode(memory.file.bytes, path: place(index))
     }
 
     /// The bytes of a sample's file, equal to what the index says.

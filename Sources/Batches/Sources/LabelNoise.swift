@@ -1,4 +1,5 @@
 import Kernels
+public import Recipes
 
 /// Wrong labels put in on purpose, by the procedures of the reference. Each takes its draws as arguments; `noisy` gives
 /// the draws that are a pure function of (seed, sample), so that every rank and every resumed run sees the same labels.
@@ -14,10 +15,16 @@ public enum LabelNoise: Sendable, Equatable {
     /// the first follows the last.
     case blocks(rate: Double, size: Int)
 
-    /// Truck to automobile, bird to airplane, cat to dog, dog to cat, deer to horse.
-    public static let cifar10Flips = [(9, 1), (2, 0), (3, 5), (5, 3), (4, 7)].map { ClassFlip(from: $0.0, to: $0.1) }
-    /// Blocks of CIFAR-100: consecutive class numbers, not its coarse classes.
-    public static let cifar100Block = 5
+    /// - Parameter similar: the classes taken for one another where the recipe names none.
+    public init(_ settings: Recipe.LabelNoise, similar: SimilarClasses?) {
+        switch (settings.kind, settings.similarClasses ?? similar) {
+        case (.symmetric, _): self = .symmetric(rate: settings.rate)
+        case (.asymmetric, .blocks(let size)?): self = .blocks(rate: settings.rate, size: size)
+        case (.asymmetric, .flips(let flips)?):
+            self = .flips(rate: settings.rate, flips, isSequential: settings.asymSequential)
+        case (.asymmetric, nil): preconditionFailure("a checked recipe says which classes are taken for one another")
+        }
+    }
 
     /// The noisy labels of one split.
     /// - Parameter part: another split, other draws.
@@ -80,6 +87,38 @@ public enum LabelNoise: Sendable, Equatable {
 
     /// The count of whole numbers below rate·count.
     private static func chosen(_ rate: Double, of count: Int) -> Int { Int((rate * Double(count)).rounded(.up)) }
+}
+
+/// Classes that are taken for one another.
+public enum SimilarClasses: Sendable, Equatable {
+    case flips([ClassFlip])
+    /// In each block of so many consecutive class numbers every class is taken for the next one, the last for the first.
+    case blocks(Int)
+}
+
+extension Recipe.LabelNoise {
+    fileprivate var similarClasses: SimilarClasses? {
+        flips.map { .flips($0.map { ClassFlip(from: $0[0], to: $0[1]) }) } ?? blocks.map { .blocks($0) }
+    }
+
+    /// Rules with the training set.
+    /// - Parameters:
+    ///   - similar: its classes that are taken for one another.
+    ///   - known: the kinds of sets that have such classes.
+    ///   - here: at the whole recipe.
+    public func check(similar: SimilarClasses?, known: [String], _ here: Here) {
+        let classes = similarClasses ?? similar
+        here.require(
+            kind == .symmetric || classes != nil, at: "data.label_noise", reading: ["data.train.kind"],
+            "missing key 'flips' or 'blocks': which classes are taken for which is known for "
+                + "\(known.joined(separator: " and ")) only")
+        var flips = false
+        if case .flips? = classes { flips = true }
+        here.require(
+            asymSequential || kind == .asymmetric && (flips || classes == nil),
+            at: "data.label_noise.asym_sequential", reading: ["data.label_noise", "data.train.kind"],
+            "classes come one after the other only where they are flipped, which this noise does not do")
+    }
 }
 
 /// Samples of one class that get the label of another.

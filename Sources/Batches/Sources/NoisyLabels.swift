@@ -1,5 +1,6 @@
 public import Kernels
 import Platform
+public import Recipes
 
 /// A set under noisy labels. The clean ones are kept for measuring; nothing that learns or chooses sees them.
 public struct NoisyLabels: SampleSource {
@@ -46,6 +47,19 @@ public struct NoisyLabels: SampleSource {
     public func storedBytes(_ index: Int) -> Int? { source.storedBytes(index) }
     public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
         try source.readTokens(index, into: ids)
+    }
+}
+
+extension SampleSource {
+    /// The set under a recipe's label noise, if it has any.
+    /// - Parameters:
+    ///   - similar: the classes taken for one another where the recipe names none.
+    ///   - part: another split of the same set, other draws.
+    public func noisy(
+        _ settings: Recipe.LabelNoise?, similar: SimilarClasses?, part: UInt32
+    ) throws(DataError) -> any SampleSource {
+        guard let settings else { return self }
+        return try NoisyLabels(self, LabelNoise(settings, similar: similar), seed: settings.seed, part: part)
     }
 }
 

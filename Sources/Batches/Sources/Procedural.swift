@@ -1,10 +1,13 @@
 import Kernels
 import Platform
+public import Recipes
 
 /// Images drawn from their number alone: ten classes of shapes and textures in random colours, places, sizes and
 /// directions. It needs no file, has any size, and its samples are the same on every machine: only sums, products,
 /// divisions and square roots enter a pixel.
-public struct Procedural: SampleSource {
+public struct Procedural: DataSource {
+    public static let kind = "procedural"
+
     public enum Figure: String, CaseIterable, Sendable {
         case disc, square, triangle, ring, cross
         case rows = "horizontal stripes"
@@ -14,6 +17,26 @@ public struct Procedural: SampleSource {
         case blobs
     }
 
+    public struct Settings: RecipeSection {
+        public let count: Int
+        public let size: Int
+        public let first: Int
+        public let seed: UInt64
+
+        public static let meanings = [
+            "count": "Images.",
+            "size": "Height and width, pixels.",
+            "first": "Number of the first image: sets that do not overlap share none.",
+            "seed": "Another seed, other images.",
+        ]
+
+        public func check(_ here: Here) {
+            here.requirePositive(["count": count])
+            here.require((1...4096).contains(size), at: "size", "1 to 4096 pixels expected, found \(size)")
+            here.require(first >= 0, at: "first", "0 or more expected, found \(first)")
+        }
+    }
+
     public let name: String
     public let count: Int
     public let classes: [String]? = Figure.allCases.map(\.rawValue)
@@ -21,6 +44,10 @@ public struct Procedural: SampleSource {
     public let seed: UInt64
     public let size: Int
     private let first: Int
+
+    public init(_ settings: Settings, _ context: SourceContext) throws(DataError) {
+        try self.init(seed: settings.seed, count: settings.count, size: settings.size, first: settings.first)
+    }
 
     /// - Parameters:
     ///   - size: height and width in pixels.

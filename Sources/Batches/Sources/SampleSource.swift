@@ -7,7 +7,7 @@ public protocol SampleSource: Sendable {
     var count: Int { get }
     /// The names of the classes in the order of their numbers; nil for a set without labels.
     var classes: [String]? { get }
-    /// What a run remembers of its data, so that it resumes on the same.
+    /// The identity of the data that a run remembers, so that it resumes on the same.
     var fingerprint: Fingerprint { get }
     /// The class of a sample; nil for a set without labels.
     func label(_ index: Int) -> Int?
@@ -15,23 +15,23 @@ public protocol SampleSource: Sendable {
     func place(_ index: Int) -> String
     /// The image as 8-bit RGB; grey sets repeat their channel.
     func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError)
-    /// What the records are where they are no images but grids of token ids; nil for images.
+    /// The form of records that are grids of token ids; nil for images.
     var tokens: TokenGrid? { get }
     /// The ids of a record, (n, n) row-major; sets of images have none.
     func readTokens(_ index: Int, into ids: Indices) throws(SampleError)
-    /// Bytes that a sample takes where the set lies; nil where it is made up.
+    /// Bytes that a sample takes where the set lies; nil where it is synthetic.
     func storedBytes(_ index: Int) -> Int?
 }
 
 /// The part of a set that is asked for.
-public enum Split: String, Sendable, CaseIterable {
+public enum Split: String, CaseIterable, Decodable, Sendable {
     case train, test
 }
 
-/// What one reading thread keeps between samples.
+/// Memory that a reading thread keeps between samples.
 public struct ReadMemory: Sendable {
     var file = FileBuffer()
-    /// Of a record of tokens.
+    /// Ids of a record of tokens.
     var ids = Indices(zeros: 0)
 
     public init() {}
@@ -40,7 +40,7 @@ public struct ReadMemory: Sendable {
 extension SampleSource {
     public func storedBytes(_ index: Int) -> Int? { nil }
 
-    /// Bytes of all samples where the set lies; nil where they are made up.
+    /// Bytes of all samples where the set lies; nil where they are synthetic.
     public var totalStoredBytes: Int? {
         var sum = 0
         for index in 0..<count {
@@ -80,5 +80,38 @@ extension SampleSource {
                     + "(\(mine.count) and \(theirs.count) classes)",
                 expected: "the same classes in the same order")
         }
+    }
+}
+
+/// The identity of a data set: a run that resumes on another set would silently be another run.
+public struct Fingerprint: Hashable, Codable, Sendable, CustomStringConvertible {
+    public let count: Int
+    /// 0 for a set without labels.
+    public let classes: Int
+    /// Over content, order and labels.
+    public let hash: UInt64
+
+    public init(count: Int, classes: Int, hash: UInt64) {
+        self.count = count
+        self.classes = classes
+        self.hash = hash
+    }
+
+    public var description: String { "\(count) samples, \(classes) classes, fingerprint \(String(hash, radix: 16))" }
+
+    /// - Parameter saved: of the set that the run was started on.
+    public func check(resuming saved: Fingerprint, place: String) throws(DataError) {
+        guard self != saved else { return }
+        let reason =
+            if count != saved.count {
+                "the number of samples changed"
+            } else if classes != saved.classes {
+                "the number of classes changed"
+            } else {
+                "samples were changed, renamed or put in another order"
+            }
+        throw DataError(
+            place, found: "\(self)", expected: "\(saved)",
+            hint: "\(reason) since the run started; restore the data or start a new run")
     }
 }

@@ -84,7 +84,7 @@ extension SampleSource {
         return Subset(self, drawn, part: part)
     }
 
-    /// What is left of the set without some samples.
+    /// The rest of the set without some samples.
     public func leaving(_ samples: Set<Int>, part: String) -> Subset {
         Subset(self, (0..<count).filter { !samples.contains($0) }, part: part)
     }

@@ -20,7 +20,7 @@ public struct Codebook: Sendable {
     /// D: floats of a row.
     public let width: Int
     public let metric: Metric
-    /// What a model remembers, so that it is never shown ids of another codebook.
+    /// Hash that a model remembers, so that it is never shown ids of another codebook.
     public let hash: UInt64
 
     public init(_ rows: Floats, width: Int, metric: Metric) {

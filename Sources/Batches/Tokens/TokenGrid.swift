@@ -1,6 +1,7 @@
 public import Kernels
+import Recipes
 
-/// What the records of a token set are: square grids of ids, row-major, with the codebook that gives them a meaning.
+/// The form of a token set's records: square grids of ids, row-major, with the codebook that gives them a meaning.
 public struct TokenGrid: Sendable {
     /// n: ids along a side.
     public let side: Int
@@ -38,6 +39,33 @@ extension SampleSource {
                     place, found: "grids of \(mine.side) and of \(theirs.side) tokens a side", expected: "the same")
             }
         case (nil, _?), (_?, nil): throw DataError(place, found: "images and tokens", expected: "one of them")
+        }
+    }
+}
+
+extension Recipe.Tokens {
+    /// The records must be of the kind that the model is built for.
+    func check(_ grid: TokenGrid, of place: String) throws(DataError) {
+        let codebook = grid.codebook
+        guard codebook.count <= codes else {
+            throw DataError(
+                place, found: "\(codebook.count) codes", expected: "at most the recipe's \(codes)",
+                hint: "raise tokens.codes")
+        }
+        guard codebook.width == width else {
+            throw DataError(
+                place, found: "code vectors of \(codebook.width) numbers", expected: "the recipe's \(width)",
+                hint: "set tokens.width, or take the token set that the recipe is made for")
+        }
+        guard size <= grid.side else {
+            throw DataError(
+                place, found: "grids of \(grid.side) tokens a side", expected: "at least tokens.size \(size)",
+                hint: "lower tokens.size, or take a set with larger grids")
+        }
+        guard edit == nil || codebook.count > TokenEdit.neighbours else {
+            throw DataError(
+                place, found: "\(codebook.count) codes", expected: "more than \(TokenEdit.neighbours)",
+                hint: "tokens.edit takes one of the \(TokenEdit.neighbours) nearest other codes: leave it out")
         }
     }
 }

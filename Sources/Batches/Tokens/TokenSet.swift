@@ -1,13 +1,22 @@
 import FoundationEssentials
 public import Kernels
 import Platform
+public import Recipes
 
 /// Images as grids of token ids in one safetensors file, with the codebook that gives the ids a meaning, labels, class
 /// names and a checksum for each record; `lacuna tokenize` writes it. Records are packed bits, see `PackedIDs`.
 ///
 /// Tensors: `tokens` U8 [N, bytes], `codebook` F32 [K, D], `checksums` U32 [N], `synonyms` I32 [K, 5], `labels` I64 [N]
 /// where there are any.
-public struct TokenSet: SampleSource {
+public struct TokenSet: DataSource {
+    public static let kind = "tokens"
+
+    public struct Settings: RecipeSection {
+        public let path: String
+
+        public static let meanings = ["path": "The file that 'lacuna tokenize' wrote."]
+    }
+
     public let name: String
     public let count: Int
     public let classes: [String]?
@@ -15,10 +24,15 @@ public struct TokenSet: SampleSource {
     public let grid: TokenGrid
     public let packing: PackedIDs
     public let path: String
-    /// What else the file says about itself: `image_side`, `tokenizer`, `source`, `source_bytes`.
+    /// Other statements of the file about itself: `image_side`, `tokenizer`, `source`, `source_bytes`.
     public let notes: [String: String]
     private let records, checksums: Bytes
     private let labels: Bytes?
+
+    public init(_ settings: Settings, _ context: SourceContext) throws(DataError) {
+        try self.init(settings.path)
+        try context.tokens?.check(grid, of: path)
+    }
 
     public init(_ path: String) throws(DataError) {
         let file = try TensorFile(path, wanted: "a token set as 'lacuna tokenize' writes it")
@@ -81,7 +95,7 @@ public struct TokenSet: SampleSource {
         throw SampleError(path: path, reason: "holds tokens, expected images")
     }
 
-    /// Of a record's bytes; the record's number enters it, so that exchanged records are found too.
+    /// Checksum of a record's bytes; the record's number enters it, so that exchanged records are found too.
     public static func checksum(_ record: Bytes, _ index: Int) -> UInt32 {
         UInt32(truncatingIfNeeded: XXHash64.hash(record, seed: UInt64(index)))
     }

@@ -1,6 +1,6 @@
 public import Kernels
 
-/// What a loading thread makes of a record of stored ids; nothing is drawn. What training draws is done to whole
+/// Makes a record of stored ids into what a model sees; nothing is drawn. What training draws is done to whole
 /// micro-batches as they leave the loader.
 public protocol TokenTransform: Sendable {
     /// m: side of the grid that the model sees.

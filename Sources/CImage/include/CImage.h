@@ -4,13 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// What a header says.
+/// The header of a file.
 typedef struct {
     uint32_t width, height;
     int components;
     int progressive, arithmetic;
-    /// EXIF orientation 1...8; 1 where the file says nothing.
-    int orientation;
 } ci_header;
 
 typedef struct {
@@ -20,7 +18,7 @@ typedef struct {
     size_t memory_bytes;
 } ci_limits;
 
-/// What the library said about a file.
+/// The library's messages about a file.
 typedef struct {
     /// Warnings of any kind, and those that mean wrong pixels.
     int warnings, damages;
@@ -51,7 +49,7 @@ uint8_t ci_png_look_up(
 /// Takes the first byte of each of the first three samples of a pixel.
 void ci_png_take(const uint8_t *row, uint8_t *rgb, size_t width, size_t pixel_bytes, size_t sample_bytes);
 
-/// Copies an image of height × width RGB pixels so that orientation 1...8 becomes upright.
+/// Copies an image of height × width RGB pixels, turned and mirrored so that EXIF orientation 1...8 becomes upright.
 void ci_orient(const uint8_t *from, uint8_t *to, size_t height, size_t width, int orientation);
 
 /// Bytes that may be read after the last pixel of an input of ci_resample_columns.

@@ -1,5 +1,6 @@
 public import Batches
 import Kernels
+import Objectives
 public import Recipes
 import Training
 

@@ -1,12 +1,12 @@
 public import Batches
 public import Kernels
 
-/// Which squares of an image a mask hides.
+/// The squares of an image that a mask covers.
 public struct MaskedCells: Sendable {
-    /// (n, n), 1 = hidden.
+    /// (n, n), 1 = masked.
     private let mask: Floats
     private let side: Int
-    private static let veil: UInt8 = 128
+    private static let grey: UInt8 = 128
 
     public init(_ mask: Floats) {
         self.mask = mask
@@ -14,14 +14,14 @@ public struct MaskedCells: Sendable {
         precondition(side * side == mask.count && side > 0, "a mask is a square of cells")
     }
 
-    /// The image with grey instead of what is hidden.
+    /// The image with grey instead of what is masked.
     public func masked(_ image: borrowing Image) -> Image {
         let result = Image(height: image.height, width: image.width, bytes: image.bytes)
-        forEachByte(of: result) { result.bytes[$0] = Self.veil }
+        forEachByte(of: result) { result.bytes[$0] = Self.grey }
         return result
     }
 
-    /// The image with `other` where it is hidden.
+    /// The image with `other` where it is masked.
     public func pasted(_ other: borrowing Image, into image: borrowing Image) -> Image {
         precondition(other.height == image.height && other.width == image.width, "images of one size")
         let result = Image(height: image.height, width: image.width, bytes: image.bytes)

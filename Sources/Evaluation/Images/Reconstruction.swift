@@ -19,7 +19,7 @@ public final class Reconstruction {
     }
 
     private let source: any SampleSource
-    private let hiding: CellHiding
+    private let masking: any Masking
     private let model: LoadedModel
     private let rows: PixelRows
     private let plan: Plan
@@ -34,10 +34,10 @@ public final class Reconstruction {
         model = try LoadedModel(
             recipe, samples: max(1, min(batch, source.count)), classes: source.classes?.count ?? 0, weights: weights,
             pool: pool)
-        guard let hiding = model.objective.hiding, let rows = model.objective.reconstruction(model.experiment.batch)
+        guard let masking = model.objective.masking, let rows = model.objective.reconstruction(model.experiment.batch)
         else { throw EvaluationError.noPixels(method: recipe.objective.kind) }
         plan = try model.plan(keeping: [rows.rows])
-        (self.source, self.hiding, self.rows, self.pool) = (source, hiding, rows, pool)
+        (self.source, self.masking, self.rows, self.pool) = (source, masking, rows, pool)
     }
 
     /// A sheet with the four images of each of `count` samples.
@@ -55,10 +55,10 @@ public final class Reconstruction {
                 let original = recipe.image(batch.image(slot))
                 let range = slot * batch.shape.imageCount..<(slot + 1) * batch.shape.imageCount
                 let prediction = recipe.image(predicted[range])
-                let hidden = MaskedCells(batch.mask(slot))
+                let masked = MaskedCells(batch.mask(slot))
                 grid.draw(original, sample: drawn, number: 0)
-                grid.draw(hidden.masked(original), sample: drawn, number: 1)
-                grid.draw(hidden.pasted(prediction, into: original), sample: drawn, number: 2)
+                grid.draw(masked.masked(original), sample: drawn, number: 1)
+                grid.draw(masked.pasted(prediction, into: original), sample: drawn, number: 2)
                 drawn += 1
             }
         }
@@ -72,17 +72,17 @@ public final class Reconstruction {
         let shape = model.images.shape
         let target = Floats(zeros: shape.count)
         let (size, side, channels) = (shape[0], shape[1], shape[3])
-        let cells = side / rows.side
+        let (cells, patch) = (side / rows.side, side / masking.side)
         let grid = PixelGrid(
             batch: size, height: cells, width: cells, channels: channels, stride: rows.side,
-            maskPatch: hiding.patchSide)
+            maskPatch: patch)
         var (sum, maskedPixels) = (0.0, 0.0)
         try forEachBatch(of: images) { batch, done in
             pool.patchify(
                 batch.images, into: target, batch: size, height: side, width: side, channels: channels,
                 patch: rows.side)
             sum += pool.maskedAbsoluteError(plan.value(of: rows.rows), target, mask: batch.masks, grid: grid)
-            maskedPixels += pool.sum(batch.masks) * Double(hiding.patchSide * hiding.patchSide)
+            maskedPixels += pool.sum(batch.masks) * Double(patch * patch)
             try progress(done, images)
         }
         return MaskedError(value: sum / (Double(channels) * (maskedPixels + 1e-5)), images: images)

@@ -85,7 +85,7 @@ public final class TrainedTokenizer {
             guard let pixels else { preconditionFailure("a tokenizer that draws no pixels has no error") }
             for place in 0..<batch.count * side * side { counts[Int(ids[place])] += 1 }
             for place in 0..<batch.count * batch.shape.imageCount {
-                let error = Double(pixels[place] - batch.images[place]) * normalisation.deviation[place % 3]
+                let error = Double(pixels[place] - batch.images[place]) * normalisation.std[place % 3]
                 squares += error * error
                 sizes += abs(error)
             }

@@ -1,4 +1,5 @@
 import Autodiff
+import Batches
 import Kernels
 import Layers
 public import Models
@@ -18,10 +19,9 @@ public struct Guidance: Sendable {
     public let pairs: [Pair]
     /// The guide's shape.
     let model: any EncoderSettings
-    /// What the method hides from both networks; nil: nothing.
-    let hiding: CellHiding?
-    /// The same of a grid of tokens: both networks compute those that are not dropped, the visible ones are compared.
-    let tokenHiding: TokenHiding?
+    /// What is masked for both networks; nil: nothing. Of a grid of tokens both compute those that are not dropped, the
+    /// visible ones are compared.
+    let masking: (any Masking)?
     /// Both networks compute the visible cells only, which lie cell by cell.
     let isSparse: Bool
     /// What may be a mistake although it can be trained.
@@ -35,11 +35,11 @@ public struct Guidance: Sendable {
         guide model: any EncoderSettings, image: ImageSpec
     ) throws(ModelError) {
         (self.settings, self.model, self.image) = (settings, model, image)
-        (hiding, tokenHiding) = (objective.hiding, objective.tokenHiding)
-        let hides = hiding != nil || tokenHiding != nil
+        masking = objective.masking
+        let masks = masking != nil
         try Self.checkReader(model, of: target)
-        let targets = try target.featurePlaces(image).chosen(settings.targetTaps, hides: hides, at: "guidance.taps_target")
-        let guides = try model.featurePlaces(image).chosen(settings.guideTaps, hides: hides, at: "guidance.taps_guide")
+        let targets = try target.featurePlaces(image).chosen(settings.targetTaps, masks: masks, at: "guidance.taps_target")
+        let guides = try model.featurePlaces(image).chosen(settings.guideTaps, masks: masks, at: "guidance.taps_guide")
         pairs = LayerMap.pairs(
             guides: guides.count, targets: targets.count, keepingAll: settings.pairCollisions == .sum
         ).map { Pair(target: targets[$0.target], guide: guides[$0.guide]) }
@@ -49,12 +49,12 @@ public struct Guidance: Sendable {
                 hint: "a tap may come twice with another one of the guide each time")
         }
         if settings.guideBn == .batch { try Self.checkStatistics(model, image: image) }
-        isSparse = hiding != nil && objective.encoder is any HierarchicalEncoder
+        isSparse = masks && objective.encoder is any HierarchicalEncoder
         remarks = Self.remarks(on: pairs.map(\.target))
-        if hides && settings.comparison != .samples && settings.comparison != .pooled {
+        if masks && settings.comparison != .samples && settings.comparison != .pooled {
             throw ModelError(
                 "guidance.form", found: settings.comparison.rawValue, expected: "samples or pooled",
-                hint: "'\(type(of: objective).kind)' hides other positions of each image")
+                hint: "'\(type(of: objective).kind)' masks other positions of each image")
         }
         if isSparse, settings.guideView == .masked { try checkSparse(objective.encoder) }
         for pair in pairs { try check(pair) }
@@ -113,8 +113,8 @@ public struct Guidance: Sendable {
                 throw ModelError(
                     "guidance.taps_\(side)", found: place.name,
                     expected: "a tap whose positions are parts of the image"
-                        + (hiding == nil ? "" : " no larger than a hidden cell"),
-                    hint: "choose another tap" + (hiding == nil ? ", or form flatten" : ""))
+                        + (masking == nil ? "" : " no larger than a masked cell"),
+                    hint: "choose another tap" + (masking == nil ? ", or form flatten" : ""))
             }
         }
         guard settings.comparison != .pooled else { return }
@@ -132,14 +132,12 @@ public struct Guidance: Sendable {
         let all = place.positions - place.leadingTokens
         if isGuide && settings.guideView == .full { return all }
         // What comes before the class token is of all tokens, dropped ones too.
-        if let tokenHiding { return place.leadingTokens > 0 ? tokenHiding.kept : nil }
-        guard let hiding else { return all }
-        let cells = hiding.cells(imageSide: image.side)
-        return all % cells == 0 ? all / cells * (cells - hiding.hidden(of: cells)) : nil
+        guard let masking else { return all }
+        guard let visible = masking.visibleCells else { return nil }
+        if masksTokens { return place.leadingTokens > 0 ? visible : nil }
+        return all % masking.cells == 0 ? all / masking.cells * visible : nil
     }
-}
 
-extension CellHiding {
-    /// Cells of an image.
-    func cells(imageSide: Int) -> Int { (imageSide / cellSide) * (imageSide / cellSide) }
+    /// Whether what is masked are tokens.
+    var masksTokens: Bool { masking != nil && image.tokens != nil }
 }

@@ -1,4 +1,5 @@
 public import Autodiff
+import Batches
 public import Kernels
 public import Layers
 public import Models
@@ -15,20 +16,20 @@ public struct GuideRecording {
 }
 
 extension Guidance {
-    /// Features as rows that can be compared: without leading tokens and hidden positions, or their mean.
-    /// - Parameter mask: of the batch; nil where nothing is hidden from the network.
+    /// Features as rows that can be compared: without leading tokens and masked positions, or their mean.
+    /// - Parameter mask: of the batch; nil where the network sees everything.
     func rows(_ x: Tensor, _ place: FeaturePlace, _ groups: SampleGroups, isGuide: Bool, mask: Tensor?) -> Tensor {
         guard settings.comparison != .flatten, place.positions > 1 else { return x }
-        // A convnet computes no rows of what is hidden from it, a network of tokens those of mask tokens.
-        let hidden = isSparse || tokenHiding != nil ? nil : mask
+        // A convnet computes no rows of what is masked, a network of tokens those of mask tokens.
+        let masked = isSparse || masksTokens ? nil : mask
         var x = x
         let positions = positions(place, isGuide) ?? place.positions
         if place.leadingTokens > 0 {
-            let count = hidden == nil ? positions : place.positions - place.leadingTokens
+            let count = masked == nil ? positions : place.positions - place.leadingTokens
             x = TokenRange(place.leadingTokens..<place.leadingTokens + count)(x)
         }
-        if let hidden { x = VisibleRows(positions)(x, mask: hidden) }
-        if tokenHiding != nil, let mask { x = CentredVisible(groups)(x, mask: mask) }
+        if let masked { x = VisibleRows(positions)(x, mask: masked) }
+        if masksTokens, let mask { x = CentredVisible(groups)(x, mask: mask) }
         return settings.comparison == .pooled ? MeanPooling(0..<positions)(x) : x
     }
 
@@ -69,7 +70,7 @@ extension Guidance {
         let mask = settings.guideView == .full ? nil : maskShape.map { graph.input("mask", $0) }
         // A classifier of tokens knows no mask token.
         let encoder = try model.encoder(
-            graph.scope, image: image, for: tokenHiding != nil && mask != nil ? .pretraining : .classification)
+            graph.scope, image: image, for: masksTokens && mask != nil ? .pretraining : .classification)
         let images = graph.input(
             "images", [groups.samples, image.side, image.side, encoder.inputChannels(image)])
         var outputs = [Tensor?](repeating: nil, count: pairs.count)
@@ -79,12 +80,11 @@ extension Guidance {
                 outputs[index] = usesGram(pair, groups) ? CentredGram(form, groups)(rows) : rows
             }
         } _: {
-            if isSparse, let mask, let hiding, let convnet = encoder as? any HierarchicalEncoder {
-                let cells = mask.shape[1] * mask.shape[2]
-                _ = convnet.maps(
-                    images, cells: ActiveCells(mask: mask, visible: cells - hiding.hidden(of: cells)))
-            } else if let mask, let tokenHiding, let transformer = encoder as? TokenTransformer {
-                _ = transformer.latent(images, mask: mask, kept: tokenHiding.kept)
+            let visible = masking?.visibleCells
+            if isSparse, let mask, let visible, let convnet = encoder as? any HierarchicalEncoder {
+                _ = convnet.maps(images, cells: ActiveCells(mask: mask, visible: visible))
+            } else if let mask, let visible, let transformer = encoder as? TokenTransformer {
+                _ = transformer.latent(images, mask: mask, kept: visible)
             } else {
                 _ = encoder.pooled(mask.map { VisiblePixels.of(images, mask: $0) } ?? images)
             }
@@ -92,7 +92,7 @@ extension Guidance {
         if let missing = outputs.firstIndex(where: { $0 == nil }) {
             throw ModelError(
                 "guidance.taps_guide", found: pairs[missing].guide.name, expected: "a tap that the guide computes here",
-                hint: "a method that hides cells pools nothing")
+                hint: "a method that masks cells pools nothing")
         }
         return GuideRecording(
             graph: graph, encoder: encoder, images: images, mask: mask, outputs: outputs.compactMap(\.self))

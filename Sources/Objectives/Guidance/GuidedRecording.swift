@@ -66,7 +66,7 @@ extension Guidance {
         if let missing = distances.firstIndex(where: { $0 == nil }) {
             throw ModelError(
                 "guidance.taps_target", found: pairs[missing].target.name, expected: "a tap that the method computes",
-                hint: "a method that hides cells pools nothing")
+                hint: "a method that masks cells pools nothing")
         }
         let sharers = settings.scope == .local ? 1 : ranks
         let found = distances.compactMap(\.self)

@@ -106,23 +106,9 @@ public struct Recipe: RecipeSection {
             here.require(
                 !isGiven || kind == .finetune, at: key, reading: ["kind"], "only a recipe of kind 'finetune' has it")
         }
-        if let noise = data.labelNoise {
-            here.require(
-                kind == .finetune, at: "data.label_noise", reading: ["kind"],
-                "there are no labels to learn from; only a recipe of kind 'finetune' has it")
-            here.require(
-                noise.kind == .symmetric || noise.flips != nil || noise.blocks != nil
-                    || ["cifar10", "cifar100"].contains(data.train.kind), at: "data.label_noise",
-                reading: ["data.train.kind"],
-                "missing key 'flips' or 'blocks': which classes are taken for which is known for cifar10 and cifar100 only"
-            )
-            // The noise of cifar100 is one of blocks unless there are flips.
-            let flips = noise.flips != nil || noise.blocks == nil && data.train.kind != "cifar100"
-            here.require(
-                noise.asymSequential || noise.kind == .asymmetric && flips, at: "data.label_noise.asym_sequential",
-                reading: ["data.label_noise", "data.train.kind"],
-                "classes come one after the other only where they are flipped, which this noise does not do")
-        }
+        here.require(
+            data.labelNoise == nil || kind == .finetune, at: "data.label_noise", reading: ["kind"],
+            "there are no labels to learn from; only a recipe of kind 'finetune' has it")
         here.require(
             evaluation == nil || data.evaluation != nil || data.validation != nil, at: "evaluation", reading: ["data"],
             "neither data.validation nor data.evaluation says on what")

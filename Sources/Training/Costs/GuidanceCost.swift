@@ -1,4 +1,5 @@
 import Autodiff
+import Batches
 public import Kernels
 import Layers
 import Models
@@ -58,8 +59,15 @@ public struct GuidanceCost: Sendable {
         let plan = try Plan(
             recording.graph, minimising: nil, keeping: recording.outputs, store: store, pool: pool, options: timed)
         let mask = recording.mask.flatMap { mask in
-            objective.hiding.map { made(mask.shape, $0, side: guidance.image.side) }
-                ?? objective.tokenHiding.map { made(mask.shape, $0) }
+            objective.masking.map { masking in
+                let masks = Floats(zeros: mask.shape.count)
+                for sample in 0..<count {
+                    masking.draw(
+                        SampleKey(seed: 0, epoch: 0, sample: UInt64(sample)), update: 0,
+                        into: masks[sample * masking.count..<(sample + 1) * masking.count])
+                }
+                return masks
+            }
         }
         let pixels = Floats(zeros: recording.images.shape.count)
         pixels.fill(0.5)
@@ -71,25 +79,6 @@ public struct GuidanceCost: Sendable {
                 plan.forward()
                 return plan.timings.filter { $0.kind != "CentredGram" }.reduce(0) { $0 + $1.forwardSeconds }
             }
-    }
-
-    /// A mask that hides the first cells of every image.
-    private static func made(_ shape: Shape, _ hiding: CellHiding, side: Int) -> Floats {
-        let mask = Floats(zeros: shape.count)
-        let (across, width) = (side / hiding.cellSide, shape[1] / (side / hiding.cellSide))
-        let hidden = hiding.hidden(of: across * across)
-        for index in 0..<shape.count {
-            let (row, column) = (index / shape[2] % shape[1] / width, index % shape[2] / width)
-            if row * across + column < hidden { mask[index] = 1 }
-        }
-        return mask
-    }
-
-    /// A mask that drops the first tokens of every grid.
-    private static func made(_ shape: Shape, _ hiding: TokenHiding) -> Floats {
-        let mask = Floats(zeros: shape.count)
-        for index in 0..<shape.count where index % hiding.patches < hiding.dropped { mask[index] = TokenMaskState.dropped }
-        return mask
     }
 
     /// One comparison with its backward, and the Gram matrix of the guide's side.

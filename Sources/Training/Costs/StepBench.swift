@@ -67,13 +67,14 @@ public final class StepBench {
         if let pairs = experiment.objective as? TokenAdaptation {
             return pairs.syntheticBatch(experiment.batch, seed: recipe.seed, first: rank * samples)
         }
-        let settings = try recipe.loaderSettings(recipe.trainingTransform, hiding: experiment.objective.hiding)
+        let settings = recipe.loaderSettings(recipe.trainingTransform, masking: experiment.objective.masking)
         let side = recipe.syntheticGrid?.side ?? recipe.images.size
         let shape = BatchShape(
             size: samples, height: side, width: side, channels: recipe.tokens == nil ? 3 : 1,
-            maskCount: settings.maskCount, targetClasses: experiment.batch.targets?.shape[1] ?? 0)
+            maskCount: settings.masking?.count ?? 0, targetClasses: experiment.batch.targets?.shape[1] ?? 0)
         return Batch(
-            made: shape, seed: recipe.seed, first: rank * samples, codes: recipe.tokens?.codes, mask: settings.mask)
+            synthetic: shape, seed: recipe.seed, first: rank * samples, codes: recipe.tokens?.codes,
+            masking: settings.masking)
     }
 
     /// Collective. One more step.

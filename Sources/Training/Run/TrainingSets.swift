@@ -12,8 +12,9 @@ public struct TrainingSets: Sendable {
     /// Classifiers only.
     public let test: (any SampleSource)?
 
-    public init(_ recipe: Recipe) throws {
-        let whole = try recipe.source(recipe.data.train)
+    /// - Parameter catalog: where the recipe's data sets stand.
+    public init(_ recipe: Recipe, from catalog: Catalog = .own) throws {
+        let whole = try recipe.source(recipe.data.train, from: catalog)
         let subset = try recipe.data.subset.map {
             try whole.drawing($0.amount, seed: $0.seed, part: "\($0.text) of each class (seed \($0.seed))")
         }
@@ -32,9 +33,10 @@ public struct TrainingSets: Sendable {
             rest = whole
         }
         // Both splits are corrupted, each for itself; nobody has clean labels to choose by.
-        train = try recipe.withLabelNoise(rest, part: 0)
-        self.validation = try validation.map { try recipe.withLabelNoise($0, part: 1) }
-        test = recipe.kind == .finetune ? try recipe.data.evaluation.map { try recipe.source($0) } : nil
+        let similar = catalog.dataSource(recipe.data.train).similarClasses
+        train = try rest.noisy(recipe.data.labelNoise, similar: similar, part: 0)
+        self.validation = try validation.map { try $0.noisy(recipe.data.labelNoise, similar: similar, part: 1) }
+        test = recipe.kind == .finetune ? try recipe.data.evaluation.map { try recipe.source($0, from: catalog) } : nil
         if let test {
             try train.checkClasses(agreeWith: test)
             try train.checkTokens(agreeWith: test)
@@ -43,25 +45,6 @@ public struct TrainingSets: Sendable {
 
     /// What evaluations during training see.
     public var evaluation: (any SampleSource)? { validation ?? test }
-}
-
-extension Recipe {
-    /// The set under the recipe's label noise, if it has any.
-    fileprivate func withLabelNoise(_ source: any SampleSource, part: UInt32) throws -> any SampleSource {
-        guard let settings = data.labelNoise else { return source }
-        let noise: Batches.LabelNoise
-        if settings.kind == .symmetric {
-            noise = .symmetric(rate: settings.rate)
-        } else if settings.flips == nil,
-            let size = settings.blocks ?? (data.train.kind == "cifar100" ? Batches.LabelNoise.cifar100Block : nil)
-        {
-            noise = .blocks(rate: settings.rate, size: size)
-        } else {
-            let flips = settings.flips?.map { ClassFlip(from: $0[0], to: $0[1]) } ?? Batches.LabelNoise.cifar10Flips
-            noise = .flips(rate: settings.rate, flips, isSequential: settings.asymSequential)
-        }
-        return try NoisyLabels(source, noise, seed: settings.seed, part: part)
-    }
 }
 
 extension Recipe.Portion {
@@ -93,9 +76,9 @@ extension Recipe {
     /// - Parameter grid: of the data, where it is tokens.
     public func trainingSettings(
         _ objective: any Objective, _ batch: BatchTensors, _ grid: TokenGrid?
-    ) throws -> Batches.Loader.Settings {
-        var settings = try loaderSettings(
-            trainingTransform, hiding: objective.hiding,
+    ) -> Batches.Loader.Settings {
+        var settings = loaderSettings(
+            trainingTransform, masking: objective.masking,
             classes: type(of: objective).phase == .finetune ? batch.targets?.shape[1] ?? 0 : 0)
         guard let grid, tokens != nil else { return settings }
         // The stored grids: what training does to them, `TokenFeed` does.

@@ -90,7 +90,7 @@ public struct LoadedModel {
     ) throws {
         let samples = images.shape[0] * communicator.size
         let sampler = try Sampler(count: source.count, globalBatch: samples, order: .stored)
-        var settings = try recipe.loaderSettings(recipe.evaluationTransform, hiding: masked ? objective.hiding : nil)
+        var settings = recipe.loaderSettings(recipe.evaluationTransform, masking: masked ? objective.masking : nil)
         settings.tokens = recipe.evaluationTokens(source.tokens, channels: images.shape[3])
         if let tolerance { settings.tolerance = tolerance }
         let loader = try Loader(

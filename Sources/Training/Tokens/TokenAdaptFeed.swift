@@ -136,12 +136,12 @@ extension TokenAdaptation {
     func syntheticBatch(_ batch: BatchTensors, seed: UInt64, first: Int) -> Batch {
         let (vectors, places) = (batch.images.shape, settings.size * settings.size)
         let side = TokenAdapt.patch * vectors[1]
-        return Batch(
-            made: BatchShape(
+        let batch = Batch(
+            synthetic: BatchShape(
                 size: vectors[0], height: vectors[1], width: vectors[2], channels: vectors[3],
-                maskCount: MapGeometry.floats, targetClasses: places), seed: seed, first: first
-        ) { _, floats in
-            MapGeometry(.centre(TokenAdapt.patch * settings.size, of: side), warps: []).write(to: floats)
-        }
+                maskCount: MapGeometry.floats, targetClasses: places), seed: seed, first: first)
+        let middle = MapGeometry(.centre(TokenAdapt.patch * settings.size, of: side), warps: [])
+        for sample in 0..<vectors[0] { middle.write(to: batch.mask(sample)) }
+        return batch
     }
 }

@@ -4,7 +4,7 @@ import Objectives
 package import Recipes
 
 /// Grids of ids as stored, made into what a model sees in training: edited, embedded, changed in colour, cut, mixed,
-/// partly sent through TokenAdapt and turned into ids again, with the mask that goes with them. On the compute threads, since
+/// partly sent through TokenAdapt and turned into ids again, with the masks of the source. On the compute threads, since
 /// TokenAdapt is a network; every draw is keyed by the sample or by the update.
 ///
 /// Where the reference draws for each rank, we draw for the update, and partners are neighbours, so that the number of ranks
@@ -14,7 +14,6 @@ package final class TokenFeed: BatchFeed {
     private let steps: TokenSteps
     private let adaptation: FrozenTokenAdapt?
     private let recipe: Recipe
-    private let hiding: TokenHiding?
     private let batch: Batch
     private let base: TokenHalf
     private let adapted: TokenHalf?
@@ -24,9 +23,10 @@ package final class TokenFeed: BatchFeed {
     ///   - source: gives the stored grids as ids, one float for each.
     ///   - channels: 1 where the model sees ids, else the numbers of a code vector.
     ///   - classes: of the targets; 0 without them.
+    ///   - maskCount: floats of a mask of the source; 0 without masks.
     init(
         _ source: any BatchFeed, _ recipe: Recipe, _ grid: TokenGrid, samples: Int, channels: Int, classes: Int,
-        hiding: TokenHiding?, adaptation: FrozenTokenAdapt?, pool: WorkerPool
+        maskCount: Int, adaptation: FrozenTokenAdapt?, pool: WorkerPool
     ) throws {
         guard let tokens = recipe.tokens else { preconditionFailure("a recipe of tokens") }
         let halves = TokenHalf.places(samples, tokens.partner, adapts: adaptation != nil)
@@ -52,8 +52,8 @@ package final class TokenFeed: BatchFeed {
         batch = Batch(
             BatchShape(
                 size: samples, height: tokens.size, width: tokens.size, channels: channels,
-                maskCount: hiding?.patches ?? 0, targetClasses: classes))
-        (self.source, self.recipe, self.hiding, self.adaptation) = (source, recipe, hiding, adaptation)
+                maskCount: maskCount, targetClasses: classes))
+        (self.source, self.recipe, self.adaptation) = (source, recipe, adaptation)
         self.pool = pool
     }
 
@@ -63,7 +63,7 @@ package final class TokenFeed: BatchFeed {
         pool: WorkerPool
     ) throws {
         try self.init(
-            source, recipe, grid, samples: samples, channels: channels, classes: classes, hiding: nil,
+            source, recipe, grid, samples: samples, channels: channels, classes: classes, maskCount: 0,
             adaptation: nil, pool: pool)
     }
 
@@ -82,7 +82,6 @@ package final class TokenFeed: BatchFeed {
         mix(base, recipe.tokens?.mix, side: batch.shape.width, half: 0)
         steps.finish(batch, base, pool)
         if let adaptation, let adapted { adapt(adapted, adaptation) }
-        if let hiding { hide(hiding) }
         return batch
     }
 
@@ -113,16 +112,6 @@ package final class TokenFeed: BatchFeed {
             batch.key(half.places[$0], seed: recipe.seed)
         }
         half.mix(mixtures, partners, side: side, channels: half.maps.count / half.places.count / (side * side), batch)
-    }
-
-    private func hide(_ hiding: TokenHiding) {
-        var random = steps.stream(.maskRatio, batch)
-        let masked = hiding.masked(at: random.uniform())
-        for sample in 0..<batch.count {
-            var random = batch.key(sample, seed: recipe.seed).stream(.mask)
-            let noise = (0..<hiding.patches).map { _ in random.uniform() }
-            TokenMask.hide(noise, masked: masked, dropped: hiding.dropped, in: batch.mask(sample))
-        }
     }
 }
 

@@ -45,7 +45,7 @@ import Training
         let sampler = try Sampler(
             count: source.count, globalBatch: recipe.batch.global, order: .shuffled(seed: recipe.seed))
         let loader = try Loader(
-            source, sampler, BatchCut(), recipe.loaderSettings(recipe.trainingTransform, hiding: nil), updates: 0..<40)
+            source, sampler, BatchCut(), recipe.loaderSettings(recipe.trainingTransform), updates: 0..<40)
         defer { loader.stop() }
         let trainer = try Trainer(
             experiment, feed: loader, updatesPerEpoch: sampler.updatesPerEpoch, communicator: SingleProcess(),
