@@ -39,13 +39,16 @@ let package = Package(
         .target(name: "Cluster", dependencies: ["Kernels", "Platform", "COpenMPI"], swiftSettings: safe),
         .target(name: "Checkpoints", dependencies: ["Kernels", "Platform"], swiftSettings: safe),
         // Layers 3 to 5
+        .target(name: "Optimizers", dependencies: ["Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         .target(name: "Layers", dependencies: ["Autodiff", "Kernels"], swiftSettings: safe),
         .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         .target(
             name: "Objectives",
-            dependencies: ["Models", "Layers", "Optimizers", "Autodiff", "Batches", "Kernels", "Recipes"],
+            dependencies: [
+                "Models", "Layers", "Optimizers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Kernels",
+                "Platform", "Recipes",
+            ],
             swiftSettings: safe),
-        .target(name: "Optimizers", dependencies: ["Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         // Layer 6
         .target(
             name: "Training",

@@ -4,13 +4,16 @@ public import Models
 public import Optimizers
 public import Recipes
 
-/// Every method, model, data set, update rule and schedule that a recipe can name: one entry each.
+/// Every method, model, data set, update rule and schedule that a recipe can name, and every section that hooks into the
+/// steps of any method: one entry each.
 public struct Catalog: Sendable {
     public var objectives: [any Objective.Type]
     public var models: [any EncoderSection.Type]
     public var sources: [any DataSource.Type]
     public var optimizers: [any UpdateRule.Type]
     public var schedules: [any ScheduleKind.Type]
+    /// In the order in which a step calls them; what watches the method's loss being recorded comes first.
+    public var hooks: [any HookPart.Type]
 
     /// What this program brings along.
     public static var own: Catalog {
@@ -28,7 +31,8 @@ public struct Catalog: Sendable {
                 Procedural.self, IDX.self, CIFAR10.self, CIFAR100.self, Digits.self, ImageFolder.self, TokenSet.self,
             ],
             optimizers: [AdamW.self, Adam.self, SGD.self, LAMB.self, Lion.self, LARS.self],
-            schedules: [Constant.self, Cosine.self, Linear.self, MultiStep.self, Step.self, WarmRestarts.self])
+            schedules: [Constant.self, Cosine.self, Linear.self, MultiStep.self, Step.self, WarmRestarts.self],
+            hooks: [GuidedRecording.self, OnlineProbe.self, EMA.self, LabelRecord.self])
     }
 
     public static var kinds: Catalogue { own.kinds }

@@ -109,7 +109,16 @@ public struct Classification: Objective {
         return loss
     }
 
-    public var earlyLearning: EarlyLearningSettings? { settings.elr }
+    public var networks: Int { settings.elr?.networks ?? 1 }
+
+    public func hooks(_ context: HookContext) throws -> [any StepHook] {
+        guard let elr = settings.elr, let early = context.batch.early, let rows = context.loss.rows else { return [] }
+        return [try EarlyLearningHook(elr, early, rows: rows, context)]
+    }
+
+    public func kept(samples: Int, classes: Int, ranks: Int) -> KeptOfSamples? {
+        settings.elr?.kept(samples: samples, classes: classes, ranks: ranks)
+    }
 
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         settings.elr?.check(recipe, here)

@@ -1,6 +1,6 @@
 public import Autodiff
 public import Batches
-import Kernels
+public import Kernels
 public import Models
 public import Recipes
 
@@ -32,9 +32,28 @@ public protocol Objective: SendableMetatype {
     func reconstruction(_ batch: BatchTensors) -> PixelRows?
     /// The class scores of images before softmax, (B, K); nil where the method gives none.
     func logits(_ images: Tensor) -> Tensor?
-    /// How it follows the targets of early-learning regularisation; nil without that.
-    var earlyLearning: EarlyLearningSettings? { get }
+    /// Networks that are trained in turns, each through the whole set before the next.
+    var networks: Int { get }
+    /// Collective. What the method does beside the gradient of a step.
+    func hooks(_ context: HookContext) throws -> [any StepHook]
+    /// What it keeps of each training sample; nil: nothing.
+    func kept(samples: Int, classes: Int, ranks: Int) -> KeptOfSamples?
+    /// What a step reads.
+    /// - Parameters:
+    ///   - loader: batches as they are loaded; of tokens the stored grids as ids.
+    ///   - grid: of the data, where it is tokens.
+    func feed(
+        _ loader: any BatchFeed, _ batch: BatchTensors, _ recipe: Recipe, _ grid: TokenGrid?, pool: WorkerPool
+    ) throws -> any BatchFeed
+    /// Drawn numbers of the form of `batch`, for timing a step; nil where they are those of any images or tokens.
+    /// - Parameter first: number of the first sample.
+    func syntheticBatch(_ batch: BatchTensors, seed: UInt64, first: Int) -> Batch?
+    /// The grid of ids that it learns to write an image as: n along a side, of K codes; nil for other methods.
+    var writtenGrid: (side: Int, codes: Int)? { get }
 }
+
+/// Bytes of one rank for what is kept of each training sample.
+public typealias KeptOfSamples = (bytes: Int, areSharded: Bool)
 
 extension Objective {
     public static var phase: Recipe.Kind { .pretrain }
@@ -43,7 +62,11 @@ extension Objective {
     public var masking: (any Masking)? { nil }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? { nil }
     public func logits(_ images: Tensor) -> Tensor? { nil }
-    public var earlyLearning: EarlyLearningSettings? { nil }
+    public var networks: Int { 1 }
+    public func hooks(_ context: HookContext) throws -> [any StepHook] { [] }
+    public func kept(samples: Int, classes: Int, ranks: Int) -> KeptOfSamples? { nil }
+    public func syntheticBatch(_ batch: BatchTensors, seed: UInt64, first: Int) -> Batch? { nil }
+    public var writtenGrid: (side: Int, codes: Int)? { nil }
 }
 
 /// Predicted pixels, (B, N, C·s·s): one row per square of `side` s, in the order (c, i, j).

@@ -127,17 +127,3 @@ extension Recipe.Erase {
             maximumCount: maximumCount)
     }
 }
-
-extension Recipe.Mix {
-    var mixing: Mixing {
-        let mode: Mixing.Mode =
-            switch mode {
-            case .batch: .batch
-            case .elem: .elem
-            case .pair: .pair
-            }
-        return Mixing(
-            mixup: mixup, cutmix: cutmix, probability: probability, switching: `switch`,
-            sides: cutmixMinmax.map { $0[0]...$0[1] }, mode: mode, partner: partner == .mirror ? .mirror : .neighbour)
-    }
-}

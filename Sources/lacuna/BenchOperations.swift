@@ -3,6 +3,7 @@ import Autodiff
 import Checkpoints
 import Cluster
 import Kernels
+import Objectives
 import Platform
 import Recipes
 import Training
@@ -56,7 +57,8 @@ struct BenchOperations: ParsableCommand {
         let shares = OperationShares(
             before: before, after: bench.trainer.plan.timings, steps: options.steps,
             secondsPerStep: bench.meanSecondsPerStep, rest: try bench.timesBesideOperations())
-        let guidance = try GuidanceCost(PlanSummary(recipe, ranks: 1), pool: session.pool)
+        let guidance = try GuidanceCost(
+            recipe, samples: recipe.batch.global / recipe.batch.accumulation, ranks: 1, pool: session.pool)
         let report = OperationReport(
             shares: shares, peak: peak, single: single, result: result, plannedGuide: guidance?.seconds)
         writeOutput(options.json ? try report.json.line() : report.text)

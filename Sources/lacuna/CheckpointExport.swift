@@ -2,6 +2,7 @@ public import ArgumentParser
 import Checkpoints
 import Cluster
 public import Evaluation
+import Objectives
 import Platform
 import Recipes
 import Training

@@ -27,8 +27,7 @@ func code(of error: any Error) -> Int32 {
         }
     case let error as TrainingError:
         switch error {
-        case .batch, .kind, .alreadyStarted, .noScores, .encoder, .classes, .weights, .otherGuide, .otherStart,
-            .targets, .mixupSlice:
+        case .batch, .kind, .alreadyStarted, .noScores, .encoder, .classes, .weights, .otherHook, .otherStart:
             return 64
         case .cannotSave: return 74
         case .notFinite: return 1

@@ -1,3 +1,4 @@
+import Batches
 import ArgumentParser
 import Autodiff
 import Checkpoints
@@ -46,7 +47,7 @@ struct PlanVerb: ParsableCommand {
         let pool = WorkerPool(threads: min(threads, processors), level: level)
         let cost = Cost(
             summary, threads: threads, rate: ProductRate(measuring: pool),
-            guidance: try GuidanceCost(summary, pool: pool).map { ($0, Double(pool.threads) / Double(threads)) })
+            guidance: try GuidanceCost(recipe, samples: summary.samples, ranks: ranks, pool: pool).map { ($0, Double(pool.threads) / Double(threads)) })
         writeOutput(json ? try cost.json.line() : cost.text)
     }
 }
@@ -91,7 +92,7 @@ private struct Cost {
                 name, fixed(bytes, digits: 0), here, fixed(bytes * images / 1e9, digits: 3) + " GB",
                 fixed(bytes * ofJPEG, digits: 2) + " %")
         }
-        for form in tokens.forms { row(form.name, form.bytesPerImage) }
+        for form in TokenStorage(side: tokens.side, codes: tokens.codes).forms { row(form.name, form.bytesPerImage) }
         row("JPEG files of ImageNet-1k", jpeg, isHere: false)
         return "\n" + table.text
     }
@@ -141,7 +142,7 @@ private struct Cost {
                 "  saved by computing again", "\(sizeText(saved)), for \(fixed(share, digits: 0)) % more operations")
         }
         if summary.evaluationBytes > 0 { table.add("  evaluation", sizeText(summary.evaluationBytes)) }
-        if let guidance = summary.guidance {
+        if let guidance = summary.hooks.guidance {
             table.add("  guide", "\(sizeText(guidance.bytes)), until its last update")
         }
         table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(recipe.loader.slots) slots")
@@ -158,8 +159,8 @@ private struct Cost {
             table.add("data", "not there: \(summary.dataProblem ?? "")")
             table.add("length", "known when the data is there")
         }
-        if let guidance = summary.guidance, let guideSeconds {
-            let flops = (guidance.guide.flops + guidance.comparisonFlops) / summary.samples
+        if let guidance = summary.hooks.guidance, let guideSeconds {
+            let flops = (guidance.guide.flops + guidance.planFlops) / summary.samples
             table.add(
                 "guide",
                 "\(guidance.pairs.count) pairs, \(gigaflops(flops)) GFLOP an image; "
@@ -222,12 +223,12 @@ private struct Cost {
             })
         if let tokens = summary.tokens {
             values["token_bytes_per_image"] = .object(
-                Dictionary(uniqueKeysWithValues: tokens.forms.map { ($0.name, .number($0.bytesPerImage)) }))
+                Dictionary(uniqueKeysWithValues: TokenStorage(side: tokens.side, codes: tokens.codes).forms.map { ($0.name, .number($0.bytesPerImage)) }))
         }
-        if let guidance = summary.guidance, let guideSeconds {
+        if let guidance = summary.hooks.guidance, let guideSeconds {
             values["guidance"] = .object([
                 "pairs": .array(guidance.pairs.map { .string($0.name) }), "guide_flops": .integer(guidance.guide.flops),
-                "comparison_flops": .integer(guidance.comparisonFlops), "bytes": .integer(guidance.bytes),
+                "comparison_flops": .integer(guidance.planFlops), "bytes": .integer(guidance.bytes),
                 "exchanged_bytes": .integer(summary.ranks > 1 ? guidance.exchangedBytes : 0),
                 "seconds_per_update": .number(guideSeconds),
             ])

@@ -4,6 +4,7 @@ import Checkpoints
 import Cluster
 import Evaluation
 import Kernels
+import Objectives
 import Platform
 import Recipes
 import Training

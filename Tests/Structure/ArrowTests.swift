@@ -28,7 +28,9 @@ let arrows: [String: Set<String>] = {
         "Checkpoints": compute,
         "Layers": ["Autodiff", "Kernels"],
         "Models": ["Layers", "Autodiff", "Kernels", "Recipes"],
-        "Objectives": ["Models", "Layers", "Optimizers", "Autodiff", "Batches", "Kernels", "Recipes"],
+        "Objectives": compute.union([
+            "Models", "Layers", "Optimizers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes",
+        ]),
         "Optimizers": ["Autodiff", "Kernels", "Recipes"],
         "Training": all.union(["Optimizers"]),
         // For the parts of a recipe, so that they are put together in one place; the training loop stays its own.

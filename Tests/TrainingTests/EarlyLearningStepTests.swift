@@ -33,7 +33,7 @@ import Training
             BatchCut(accumulation: accumulation),
             recipe.trainingSettings(experiment.objective, experiment.batch, nil), updates: 0..<9)
         return try Trainer(
-            experiment, feed: loader, updatesPerEpoch: 3, trainingSamples: source.count,
+            experiment, feed: loader, updatesPerEpoch: 3, source: source,
             communicator: SingleProcess(), pool: WorkerPool(threads: threads))
     }
 

@@ -114,7 +114,7 @@ import Training
             trainer.recipe.tokens == nil
             ? 0 : try allocationsOfSteps(bench(recipe, batch: 8, changes + ["guidance=null"]).trainer)
         #expect(allocations == allowed)
-        let measures = try trainer.guidanceMeasures(over: SingleProcess())
+        let measures = try trainer.takeMeasures()
         let values = Dictionary(uniqueKeysWithValues: measures.map { ($0.name, $0.value) })
         let similar = measures.filter { $0.name.hasPrefix("cka/") }
         #expect(similar.count == pairs, "\(measures.map(\.name))")
@@ -131,7 +131,7 @@ import Training
         let (name, changes, _) = Self.combinations[index]
         let recipe = try shippedRecipe(
             "Recipes/\(name).yaml", changes + ["batch.global=8", "batch.accumulation=1", "guidance.cka_batch=4"])
-        let cost = try #require(try GuidanceCost(PlanSummary(recipe, ranks: 1), pool: WorkerPool(threads: 1)))
+        let cost = try #require(try GuidanceCost(recipe, samples: 8, ranks: 1, pool: WorkerPool(threads: 1)))
         #expect(cost.guideSeconds > 0 && cost.comparisonSeconds > 0)
     }
 
@@ -139,13 +139,13 @@ import Training
         let guided = try bench("Recipes/finetune-vit_micro-digits.yaml", batch: 32, Self.combinations[4].changes)
             .trainer
         func distance() throws -> Double {
-            try guided.guidanceMeasures(over: SingleProcess()).first { $0.name == "guidance" }?.value ?? .nan
+            try guided.takeMeasures().first { $0.name == "guidance" }?.value ?? .nan
         }
         _ = try guided.step()
         let first = try distance()
         for _ in 0..<30 { _ = try guided.step() }
         #expect(try distance() < first)
-        #expect(guided.guideHash?.isEmpty == false)
+        #expect(guided.marks["guide/hash"]?.isEmpty == false)
         #expect(!guided.store.names.contains { $0.contains("guide") })
         let alone = try bench("Recipes/finetune-vit_micro-digits.yaml", batch: 32).trainer
         #expect(alone.store.values.count == guided.store.values.count)
@@ -163,7 +163,7 @@ import Training
                 ]
             ).trainer
             _ = try trainer.step()
-            return try trainer.guidanceMeasures(over: SingleProcess()).first { $0.name == "guidance" }?.value ?? .nan
+            return try trainer.takeMeasures().first { $0.name == "guidance" }?.value ?? .nan
         }
         #expect(abs(try distance(0)) < 1e-5)
         #expect(try distance(1) > 1e-3)
@@ -176,7 +176,7 @@ import Training
         let stopped = try trainer(["guidance.stop_step=2"])
         let guided = stopped.plan.report.arenaBytes
         for _ in 0..<3 { _ = try stopped.step() }
-        #expect(try stopped.guidanceMeasures(over: SingleProcess()).isEmpty)
+        #expect(try !stopped.takeMeasures().contains { $0.name == "guidance" })
         #expect(stopped.plan.report.arenaBytes < guided)
         let going = try trainer([])
         for _ in 0..<3 { _ = try going.step() }
@@ -205,7 +205,7 @@ import Training
         var isGuided: [Bool] = []
         for step in 0..<8 {
             isGuided.append(try trainer.step().gradientNorm > 1000)
-            #expect(try trainer.guidanceMeasures(over: SingleProcess()).isEmpty == (step >= 5))
+            #expect(try trainer.takeMeasures().contains { $0.name == "guidance" } == (step < 5))
         }
         #expect(isGuided == [true, true, false, true, true, false, false, false])
         #expect(trainer.clock.updates == 8, "a step was skipped")
@@ -354,13 +354,13 @@ import Training
     @Test func `a plan counts the guide and what is compared`() throws {
         let recipe = try shippedRecipe("Recipes/guided-plain_cnn-by_untrained_resnet-fashion_mnist-5ep.yaml")
         let (one, two) = (try PlanSummary(recipe, ranks: 1), try PlanSummary(recipe, ranks: 2))
-        let guidance = try #require(one.guidance)
+        let guidance = try #require(one.hooks.guidance)
         #expect(guidance.pairs.count == 24 && guidance.exchangedBytes == 0)
-        #expect(guidance.guide.flops > 0 && guidance.comparisonFlops > 0)
-        #expect(try #require(two.guidance).exchangedBytes > 0)
+        #expect(guidance.guide.flops > 0 && guidance.planFlops > 0)
+        #expect(try #require(two.hooks.guidance).exchangedBytes > 0)
         let alone = try PlanSummary(
             shippedRecipe("Recipes/supervised-plain_cnn-fashion_mnist-5ep.yaml"), ranks: 1)
-        #expect(one.report.flops - guidance.comparisonFlops == alone.report.flops)
+        #expect(one.report.flops - guidance.planFlops == alone.report.flops)
         #expect(one.memoryBytes > alone.memoryBytes + guidance.guide.parameterBytes)
     }
 }

@@ -1,4 +1,5 @@
 public import Kernels
+public import Recipes
 
 /// Images of a batch mixed in pairs with their targets: mixup (arXiv 1710.09412) and CutMix (arXiv 1905.04899).
 /// Source: timm 0.4.12, `mixup`.
@@ -224,5 +225,19 @@ public struct CutMixBox: Sendable, Equatable {
     public init(_ box: Box, height: Int, width: Int) {
         self.box = box
         kept = 1 - Double(box.height * box.width) / Double(height * width)
+    }
+}
+
+extension Recipe.Mix {
+    public var mixing: Mixing {
+        let mode: Mixing.Mode =
+            switch mode {
+            case .batch: .batch
+            case .elem: .elem
+            case .pair: .pair
+            }
+        return Mixing(
+            mixup: mixup, cutmix: cutmix, probability: probability, switching: `switch`,
+            sides: cutmixMinmax.map { $0[0]...$0[1] }, mode: mode, partner: partner == .mirror ? .mirror : .neighbour)
     }
 }

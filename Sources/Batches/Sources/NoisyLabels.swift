@@ -43,6 +43,7 @@ public struct NoisyLabels: SampleSource {
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
         try source.read(index, into: &image, using: &memory)
     }
+    public var noisyLabels: NoisyLabels? { self }
     public var tokens: TokenGrid? { source.tokens }
     public func storedBytes(_ index: Int) -> Int? { source.storedBytes(index) }
     public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {

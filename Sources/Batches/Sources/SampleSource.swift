@@ -21,6 +21,8 @@ public protocol SampleSource: Sendable {
     func readTokens(_ index: Int, into ids: Indices) throws(SampleError)
     /// Bytes that a sample takes where the set lies; nil where it is synthetic.
     func storedBytes(_ index: Int) -> Int?
+    /// The set itself where its labels are wrong on purpose; nil for others.
+    var noisyLabels: NoisyLabels? { get }
 }
 
 /// The part of a set that is asked for.
@@ -51,6 +53,8 @@ extension SampleSource {
     }
 
     public var tokens: TokenGrid? { nil }
+
+    public var noisyLabels: NoisyLabels? { nil }
 
     public func readTokens(_ index: Int, into ids: Indices) throws(SampleError) {
         throw SampleError(path: name, reason: "holds images, expected tokens")

@@ -89,3 +89,12 @@ extension SampleSource {
         Subset(self, (0..<count).filter { !samples.contains($0) }, part: part)
     }
 }
+
+extension SampleSource {
+    /// At most `count` of the samples, drawn at random.
+    public func atMost(_ count: Int?, seed: UInt64) -> any SampleSource {
+        guard let count, count < self.count else { return self }
+        var random = RandomStream(seed: seed, purpose: .split)
+        return Subset(self, Array(random.permutation(self.count).prefix(count)), part: "\(count) at random")
+    }
+}

@@ -1,4 +1,5 @@
 public import Kernels
+public import Recipes
 
 /// Makes a record of stored ids into what a model sees; nothing is drawn. What training draws is done to whole
 /// micro-batches as they leave the loader.
@@ -43,5 +44,14 @@ public struct CentreTokens: TokenTransform {
                 }
             }
         }
+    }
+}
+
+extension Recipe {
+    /// Nothing drawn: the records of a set as evaluations see them.
+    /// - Parameter channels: 1 for ids, else those of code vectors: the last extent of the objective's input.
+    public func evaluationTokens(_ grid: TokenGrid?, channels: Int) -> (any TokenTransform)? {
+        guard let tokens, let grid else { return nil }
+        return CentreTokens(grid, side: tokens.size, embeds: channels > 1)
     }
 }

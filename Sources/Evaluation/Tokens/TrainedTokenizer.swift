@@ -4,9 +4,9 @@ import Checkpoints
 import Glibc
 public import Kernels
 import Models
-import Objectives
+public import Objectives
 public import Recipes
-public import Training
+import Training
 
 /// A trained tokenizer, looked at from outside: the ids of images, and the pixels that come back from them. Images are cut as
 /// in evaluation.

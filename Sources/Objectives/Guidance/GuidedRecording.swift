@@ -18,7 +18,7 @@ public struct GuidedRecording {
     public let guidance: Guidance
     public let guide: GuideRecording
     public let groups: SampleGroups
-    /// Of the method alone.
+    /// The method's alone.
     public let loss: Loss
     /// What is made smaller.
     public let total: Tensor
@@ -35,8 +35,9 @@ extension Guidance {
     /// - Parameters:
     ///   - samples: of this rank.
     ///   - ranks: that share the batch.
+    ///   - loss: records the method's loss of the batch; nil does it here.
     public func record(
-        _ objective: any Objective, _ batch: BatchTensors, rank: Int, ranks: Int
+        _ objective: any Objective, _ batch: BatchTensors, rank: Int, ranks: Int, loss record: (() -> Loss)? = nil
     ) throws(ModelError) -> GuidedRecording {
         let samples = batch.images.shape[0]
         let groups =
@@ -61,7 +62,7 @@ extension Guidance {
                     : FeatureAlignment(form, groups)(rows, comparands[index])
             }
         } _: {
-            objective.loss(batch)
+            record?() ?? objective.loss(batch)
         }
         if let missing = distances.firstIndex(where: { $0 == nil }) {
             throw ModelError(
@@ -76,4 +77,30 @@ extension Guidance {
             links: pairs.indices.map { .init(pair: pairs[$0], comparand: comparands[$0], distance: found[$0]) },
             sharers: sharers)
     }
+}
+
+extension GuidedRecording: HookPart {
+    /// `guidance` of a recipe; only a rank that trains has a guide.
+    public init?(_ step: StepRecording) throws {
+        guard let rank = step.rank, let guidance = try step.catalog.guidance(step.recipe, step.objective) else {
+            return nil
+        }
+        let settings = guidance.settings
+        guard
+            step.recipe.batch.accumulation == 1 || settings.scope == .local || step.samples % settings.ckaBatch == 0
+        else {
+            throw ModelError(
+                "guidance.cka_batch", found: "\(settings.ckaBatch)",
+                expected: "a divisor of the \(step.samples) samples of a rank's micro-batch",
+                hint: "with accumulation the micro-batches of two ranks are not neighbours")
+        }
+        self = try guidance.record(step.objective, step.batch, rank: rank, ranks: step.ranks) { step.loss }
+    }
+
+    public var minimised: Tensor? { total }
+    public var reads: [Tensor] { links.map(\.distance) }
+
+    public func hook(_ context: HookContext) throws -> (any StepHook)? { try Guide(self, context) }
+
+    public func cost() throws -> (any HookCost)? { try GuidanceSummary(self) }
 }

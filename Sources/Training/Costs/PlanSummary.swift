@@ -1,7 +1,7 @@
 public import Autodiff
 import Batches
 import Kernels
-import Objectives
+public import Objectives
 import Optimizers
 public import Recipes
 
@@ -25,21 +25,20 @@ public struct PlanSummary {
     public let savedBytes: Int?
     public let length: Length?
     /// What images take as tokens, where the recipe trains a tokenizer; and bytes of one in the data now, where they are there.
-    public let tokens: TokenStorage?
+    public let tokens: (side: Int, codes: Int)?
     public let sourceBytesPerImage: Double?
     /// Why the length is not known.
     public let dataProblem: String?
     /// State of the update rule, the EMA weights, the batches held ready: bytes of one rank.
     public let stateBytes, averageBytes, loaderBytes: Int
-    /// Targets of early-learning regularisation, bytes of one rank, and whether ranks share them out; nil without them or
-    /// where the data are not there.
-    public let targets: (bytes: Int, areSharded: Bool)?
+    /// What is kept of each training sample, such as a target; nil without that or where the data are not there.
+    public let targets: KeptOfSamples?
     /// Trained in turns, each with state of its own; under ELR+ each with an average of its own.
     public let networks: Int
     /// Values of the evaluations of a classifier.
     public let evaluationBytes: Int
-    /// Of a guided recipe.
-    public let guidance: GuidanceSummary?
+    /// What is asked for beside the plan, by a guide.
+    public let hooks: [any HookCost]
 
     public init(_ recipe: Recipe, ranks: Int) throws {
         let accumulation = recipe.batch.accumulation
@@ -60,36 +59,28 @@ public struct PlanSummary {
                 updates: recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch))
         } catch { problem = "\(error)" }
         let experiment = try Experiment(recipe, samples: samples, classes: classes, training: 0)
-        length?.updates *= experiment.networks
+        length?.updates *= experiment.objective.networks
         func planned(recomputes: Bool) throws -> PlanReport {
             var options = PlanOptions()
             options.recomputesBlocks = recomputes
             return try PlanReport(
-                experiment.graph, minimising: experiment.minimised,
-                keeping: [experiment.loss.sum, experiment.loss.weight]
-                    + (experiment.guided?.links.map(\.distance) ?? []), options: options)
+                experiment.graph, minimising: experiment.minimised, keeping: experiment.kept, options: options)
         }
         let report = try planned(recomputes: recipe.recompute ?? false)
         self.report = report
         savedBytes = recipe.recompute == true ? try planned(recomputes: false).arenaBytes - report.arenaBytes : nil
-        guidance = try experiment.guided.map { try GuidanceSummary($0) }
-        networks = experiment.networks
-        stateBytes = try networks * recipe.updateRule(experiment.catalog.optimizers).stateNames.count * report.gradientBytes
-        targets = experiment.objective.earlyLearning.flatMap { settings in
-            length.map { length in
-                let isSharded = settings.isSharded(samples: length.images, classes: classes)
-                let bytes = TargetRows.bytes(
-                    samples: length.images, classes: classes, isSharded: isSharded, ranks: ranks)
-                return (bytes: settings.networks * bytes, areSharded: isSharded && ranks > 1)
-            }
-        }
+        hooks = try experiment.parts.compactMap { try $0.cost() }
+        networks = experiment.objective.networks
+        stateBytes =
+            try networks * recipe.updateRule(experiment.catalog.optimizers).stateNames.count * report.gradientBytes
+        targets = length.flatMap { experiment.objective.kept(samples: $0.images, classes: classes, ranks: ranks) }
         evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
         averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
         loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
         (self.length, dataProblem, sourceBytesPerImage) = (length, problem, bytes)
-        tokens = TokenStorage(experiment.objective)
+        tokens = experiment.objective.writtenGrid
         (self.recipe, self.ranks) = (recipe, ranks)
     }
 
@@ -98,7 +89,7 @@ public struct PlanSummary {
 
     /// Of one micro-batch on one rank. Under ELR+ the other network's average looks at it too.
     private var flops: Int {
-        report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0) + (guidance?.guide.flops ?? 0)
+        report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0) + hooks.reduce(0) { $0 + $1.networkFlops }
     }
 
     /// Of all networks.
@@ -111,7 +102,7 @@ public struct PlanSummary {
     /// Of one rank: of rank 0, which holds the most.
     public var memoryBytes: Int {
         parameterBytes + report.gradientBytes + stateBytes + averageBytes + (targets?.bytes ?? 0) + gatheredTargetBytes
-            + report.arenaBytes + evaluationBytes + loaderBytes + (guidance?.bytes ?? 0)
+            + report.arenaBytes + evaluationBytes + loaderBytes + hooks.reduce(0) { $0 + $1.bytes }
     }
 
     private static func evaluationBytes(_ recipe: Recipe, samples: Int, classes: Int) throws -> Int {
@@ -126,17 +117,18 @@ public struct PlanSummary {
             + (targets.map { $0.areSharded ? $0.bytes * ranks : $0.bytes } ?? 0)
     }
 
-    /// Bytes that each rank hands in and gets back in a step, its gradient and what a guide compares over ranks; none
-    /// alone.
-    public var exchangedBytes: Int { ranks > 1 ? report.gradientBytes + (guidance?.exchangedBytes ?? 0) : 0 }
+    /// Bytes that each rank hands in and gets back in a step, its gradient and what hooks compare over ranks; none alone.
+    public var exchangedBytes: Int {
+        ranks > 1 ? hooks.reduce(report.gradientBytes) { $0 + $1.exchangedBytes } : 0
+    }
 
     /// Seconds of one update if the whole step ran at a share of the product rate; a guide comes on top.
     /// - Parameters:
     ///   - rate: of one thread.
     ///   - share: of that rate which whole steps reach.
     public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
-        let guided = (guidance?.guide.flops ?? 0) + (guidance?.comparisonFlops ?? 0)
-        return Double((flops + report.recomputedFlops - guided) * recipe.batch.accumulation)
+        let hooked = hooks.reduce(0) { $0 + $1.networkFlops + $1.planFlops }
+        return Double((flops + report.recomputedFlops - hooked) * recipe.batch.accumulation)
             / (rate * Double(threads) * share)
     }
 

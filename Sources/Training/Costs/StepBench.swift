@@ -52,7 +52,7 @@ public final class StepBench {
         // Ten classes stand in for those of the data; a method without labels does not look at them.
         let experiment = try Experiment(recipe, samples: samples, classes: 10, training: communicator.rank)
         made = try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank)
-        let feed = try recipe.timedFeed(RepeatedBatch(made), experiment, pool: pool)
+        let feed = try experiment.objective.timedFeed(RepeatedBatch(made), experiment.batch, recipe, pool: pool)
         trainer = try Trainer(
             experiment, feed: feed, updatesPerEpoch: Self.updatesPerEpoch,
             communicator: communicator, pool: pool,
@@ -64,9 +64,8 @@ public final class StepBench {
     private static let updatesPerEpoch = 1000
 
     private static func batch(_ recipe: Recipe, _ experiment: Experiment, samples: Int, rank: Int) throws -> Batch {
-        if let pairs = experiment.objective as? TokenAdaptation {
-            return pairs.syntheticBatch(experiment.batch, seed: recipe.seed, first: rank * samples)
-        }
+        let own = experiment.objective.syntheticBatch(experiment.batch, seed: recipe.seed, first: rank * samples)
+        if let own { return own }
         let settings = recipe.loaderSettings(recipe.trainingTransform, masking: experiment.objective.masking)
         let side = recipe.syntheticGrid?.side ?? recipe.images.size
         let shape = BatchShape(
@@ -135,7 +134,6 @@ public final class StepBench {
             ("scale and clip", clip), ("update rule", update),
             ("exchange, waiting", trainer.exchange.waitSeconds / Double(max(clock.step, 1))),
         ]
-        if let guide = trainer.guide { times.append(("guide", guide.seconds / Double(max(clock.step, 1)))) }
         if network.noise != nil {
             let seconds = timed {
                 network.noise?.add(
@@ -143,23 +141,18 @@ public final class StepBench {
             }
             times.append(("gradient noise", seconds))
         }
-        // Two networks ask each other with a forward pass, which is no pass beside the operations.
-        if let early = trainer.early, clock.networks == 1 {
+        for hook in network.hooks {
             let seconds = try timed {
                 for micro in micros {
-                    try early.prepare(made, micro: micro, clock, other: nil) { _, _ in }
-                    early.note(network.plan, micro: micro, network: 0)
+                    var inputs = StepInputs(made, micro: micro, clock)
+                    try hook.prepare(&inputs)
+                    hook.bind(network.plan)
+                    hook.note(network.plan, inputs)
                 }
-                try early.commit(network: 0)
+                try hook.reduce(clock)
+                try hook.finish(clock, isSkipped: false)
             }
-            times.append(("early-learning targets", seconds))
-        }
-        for companion in network.companions {
-            let seconds = try timed {
-                for micro in micros { companion.note(network.plan, made, micro: micro) }
-                try companion.update(step: clock.step)
-            }
-            times.append((companion.name, seconds))
+            times.append((hook.name, seconds))
         }
         return times
     }

@@ -2,6 +2,7 @@ import Autodiff
 import Batches
 import Cluster
 import Kernels
+import Optimizers
 import Recipes
 
 /// The time between two log lines.

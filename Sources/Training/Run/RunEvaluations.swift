@@ -2,6 +2,8 @@ import Batches
 import Checkpoints
 import Cluster
 import Kernels
+import Objectives
+import Optimizers
 import Recipes
 
 /// The scores of a run: of its steps while it goes on, of its weights when it is over. All calls are collective.
@@ -60,11 +62,8 @@ final class RunEvaluations {
             known[Weights(step: step, isAveraged: false)] = last
             known[Weights(step: step, isAveraged: true)] = averaged
         }
-        var measures = last.measures + (averaged?.measures ?? []).map { .init("average_" + $0.name, $0.value) }
-        if let labels = trainer.labels, let targets = trainer.early?.targets.first {
-            let found = try targets.found(in: labels)
-            measures += [.init("wrong_labels_precision", found.precision), .init("wrong_labels_recall", found.recall)]
-        }
+        var measures = last.measures + (averaged?.measures ?? []).map { Measure("average_" + $0.name, $0.value) }
+        for hook in trainer.hooks { measures += try hook.evaluationMeasures() }
         log?.write("evaluation", step: step, measures + [.init("images", Double(last.images))])
         let other = averaged.map { "; averaged \($0.text)" } ?? ""
         speaker.say("evaluation of step \(step): \(last.text)\(other); \(steps?.text ?? "")")

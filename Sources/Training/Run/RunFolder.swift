@@ -3,6 +3,7 @@ import Checkpoints
 import Cluster
 import FoundationEssentials
 import Kernels
+import Optimizers
 import Platform
 import Recipes
 
@@ -53,13 +54,13 @@ final class RunFolder {
     deinit { try? lock.release() }
 
     /// - Parameters:
-    ///   - targets: from the trainer's `gatheredTargets`.
+    ///   - gathered: from the trainer's `gather`.
     ///   - extra: what the run's state holds besides.
     ///   - best: the step whose checkpoint stays, however old it grows.
     ///   - isEnd: no step follows.
     /// - Returns: the reason when the checkpoint could not be written; the older ones stand.
     func save(
-        _ trainer: Trainer, targets: [Floats], fingerprint: DataFingerprint, library: String, extra: [String: JSON],
+        _ trainer: Trainer, _ gathered: [StoredTensor], fingerprint: DataFingerprint, library: String, extra: [String: JSON],
         keeping best: Int?, isEnd: Bool, _ speaker: any RunSpeaker
     ) throws(CheckpointError) -> String? {
         // Nothing is written into a folder that another run has taken over.
@@ -74,7 +75,7 @@ final class RunFolder {
                 "log/seconds": .number(position.seconds)
             ]) { own, _ in own })
         let content = CheckpointContent(
-            state: state, tensors: trainer.tensors(with: targets), attachments: ["resolved.yaml": resolved])
+            state: state, tensors: trainer.tensors(with: gathered), attachments: ["resolved.yaml": resolved])
         switch checkpoints.save(content, keeping: best) {
         case .saved(_, _, let failures, _):
             for failure in failures { speaker.warn("checkpoint, tried again: \(failure)") }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 public import Batches
+public import Objectives
 import Platform
 
 /// What one log interval reports. The first group depends on the recipe alone; the second on the machine.
@@ -13,16 +14,6 @@ public struct StepRecord: Sendable, Equatable {
     public var dataWaitShare, exchangeWaitShare: Double
     /// Mean of the small sums over ranks inside a step, those of batch norm; nil where there are none.
     public var rankSumSeconds: Double?
-
-    public struct Measure: Sendable, Equatable {
-        public let name: String
-        public let value: Double
-
-        public init(_ name: String, _ value: Double) {
-            self.name = name
-            self.value = value
-        }
-    }
 
     public init(
         step: Int, epoch: Int, samples: Int, loss: Double, rate: Double, gradientNorm: Double,
@@ -136,7 +127,7 @@ public final class RunLog {
     }
 
     /// Results beside the steps, such as an evaluation: one line with the step, what it is and its numbers.
-    public func write(_ event: String, step: Int, _ measures: [StepRecord.Measure]) {
+    public func write(_ event: String, step: Int, _ measures: [Measure]) {
         self.step = max(self.step, step)
         var line = JSONLine()
         line.add("step", step)

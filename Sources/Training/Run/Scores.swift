@@ -1,6 +1,7 @@
 import Cluster
 import Glibc
 import Kernels
+import Objectives
 
 /// How well the scores of a classifier fit the labels of a set.
 public struct Scores: Sendable, Equatable {
@@ -17,7 +18,7 @@ public struct Scores: Sendable, Equatable {
 }
 
 extension Scores {
-    var measures: [StepRecord.Measure] {
+    var measures: [Measure] {
         [.init("top1", top1), .init("top5", top5), .init("loss", loss)]
     }
 }

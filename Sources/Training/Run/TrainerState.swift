@@ -9,23 +9,21 @@ import Recipes
 
 extension Trainer {
     /// Everything that a resumed run needs, on rank 0. Nothing may change the weights before it is written.
-    /// - Parameter targets: from `gatheredTargets`.
-    func tensors(with targets: [Floats]) -> [CheckpointPart: [StoredTensor]] {
+    /// - Parameter gathered: from `gather`.
+    func tensors(with gathered: [StoredTensor]) -> [CheckpointPart: [StoredTensor]] {
         var parts = views
-        parts[.objective, default: []] += zip(targetTensors, targets).map { StoredTensor($0.name, Shape($0.shape), $1) }
+        parts[.objective]? += gathered
         return parts
     }
 
-    /// Collective. The targets of early-learning regularisation of each network as a whole, (samples, classes), on rank 0.
-    func gatheredTargets() throws -> [Floats] { try (early?.targets ?? []).compactMap { try $0.gathered() } }
-
-    private var targetTensors: [WantedTensor] {
-        (early?.targets ?? []).enumerated().map { network, rows in
-            WantedTensor("elr/target\(network == 0 ? "" : "\(network + 1)")", [rows.samples, rows.classes])
+    /// Collective. The state of hooks that lies in parts on the ranks, as a whole on rank 0.
+    func gather() throws -> [StoredTensor] {
+        try hooks.flatMap { hook in
+            zip(hook.wholes, try hook.gather()).map { StoredTensor($0.name, Shape($0.shape), $1) }
         }
     }
 
-    /// Views of all state but the targets: writing to them restores it.
+    /// Views of all state but what is gathered: writing to them restores it.
     private var views: [CheckpointPart: [StoredTensor]] {
         var parts: [CheckpointPart: [StoredTensor]] = [.model: store.tensors]
         parts[.optimizer] = networks.enumerated().flatMap { number, network in
@@ -42,19 +40,15 @@ extension Trainer {
                 average.values, statistics: average.statistics, counters: average.counters, prefix: "ema/")
         }
         let others =
-            companions.flatMap(\.tensors) + otherWeights.flatMap { prefix, store in store.tensors(under: prefix) }
-            + (labels?.tensors ?? [])
-        if early != nil || !others.isEmpty { parts[.objective] = others }
+            hooks.flatMap(\.tensors) + otherWeights.flatMap { prefix, store in store.tensors(under: prefix) }
+        if !others.isEmpty || hooks.contains(where: { !$0.wholes.isEmpty }) { parts[.objective] = others }
         return parts
     }
 
-    /// Weights beside those of the first network: the second one, and the averages of both.
+    /// Weights beside those of the first network: the second one, and the copies that hooks keep.
     private var otherWeights: [(prefix: String, store: ParameterStore)] {
-        let others = networks.enumerated().dropFirst().map { (prefix: "elr/net\($0 + 1)/", store: $1.store) }
-        let averages = networks.enumerated().compactMap { number, network in
-            network.average.map { (prefix: "elr/ema\(number + 1)/", store: $0.store) }
-        }
-        return others + averages
+        networks.enumerated().dropFirst().map { (prefix: "elr/net\($0 + 1)/", store: $1.store) }
+            + hooks.flatMap(\.copies)
     }
 
     /// Collective. Rank 0 reads the checkpoint; the others get its numbers from there, so that they need no disk. The number
@@ -67,28 +61,40 @@ extension Trainer {
             for (part, wanted) in views {
                 try copy(
                     checkpoint.open(part), into: wanted, counters: counters,
-                    besides: part == .objective ? targetTensors : [])
+                    besides: part == .objective ? hooks.flatMap(\.wholes) : [])
             }
         }
-        for floats in networks.flatMap(\.groups.state) + (average?.memory ?? []) + companions.flatMap(\.state) {
+        for floats in networks.flatMap(\.groups.state) + (average?.memory ?? []) + hooks.flatMap(\.memory) {
             try communicator.broadcast(floats.viewed(as: UInt8.self))
         }
         try shareModel(over: communicator)
-        for (tensor, rows) in zip(targetTensors, early?.targets ?? []) {
-            var whole: Floats?
-            try communicator.onRankZero {
-                whole = try checkpoint?.open(.objective).tensor(tensor.name).bytes.viewed(as: Float.self)
+        for hook in hooks {
+            try hook.scatter { tensor in
+                var whole: Floats?
+                try communicator.onRankZero {
+                    whole = try checkpoint?.open(.objective).tensor(tensor.name).bytes.viewed(as: Float.self)
+                }
+                return whole
             }
-            try rows.restore(whole)
         }
         clock = TrainingClock(
             updatesPerPass: clock.updatesPerPass, globalBatch: clock.globalBatch, step: state.iteration,
             updatesOfNetworks: state.extra["elr/step"]?.array?.compactMap { $0.integer } ?? [state.updates])
     }
 
-    /// What the state of the run says of the networks besides tensors.
+    /// What the state of the run says of the hooks besides tensors.
     var extraState: [String: JSON] {
-        early == nil ? [:] : ["elr/step": .array(clock.updatesOfNetworks.map(JSON.integer))]
+        hooks.reduce(into: marks.mapValues(JSON.string)) { all, hook in
+            all.merge(hook.state(clock)) { first, _ in first }
+        }
+    }
+
+    /// A resumed run goes on beside the same things as before.
+    func check(_ state: RunState) throws {
+        let before = state.extra.filter { $0.key.hasSuffix("/hash") }.compactMapValues(\.string)
+        for key in Set(before.keys).union(marks.keys).sorted() where before[key] != marks[key] {
+            throw SharedError(TrainingError.otherHook(key, before: before[key], now: marks[key]))
+        }
     }
 
     /// Collective. Takes weights of another run as the start; a moving average begins there too.
@@ -102,7 +108,7 @@ extension Trainer {
             }
         }
         try shareModel(over: communicator)
-        average?.restart(from: store.values, statistics: statistics, counters: counters)
+        average?.restart(from: store.values, statistics: store.statistics, counters: store.counters)
         return report
     }
 
@@ -116,9 +122,9 @@ extension Trainer {
             try copy(
                 checkpoint.open(averaged ? .average : .model),
                 into: averaged
-                    ? store.tensors(store.values, statistics: statistics, counters: counters, prefix: prefix)
+                    ? store.tensors(store.values, statistics: store.statistics, counters: store.counters, prefix: prefix)
                     : store.tensors,
-                counters: store.memory(of: counters, prefix: prefix))
+                counters: store.memory(of: store.counters, prefix: prefix))
             guard !averaged else { return }
             for (prefix, store) in otherWeights {
                 let file = try checkpoint.open(.objective)
@@ -134,8 +140,8 @@ extension Trainer {
     /// - Returns: nil where no average is kept.
     func withAverage<Value>(_ body: () throws -> Value) rethrows -> Value? {
         guard let average else { return nil }
-        average.swap(with: store.values, statistics: statistics, counters: counters)
-        defer { average.swap(with: store.values, statistics: statistics, counters: counters) }
+        average.swap(with: store.values, statistics: store.statistics, counters: store.counters)
+        defer { average.swap(with: store.values, statistics: store.statistics, counters: store.counters) }
         return try body()
     }
 
@@ -179,14 +185,5 @@ extension ParameterStore {
     /// Views of its tensors with something before their names.
     fileprivate func tensors(under prefix: String) -> [StoredTensor] {
         tensors.map { StoredTensor(name: prefix + $0.name, kind: $0.kind, shape: $0.shape, bytes: $0.bytes) }
-    }
-}
-
-extension NoisyLabels {
-    fileprivate var tensors: [StoredTensor] {
-        [
-            StoredTensor("labels/noisy", [noisy.count], integers: noisy),
-            StoredTensor("labels/clean", [clean.count], integers: clean),
-        ]
     }
 }

@@ -18,12 +18,8 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     case classes(String, stored: Int, data: Int)
     /// The starting weights do not fill the encoder.
     case weights(StartingWeights.Report)
-    /// A set too small for a target of each sample.
-    case targets(samples: Int, batch: Int)
-    /// The samples that are mixed with each other lie on several ranks.
-    case mixupSlice(Int?, size: Int)
-    /// A resumed run had another guide.
-    case otherGuide(before: String?, now: String?)
+    /// A resumed run had gone on beside something else, such as another guide.
+    case otherHook(String, before: String?, now: String?)
     /// A resumed run had begun with other weights.
     case otherStart(before: String?, now: String?)
 
@@ -52,17 +48,11 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
         case .weights(let report):
             return report.lines.joined(separator: "\n")
                 + "\nThe encoder does not match as a whole; --allow-partial begins all the same"
-        case .targets(let samples, let batch):
-            return "batch.global: found \(batch) for \(samples) training samples; with objective.elr at most as many "
-                + "expected, so that no sample comes twice in a batch. Take a smaller batch"
-        case .mixupSlice(let slice, let size):
-            return "objective.elr.plus.mixup_slice: found \(slice.map { "\($0)" } ?? "none, the whole batch") for "
-                + "micro-batches of \(size) samples on a rank; expected a divisor of \(size). Set it to the smallest "
-                + "micro-batch that you intend to use"
-        case .otherGuide(let before, let now):
+        case .otherHook(let key, let before, let now):
+            let name = key.prefix { $0 != "/" }
             return
-                "guidance: the run had a guide with weights \(before ?? "of none"), now \(now ?? "none"). Bring the old "
-                + "checkpoint of the guide back, or start another run"
+                "\(name): the run had a \(name) with weights \(before ?? "of none"), now \(now ?? "none"). Bring the old "
+                + "checkpoint of the \(name) back, or start another run"
         case .otherStart(let before, let now):
             let found = now.map { "--from \($0)" } ?? "no --from"
             return

@@ -4,6 +4,7 @@ import Checkpoints
 public import Cluster
 public import Kernels
 import Objectives
+import Optimizers
 public import Platform
 public import Recipes
 
@@ -68,24 +69,19 @@ public final class TrainingRun {
             try Experiment(
                 recipe, samples: samples, classes: source.classes?.count ?? 0, training: communicator.rank)
         }
-        let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch) * experiment.networks
+        let total = recipe.totalUpdates(perEpoch: sampler.updatesPerEpoch) * experiment.objective.networks
         self.total = total
         let first = opened.state?.iteration ?? 0
         loader = try Loader(
             source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
             recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens),
             updates: min(first, total)..<total)
-        let feed = try recipe.feed(loader, experiment, source.tokens, pool: pool)
+        let feed = try experiment.objective.feed(loader, experiment.batch, recipe, source.tokens, pool: pool)
         let trainer = try Trainer(
-            experiment, feed: feed, updatesPerEpoch: sampler.updatesPerEpoch, trainingSamples: source.count,
-            communicator: communicator,
-            pool: pool, shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
-        trainer.labels = source as? NoisyLabels
-        (feed as? TokenAdaptFeed)?.describe(in: trainer.store)
+            experiment, feed: feed, updatesPerEpoch: sampler.updatesPerEpoch, source: source,
+            communicator: communicator, pool: pool, shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
+        feed.describe(in: trainer.store)
         try trainer.networks[0].noise?.checkExclude()
-        if first == 0, let guide = recipe.guidance?.guideCheckpoint {
-            try communicator.onRankZero { try StartingWeights(guide).checkCodebook(source.tokens?.codebook) }
-        }
         if first == 0, let warning = trainer.networks[0].noise?.warning(trainer.clip) { speaker.warn(warning) }
         speaker.say(
             "\(recipe.objective.kind) on \(source.name): \(source.count) images, "
@@ -97,7 +93,7 @@ public final class TrainingRun {
                 "\(source.count) images fill a batch of \(recipe.batch.global) by coming several times, each time with "
                     + "a crop of its own; one batch is an epoch")
         }
-        for remark in trainer.guide?.remarks ?? [] { speaker.say(remark) }
+        for remark in trainer.hooks.flatMap(\.remarks) { speaker.say(remark) }
         folder = opened.folder
         try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
         start = try Self.start(trainer, opened, options, source.tokens?.codebook, communicator, speaker)
@@ -130,8 +126,7 @@ public final class TrainingRun {
                     "\(names) parameters are trained, \(state.trainableNames) when the run was saved: gradient noise goes on "
                         + "with other numbers of the same law")
             }
-            let (before, now) = (state.extra["guide/hash"]?.string, trainer.guideHash)
-            guard before == now else { throw SharedError(TrainingError.otherGuide(before: before, now: now)) }
+            try trainer.check(state)
             try trainer.restore(opened.checkpoint, state, over: communicator)
             return state.extra.filter { $0.key.hasPrefix("start/") }
         }
@@ -206,8 +201,8 @@ public final class TrainingRun {
         // First of all: after a long halt the folder may be another run's.
         try folder?.beat(speaker)
         var record = interval.record(report, trainer, loader)
-        record.measures += try trainer.takeMeasures() + trainer.guidanceMeasures(over: communicator)
-        for warning in trainer.companions.compactMap({ $0.takeWarning() }) { speaker.warn(warning) }
+        record.measures += try trainer.takeMeasures()
+        for warning in trainer.hooks.compactMap({ $0.takeWarning() }) { speaker.warn(warning) }
         folder?.log.write(record)
         speaker.show(interval.progress(record, total: total).line)
         for bad in loader.bad.takeReports() { speaker.warn("bad sample replaced: \(bad)") }
@@ -241,12 +236,11 @@ public final class TrainingRun {
         guard again || lastSaved != trainer.clock.step, trainer.recipe.checkpoint != nil else { return }
         watchdog.enter(.checkpoint, step: trainer.clock.step, deadlineSeconds: max(options.watchdogSeconds, 1800))
         var failure: String?
-        let targets = try trainer.gatheredTargets()
+        let gathered = try trainer.gather()
         try communicator.onRankZero {
             failure = try folder?.save(
-                trainer, targets: targets, fingerprint: fingerprint, library: options.library,
-                extra: start.merging(evaluations?.steps?.state ?? [:]) { own, _ in own }
-                    .merging(trainer.guideHash.map { ["guide/hash": .string($0)] } ?? [:]) { own, _ in own },
+                trainer, gathered, fingerprint: fingerprint, library: options.library,
+                extra: start.merging(evaluations?.steps?.state ?? [:]) { own, _ in own },
                 keeping: evaluations?.steps?.best?.step, isEnd: isEnd, speaker)
         }
         // The verdict travels to every rank, so that all of them go on or none does.

@@ -55,15 +55,6 @@ extension Recipe.Portion {
     fileprivate var text: String { perClass.map { "\($0)" } ?? "\(fixed((share ?? 1) * 100, digits: 2)) %" }
 }
 
-extension SampleSource {
-    /// At most `count` of the samples, drawn at random.
-    func atMost(_ count: Int?, seed: UInt64) -> any SampleSource {
-        guard let count, count < self.count else { return self }
-        var random = RandomStream(seed: seed, purpose: .split)
-        return Subset(self, Array(random.permutation(self.count).prefix(count)), part: "\(count) at random")
-    }
-}
-
 extension Recipe {
     /// The order of training. A subset may be smaller than a batch, which then holds samples several times.
     func sampler(of train: any SampleSource) throws(DataError) -> Sampler {

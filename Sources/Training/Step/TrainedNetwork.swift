@@ -11,87 +11,58 @@ import Recipes
 /// the memory of gradients and values: they take turns.
 final class TrainedNetwork {
     let store: ParameterStore
-    /// That of the step, then that of the average; none while those of a guided run give their memory back.
-    private var plans: [Plan]
-    private let makePlans: (_ isGuided: Bool, _ arena: Floats?) throws -> [Plan]
-    var plan: Plan { plans[0] }
     let groups: ParameterGroups
     var noise: NoiseStage?
-    let companions: [any StepHook]
-    /// ELR+: the average of this network's weights, which gives the other one its targets. It starts with weights of its
-    /// own, as in the reference, and runs on the statistics of each batch, of which it keeps running ones of its own.
-    var average: (store: ParameterStore, plan: Plan)? {
-        guard let averaged else { return nil }
-        return (averaged, plans[1])
-    }
-    private let averaged: ParameterStore?
+    /// Those that follow this network.
+    private(set) var hooks: [any StepHook] = []
+    /// The plan of the step; none while a new one is made.
+    private var plans: [Plan] = []
+    var plan: Plan { plans[0] }
 
-    /// Experiment, memory and exchange that all networks of a run have in common.
-    struct Surroundings {
-        let experiment: Experiment
-        let rule: any UpdateRule
-        let communicator: any Communicator
-        let pool: WorkerPool
-        let options: PlanOptions
-    }
-
-    /// - Parameters:
-    ///   - number: 0 for the first.
-    ///   - other: the first network, for the second.
-    ///   - gradientMemory: where the first network's gradients live.
-    init(
-        _ number: Int, _ here: Surroundings, sharing other: TrainedNetwork?,
-        gradientMemory: (Int) throws -> Floats = { Floats(zeros: $0) }
-    ) throws {
-        let (experiment, recipe, pool) = (here.experiment, here.experiment.recipe, here.pool)
-        let (graph, loss) = (experiment.graph, experiment.loss)
-        func store(_ stream: Int, _ memory: (Int) throws -> Floats) rethrows -> ParameterStore {
-            // The first one has the seed of the run; multiples of an odd constant keep the others apart from other seeds.
-            let seed = recipe.seed &+ UInt64(stream) &* 0x9E37_79B9_7F4A_7C15
-            return try ParameterStore(
-                graph, minimising: experiment.minimised, seed: seed, pool: pool, isFrozen: { _ in false },
-                gradientMemory: memory)
-        }
-        let own = try store(number) { count in
-            if let other { other.store.gradients } else { try gradientMemory(count) }
-        }
-        let plus = experiment.objective.earlyLearning?.plus
-        let rows = plus == nil ? nil : loss.rows
-        let copy = rows.map { _ in store(2 + number) { _ in own.gradients } }
-        // They follow the first network alone.
-        companions = number > 0 ? [] : try experiment.companions(own, over: here.communicator, pool: pool)
-        var wanted = [loss.sum, loss.weight] + companions.flatMap(\.reads)
-        if plus == nil, let rows = loss.rows { wanted.append(rows) }
-        makePlans = { [wanted] isGuided, arena in
-            var options = here.options
-            options.arena = arena
-            let distances = isGuided ? experiment.guided?.links.map(\.distance) ?? [] : []
-            let step = try Plan(
-                graph, minimising: isGuided ? experiment.minimised : loss.sum, keeping: wanted + distances, store: own,
-                pool: pool, options: options)
-            guard let copy, let rows else { return [step] }
-            options.arena = step.arena
-            options.usesBatchStatistics = true
-            let look = try Plan(graph, minimising: nil, keeping: [rows], store: copy, pool: pool, options: options)
-            return [step, look]
-        }
-        plans = try makePlans(true, other?.plan.arena)
-        let decay = experiment.objective.decay
+    /// - Parameter number: 0 for the first.
+    init(_ number: Int, _ store: ParameterStore, _ experiment: Experiment, rule: any UpdateRule) {
+        let (decay, recipe) = (experiment.objective.decay, experiment.recipe)
         let layers = recipe.optimizer.layerDecay == nil ? nil : experiment.objective.layers
         groups = ParameterGroups(
-            own, rule: here.rule, decays: { decay.decays($0, rank: $1) },
+            store, rule: rule, decays: { decay.decays($0, rank: $1) },
             scale: { layers?.scale(of: $0, decay: recipe.optimizer.layerDecay ?? 1) ?? 1 })
-        noise = NoiseStage(recipe, own, network: number) { NamePattern($0).match($1) != nil }
-        averaged = copy
-        self.store = own
+        noise = NoiseStage(recipe, store, network: number) { NamePattern($0).match($1) != nil }
+        self.store = store
     }
 
-    /// Gives the networks plans without a guide; those with one go first, so that their memory is free.
-    static func leaveGuide(_ networks: [TrainedNetwork]) throws {
-        for network in networks { network.plans = [] }
-        for network in networks {
-            network.plans = try network.makePlans(false, networks[0].plans.first?.arena)
+    /// Gives the networks their plans, all in the memory of the first one's. Those that they had go first, so that their
+    /// memory is free.
+    static func plan(
+        _ networks: [TrainedNetwork], _ hooks: [any StepHook], _ loss: Loss, pool: WorkerPool, _ options: PlanOptions
+    ) throws {
+        for (number, network) in networks.enumerated() {
+            network.plans = []
+            network.hooks = hooks.filter { $0.follows(network: number) }
         }
+        for hook in hooks { try hook.plan(in: nil) }
+        var options = options
+        for network in networks {
+            options.arena = networks[0].plans.first?.arena
+            network.plans = [
+                try Plan(
+                    loss.sum.graph, minimising: network.hooks.compactMap(\.minimised).last ?? loss.sum,
+                    keeping: [loss.sum, loss.weight] + network.hooks.flatMap(\.reads), store: network.store,
+                    pool: pool, options: options)
+            ]
+        }
+        for hook in hooks { try hook.plan(in: networks[0].plan.arena) }
+    }
+}
+
+extension Experiment {
+    /// Weights in the form of this experiment's, initialized by a stream of their own.
+    func store(
+        _ stream: Int, pool: WorkerPool, gradientMemory: (Int) throws -> Floats
+    ) rethrows -> ParameterStore {
+        // The first one has the seed of the run; multiples of an odd constant keep the others apart from other seeds.
+        try ParameterStore(
+            graph, minimising: minimised, seed: recipe.seed &+ UInt64(stream) &* 0x9E37_79B9_7F4A_7C15, pool: pool,
+            isFrozen: { _ in false }, gradientMemory: gradientMemory)
     }
 }
 

@@ -1,5 +1,5 @@
 public import Autodiff
-import Batches
+public import Batches
 public import Cluster
 public import Kernels
 import Models
@@ -18,37 +18,32 @@ public final class Trainer {
     public let samples: Int
     public var clock: TrainingClock
     let networks: [TrainedNetwork]
-    let average: WeightEMA?
-    let early: EarlyLearningStage?
-    /// Labels as they were learned and as they should be, for the checkpoint; set by the run that knows them.
-    var labels: NoisyLabels?
+    /// What goes on beside the gradient, as long as it does.
+    private(set) var hooks: [any StepHook]
+    /// What a resumed run must have the same, by keys of the run's state; kept when a hook is let go.
+    public let marks: [String: String]
     let pool: WorkerPool
-    /// Running statistics and counters of batch norms.
-    let statistics, counters: [Floats]
-    private let feed: any BatchFeed
     let rankSums: RankSums
-    private(set) var guide: Guide?
-    /// Of the guide that the run has or had.
-    public let guideHash: String?
-    private let weightDecays: WeightDecaySchedule
+    let clip: Clip
+    private let feed: any BatchFeed
+    private let options: PlanOptions
     private let inputs: BatchTensors
     private let loss: Loss
-    private let dropPaths: DropPathFactors
-    private let dropouts: DropoutKeys
-    private let tally: StepStatistics
-    let clip: Clip
+    private let draws: Draws
+    private let statistics: StepStatistics
     private let schedule: any LearningRateSchedule
+    private let weightDecays: WeightDecaySchedule
     private let shouldStop: @Sendable () -> Bool
     private let announce: @Sendable (Phase, _ step: Int) -> Void
 
     /// Collective over the ranks.
     /// - Parameters:
     ///   - updatesPerEpoch: of one network.
-    ///   - trainingSamples: of the set, for what is kept for each of them; nil where only the step is timed: then no file
-    ///     is read either, and a guide keeps weights of its start.
+    ///   - source: what is learned from; nil where only the step is timed: then no file is read, and a guide keeps the
+    ///     weights that it is initialized with.
     ///   - announce: told what a step does next, for the watchdog.
     public init(
-        _ experiment: Experiment, feed: any BatchFeed, updatesPerEpoch: Int, trainingSamples: Int? = nil,
+        _ experiment: Experiment, feed: any BatchFeed, updatesPerEpoch: Int, source: (any SampleSource)? = nil,
         communicator: any Communicator, pool: WorkerPool, options: PlanOptions = PlanOptions(),
         shouldStop: @escaping @Sendable () -> Bool = { false },
         announce: @escaping @Sendable (Phase, _ step: Int) -> Void = { _, _ in }
@@ -58,107 +53,112 @@ public final class Trainer {
         let sums = RankSums(communicator)
         options.sumOverRanks = { sums.add($0) }
         options.recomputesBlocks = recipe.recompute ?? false
-        rankSums = sums
-        rule = try recipe.updateRule(experiment.catalog.optimizers)
-        let here = TrainedNetwork.Surroundings(
-            experiment: experiment, rule: rule, communicator: communicator, pool: pool, options: options)
-        let first = try TrainedNetwork(0, here, sharing: nil) { try communicator.allocate($0) }
-        networks = try [first] + (1..<experiment.networks).map { try TrainedNetwork($0, here, sharing: first) }
-        exchange = try GradientExchange(communicator, gradients: first.store.gradients, buckets: first.plan.buckets)
-        guide = try experiment.guided.map {
-            try Guide(
-                $0, recipe, readsWeights: trainingSamples != nil, over: communicator, pool: pool, options: options)
-        }
-        guideHash = guide?.hash
-        tally = StepStatistics(communicator)
+        let rule = try recipe.updateRule(experiment.catalog.optimizers)
+        samples = experiment.batch.images.shape[0]
+        draws = Draws(experiment.graph, seed: recipe.seed, samples: samples)
+        let first = try experiment.store(0, pool: pool) { try communicator.allocate($0) }
+        let gradients = first.gradients
+        let stores = [first] + (1..<experiment.objective.networks).map { experiment.store($0, pool: pool) { _ in gradients } }
+        networks = stores.enumerated().map { TrainedNetwork($0, $1, experiment, rule: rule) }
+        let context = HookContext(
+            recipe, experiment.batch, experiment.loss, classes: experiment.classes, stores: stores, source: source,
+            communicator: communicator, pool: pool, options: options, draw: draws.set,
+            newStore: { experiment.store($0, pool: pool) { _ in gradients } },
+            read: {
+                let weights = StartingWeights($0)
+                try weights.checkCodebook(source?.tokens?.codebook)
+                return try weights.load(into: $1, $2, as: $3, of: recipe).lines
+            })
+        hooks = try experiment.objective.hooks(context) + experiment.parts.compactMap { try $0.hook(context) }
+        marks = hooks.reduce(into: [:]) { $0.merge($1.marks) { first, _ in first } }
+        try TrainedNetwork.plan(networks, hooks, experiment.loss, pool: pool, options)
+        exchange = try GradientExchange(communicator, gradients: gradients, buckets: networks[0].plan.buckets)
+        statistics = StepStatistics(communicator)
         clip = Clip(recipe, before: rule)
-        (statistics, counters) = (first.store.statistics, first.store.counters)
-        average =
-            recipe.average == nil
-            ? nil : WeightEMA(copying: first.store.values, statistics: statistics, counters: counters)
-        early = try EarlyLearningStage(
-            experiment, samples: trainingSamples ?? recipe.batch.global, communicator: communicator, pool: pool)
         let epochs = EpochClock(updates: updatesPerEpoch, accumulation: recipe.batch.accumulation)
         schedule = try recipe.learningRates(epochs, experiment.catalog.schedules)
         weightDecays = WeightDecaySchedule(recipe, epochs)
         clock = TrainingClock(
             updatesPerPass: updatesPerEpoch, globalBatch: recipe.batch.global,
             updatesOfNetworks: networks.map { _ in 0 })
-        samples = experiment.batch.images.shape[0]
-        dropPaths = DropPathFactors(experiment.graph, seed: recipe.seed, samples: samples)
-        dropouts = DropoutKeys(experiment.graph, seed: recipe.seed)
         (inputs, loss, objective) = (experiment.batch, experiment.loss, experiment.objective)
-        (self.recipe, self.feed, self.pool) = (recipe, feed, pool)
-        (self.shouldStop, self.announce) = (shouldStop, announce)
+        (self.recipe, self.rule, self.feed, self.pool) = (recipe, rule, feed, pool)
+        (self.options, rankSums, self.shouldStop, self.announce) = (options, sums, shouldStop, announce)
     }
 
-    /// Of the first network, which is the only one except under ELR+.
+    /// Weights of the first network, which is the only one except under ELR+.
     public var store: ParameterStore { networks[0].store }
     public var plan: Plan { networks[0].plan }
     public var groups: ParameterGroups { networks[0].groups }
-    var companions: [any StepHook] { networks[0].companions }
+    /// An average of the first network's weights, where the recipe has one.
+    var average: WeightEMA? { hooks.lazy.compactMap(\.average).first }
 
     /// One update: a global batch, its gradients added over micro-batches and ranks, the weights moved.
     public func step() throws -> StepReport {
-        let network = networks[clock.network]
-        let rate = schedule.learningRate(at: clock.ownStep)
-        var (lossSum, weight) = (0.0, 0.0)
-        var problem: String?
-        try releaseGuide()
-        for micro in 0..<recipe.batch.accumulation {
+        try letHooksGo()
+        let (network, last) = (networks[clock.network], recipe.batch.accumulation - 1)
+        var found = Found()
+        for micro in 0...last {
             announce(.reading, clock.step)
-            let batch = try feed.next()
+            var inputs = StepInputs(try feed.next(), micro: micro, clock)
             announce(.forward, clock.step)
-            try early?.prepare(batch, micro: micro, clock, other: otherAverage, draw: setDraws)
-            bind(batch, to: network.plan)
-            guide?.look(at: network.plan.value(of: inputs.images), hiding: batch.masks, micro: micro, clock)
-            guide?.bind(network.plan)
+            for hook in network.hooks { try hook.prepare(&inputs) }
+            bind(inputs, to: network)
             network.plan.forward()
-            guide?.note(network.plan)
-            network.plan.backward(adding: micro > 0) { bucket in
-                if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
-            }
+            network.plan.backward(adding: micro > 0) { if micro == last { exchange.send(bucket: $0) } }
             try rankSums.check()
-            early?.note(network.plan, micro: micro, network: clock.network)
-            for companion in network.companions { companion.note(network.plan, batch, micro: micro) }
-            lossSum += Double(network.plan.value(of: loss.sum)[0])
-            weight += Double(network.plan.value(of: loss.weight)[0])
-            if !lossSum.isFinite { problem = problem ?? whereNotFinite(batch, in: network.plan) }
-            feed.release(batch)
+            for hook in network.hooks { hook.note(network.plan, inputs) }
+            note(inputs, network, &found)
+            feed.release(inputs.batch)
         }
         announce(.exchange, clock.step)
-        let total = try tally.add(loss: lossSum, weight: weight, isFinite: lossSum.isFinite, mustStop: shouldStop())
-        for companion in network.companions { try companion.update(step: clock.step) }
+        let total = try statistics.add(
+            loss: found.loss, weight: found.weight, isFinite: found.loss.isFinite, mustStop: shouldStop())
+        for hook in network.hooks { try hook.reduce(clock) }
         try exchange.finish()
         announce(.update, clock.step)
-        var norm: Double?
-        if total.ranksWithNonFiniteLoss == 0 {
-            pool.scale(network.store.gradients, by: Float(1 / total.weight))
-            norm = clip.apply(to: network.groups.runs, pool: pool)
-        }
+        let norm = clipped(network, total)
         if let norm {
-            network.noise?.add(
-                to: network.store.gradients, step: clock.ownUpdates, norm: norm, clip, pool: pool)
+            network.noise?.add(to: network.store.gradients, step: clock.ownUpdates, norm: norm, clip, pool: pool)
             update(network)
-            try early?.commit(network: clock.network)
         }
-        clock.tick(isSkipped: norm == nil)
-        return StepReport(
-            step: clock.step, epoch: (clock.step - 1) / clock.updatesPerEpoch, loss: total.loss / total.weight,
-            rate: rate, gradientNorm: norm ?? .nan, isSkipped: norm == nil, problem: problem,
-            mustStop: total.mustStop)
+        for hook in network.hooks { try hook.finish(clock, isSkipped: norm == nil) }
+        defer { clock.tick(isSkipped: norm == nil) }
+        return report(total, norm, found)
     }
 
-    /// Collective. What a log line says of the guide and the last update; nothing without one.
-    public func guidanceMeasures(over communicator: any Communicator) throws -> [StepRecord.Measure] {
-        try guide?.takeMeasures(over: communicator) ?? []
+    /// What the micro-batches of an update gave on this rank.
+    private struct Found {
+        var loss = 0.0, weight = 0.0
+        var problem: String?
     }
 
-    /// After the last guided update of every network the guide's memory is free, and that of the comparisons.
-    private func releaseGuide() throws {
-        guard guide?.isUsed(at: clock.leastOwnStep) == false else { return }
-        guide = nil
-        try TrainedNetwork.leaveGuide(networks)
+    private func note(_ inputs: StepInputs, _ network: TrainedNetwork, _ found: inout Found) {
+        found.loss += Double(network.plan.value(of: loss.sum)[0])
+        found.weight += Double(network.plan.value(of: loss.weight)[0])
+        if !found.loss.isFinite { found.problem = found.problem ?? whereNotFinite(inputs, network) }
+    }
+
+    private func report(_ total: StepStatistics.Total, _ norm: Double?, _ found: Found) -> StepReport {
+        StepReport(
+            step: clock.step + 1, epoch: clock.epoch, loss: total.loss / total.weight,
+            rate: schedule.learningRate(at: clock.ownStep),
+            gradientNorm: norm ?? .nan, isSkipped: norm == nil, problem: found.problem, mustStop: total.mustStop)
+    }
+
+    /// The mean gradient, clipped, and its norm before; nil where a number is not finite on any rank.
+    private func clipped(_ network: TrainedNetwork, _ total: StepStatistics.Total) -> Double? {
+        guard total.ranksWithNonFiniteLoss == 0 else { return nil }
+        pool.scale(network.store.gradients, by: Float(1 / total.weight))
+        return clip.apply(to: network.groups.runs, pool: pool)
+    }
+
+    /// After its last update with every network a hook's memory is free, and that of what it read.
+    private func letHooksGo() throws {
+        let step = clock.leastOwnStep
+        guard !hooks.allSatisfy({ $0.isActive(at: step) }) else { return }
+        hooks.removeAll { !$0.isActive(at: step) }
+        try TrainedNetwork.plan(networks, hooks, loss, pool: pool, options)
     }
 
     private func update(_ network: TrainedNetwork) {
@@ -168,45 +168,29 @@ public final class Trainer {
                 group.run, learningRate: schedule.learningRate(at: clock.ownStep, scale: group.scale),
                 weightDecay: group.decays ? weightDecay : 0, step: clock.ownUpdates + 1, pool: pool)
         }
-        if let decay = recipe.average?.decay {
-            average?.blend(network.store.values, keep: decay, pool: pool)
-            average?.blend(statistics: statistics, counters: counters, keep: decay, pool: pool)
-        }
-        if let copy = network.average?.store, let keep = early?.averageKeep(at: clock.ownUpdates + 1) {
-            pool.blend(network.store.values, into: copy.values, keep: keep)
-        }
     }
 
-    /// What is left out at random in this step.
-    private func setDraws(_ plan: Plan, _ batch: Batch) {
-        dropPaths.set(plan, batch)
-        dropouts.set(plan, batch)
-    }
-
-    /// ELR+: the averaged copy of the network whose turn it is not.
-    private var otherAverage: Plan? { networks[networks.count - 1 - clock.network].average?.plan }
-
-    private func bind(_ batch: Batch, to plan: Plan) {
-        plan.set(inputs.images, batch.images)
-        if let mask = inputs.mask { plan.set(mask, batch.masks) }
-        if let targets = inputs.targets { plan.set(targets, batch.targets) }
-        setDraws(plan, batch)
-        early?.bind(plan)
+    private func bind(_ inputs: StepInputs, to network: TrainedNetwork) {
+        let (plan, tensors) = (network.plan, self.inputs)
+        plan.set(tensors.images, inputs.images)
+        if let mask = tensors.mask { plan.set(mask, inputs.batch.masks) }
+        if let targets = tensors.targets { plan.set(targets, inputs.targets) }
+        draws.set(plan, inputs.batch)
+        for hook in network.hooks { hook.bind(plan) }
     }
 
     /// Runs the batch once more with an eye on every value; only after a loss that is not finite. Other ranks, whose
     /// losses may be finite, take no part.
-    private func whereNotFinite(_ batch: Batch, in plan: Plan) -> String {
-        bind(batch, to: plan)
-        guide?.bind(plan)
-        return rankSums.alone { plan.firstOperationNotFinite() } ?? "a sum over ranks"
+    private func whereNotFinite(_ inputs: StepInputs, _ network: TrainedNetwork) -> String {
+        bind(inputs, to: network)
+        return rankSums.alone { network.plan.firstOperationNotFinite() } ?? "a sum over ranks"
     }
 
-    /// Numbers of the last update for a log line, in a fixed order.
-    func takeMeasures() -> [StepRecord.Measure] {
+    /// Collective. Numbers of the last update for a log line, in a fixed order.
+    public func takeMeasures() throws -> [Measure] {
         let last = (clock.step - 1) / clock.updatesPerPass % clock.networks
-        let turn = clock.networks > 1 ? [StepRecord.Measure("network", Double(last + 1))] : []
-        return turn + (networks[last].noise?.measures.map { StepRecord.Measure($0.name, $0.value) } ?? []) + companions.flatMap { $0.takeMeasures() }
+        let turn = clock.networks > 1 ? [Measure("network", Double(last + 1))] : []
+        return try turn + (networks[last].noise?.measures.map { Measure($0.name, $0.value) } ?? []) + hooks.flatMap { try $0.takeMeasures() }
     }
 }
 

@@ -52,7 +52,7 @@ import Training
             pool: WorkerPool(threads: 1))
         let losses = try (0..<40).map { _ in try trainer.step().loss }
         #expect(losses[30...].reduce(0, +) < 0.7 * losses[..<10].reduce(0, +), "\(losses)")
-        #expect(experiment.guided?.links.count == 1)
+        #expect(experiment.parts.compactMap { $0 as? GuidedRecording }.first?.links.count == 1)
         #expect(trainer.store.names.contains("encoder.blocks.0.mlp.fc1.weight"))
     }
 

@@ -1,4 +1,4 @@
-import Autodiff
+public import Autodiff
 import Batches
 import Checkpoints
 import Cluster
@@ -8,12 +8,41 @@ import Models
 import Optimizers
 import Recipes
 
+/// A classifier on the features of the training step, to watch: `online_probe` of a recipe.
+public struct OnlineProbe: HookPart {
+    private let settings: Recipe.OnlineProbe
+    /// (B, F): the mean of the features on the way.
+    private let features: Tensor?
+
+    public init?(_ step: StepRecording) {
+        guard let settings = step.recipe.onlineProbe else { return nil }
+        self.settings = settings
+        features = step.loss.features.map { MeanPooling(0..<$0.shape[1])($0) }
+    }
+
+    public var reads: [Tensor] { features.map { [$0] } ?? [] }
+
+    public func hook(_ context: HookContext) throws -> (any StepHook)? {
+        guard let features else {
+            throw ModelError(
+                "online_probe", found: "objective.kind '\(context.recipe.objective.kind)'",
+                expected: "a method that shows its features", hint: "leave the section out")
+        }
+        guard context.classes > 1 else {
+            throw ModelError(
+                "online_probe", found: "\(context.classes) classes in data.train", expected: "a labelled set",
+                hint: "leave the section out")
+        }
+        return try OnlineClassifier(settings, reading: features, context)
+    }
+}
+
 /// A linear classifier that reads the features of each batch while the encoder learns without it: it lives in a graph of
 /// its own, so that no gradient reaches the encoder. Channels are brought to mean 0 and variance 1 by running statistics
 /// over all ranks; without that a classifier would see little but what all images have in common. Its accuracy is that
 /// of each batch before it learns from it. The features are those of the training step, of cropped and partly hidden images: the
 /// curve lies below what `lacuna probe` finds.
-final class OnlineProbe: StepHook {
+private final class OnlineClassifier: StepHook {
     /// Of the step's graph, (B, F).
     private let probed: Tensor
     private let features, logits, targets: Tensor
@@ -37,12 +66,9 @@ final class OnlineProbe: StepHook {
     private let tally = Floats(zeros: 3)
     private let oneHot: Floats
 
-    /// - Parameters:
-    ///   - features: (B, F) of the step's graph.
-    init(
-        _ settings: Recipe.OnlineProbe, reading features: Tensor, classes: Int, globalBatch: Int, seed: UInt64,
-        communicator: any Communicator, pool: WorkerPool
-    ) throws {
+    /// - Parameter features: (B, F) of the step's graph.
+    init(_ settings: Recipe.OnlineProbe, reading features: Tensor, _ context: HookContext) throws {
+        let (communicator, pool, classes) = (context.communicator, context.pool, context.classes)
         let (samples, width) = (features.shape[0], features.shape[1])
         probed = features
         let graph = Graph()
@@ -52,20 +78,21 @@ final class OnlineProbe: StepHook {
         logits = Linear(
             scope["head"], width, classes, init: .truncatedNormal(std: 0.01, cut: 2))(self.features)
         let loss = CrossEntropy()(logits, targets)
-        var memory = Floats(zeros: 0)
+        var allocated = Floats(zeros: 0)
         store = try ParameterStore(
-            graph, minimising: loss, seed: seed, pool: pool, isFrozen: { _ in false },
+            graph, minimising: loss, seed: context.recipe.seed, pool: pool, isFrozen: { _ in false },
             gradientMemory: { count in
-                memory = try communicator.allocate(count + 2 + 2 * width)
-                return memory[0..<count]
+                allocated = try communicator.allocate(count + 2 + 2 * width)
+                return allocated[0..<count]
             })
-        shared = memory
+        shared = allocated
         plan = try Plan(graph, minimising: loss, keeping: [logits], store: store, pool: pool)
         groups = ParameterGroups(store, rule: rule, decays: { _, _ in false })
         (oneHot, normed) = (Floats(zeros: samples * classes), Floats(zeros: samples * width))
         (mean, variance) = (Floats(zeros: width), Floats(zeros: width))
         variance.fill(1)
-        (rate, self.globalBatch, self.communicator, self.pool) = (settings.rate, globalBatch, communicator, pool)
+        (rate, globalBatch) = (settings.rate, context.recipe.batch.global)
+        (self.communicator, self.pool) = (communicator, pool)
     }
 
     private var hits: Floats { shared[store.gradients.count..<store.gradients.count + 2] }
@@ -75,11 +102,9 @@ final class OnlineProbe: StepHook {
 
     var reads: [Tensor] { [probed] }
 
-    func note(_ plan: Plan, _ batch: Batch, micro: Int) {
-        learn(plan.value(of: probed), labels: batch.labels, adding: micro > 0)
+    func note(_ plan: Plan, _ inputs: StepInputs) {
+        learn(plan.value(of: probed), labels: inputs.batch.labels, adding: inputs.micro > 0)
     }
-
-    func takeWarning() -> String? { nil }
 
     /// The gradients of a micro-batch.
     /// - Parameters:
@@ -106,7 +131,7 @@ final class OnlineProbe: StepHook {
     }
 
     /// Collective. Moves the classifier by the gradients of all ranks, unless the encoder's numbers are not finite.
-    func update(step: Int) throws {
+    func reduce(_ clock: TrainingClock) throws {
         try communicator.sum(shared)
         tally[0] += hits[0]
         tally[1] += hits[1]
@@ -119,7 +144,7 @@ final class OnlineProbe: StepHook {
         }
     }
 
-    /// By the statistics before this update, to whose sums the batch is added.
+    /// Normalizes by the statistics before this update, to whose sums the batch is added.
     private func normalise(_ values: Floats) {
         let (width, sums) = (mean.count, sums)
         for channel in 0..<width {
@@ -146,12 +171,11 @@ final class OnlineProbe: StepHook {
     }
 
     /// Percent of the samples since the last call whose class was the first guess.
-    func takeMeasures() -> [StepRecord.Measure] {
+    func takeMeasures() -> [Measure] {
         defer { tally[0..<2].fill(0) }
         return tally[1] > 0 ? [.init("online_probe_top1", 100 * Double(tally[0]) / Double(tally[1]))] : []
     }
 
-    /// Views of all that a resumed run needs.
     var tensors: [StoredTensor] {
         let parts = [("", store.values)] + zip(rule.stateNames.map { $0 + "/" }, groups.state)
         let numbers = parts.flatMap { name, floats in
@@ -163,27 +187,5 @@ final class OnlineProbe: StepHook {
         return numbers + rest.map { StoredTensor("online_probe/\($0)", [$1.count], $1) }
     }
 
-    /// The memory behind `tensors`.
-    var state: [Floats] { [store.values, mean, variance, tally] + groups.state }
-}
-
-extension Experiment {
-    /// The recipe's online probe, if it has one.
-    func probe(over communicator: any Communicator, pool: WorkerPool) throws -> OnlineProbe? {
-        guard let settings = recipe.onlineProbe else { return nil }
-        guard let probed else {
-            throw ModelError(
-                "online_probe", found: "objective.kind '\(recipe.objective.kind)'",
-                expected: "a method that shows its features",
-                hint: "leave the section out")
-        }
-        guard classes > 1 else {
-            throw ModelError(
-                "online_probe", found: "\(classes) classes in data.train", expected: "a labelled set",
-                hint: "leave the section out")
-        }
-        return try OnlineProbe(
-            settings, reading: probed, classes: classes, globalBatch: recipe.batch.global, seed: recipe.seed,
-            communicator: communicator, pool: pool)
-    }
+    var memory: [Floats] { [store.values, mean, variance, tally] + groups.state }
 }

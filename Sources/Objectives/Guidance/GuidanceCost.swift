@@ -3,8 +3,7 @@ import Batches
 public import Kernels
 import Layers
 import Models
-import Objectives
-import Recipes
+public import Recipes
 
 /// What a guide costs on this machine, measured: its pass over a few images, and each comparison at its true size. A rate
 /// of products tells too little of it: comparisons are long thin products and passes over memory.
@@ -21,18 +20,17 @@ public struct GuidanceCost: Sendable {
     private static let repetitions = 3
 
     /// - Parameters:
-    ///   - summary: of a guided recipe.
+    ///   - samples: of a micro-batch on one rank.
     ///   - pool: as many threads as a rank has.
-    public init?(_ summary: PlanSummary, pool: WorkerPool) throws {
-        let recipe = summary.recipe
+    public init?(_ recipe: Recipe, samples: Int, ranks: Int, pool: WorkerPool) throws {
         guard let settings = recipe.guidance else { return nil }
         let objective = try Catalog.objective(recipe, Graph().scope, InputSpec(recipe, classes: 10))
         guard let guidance = try Catalog.own.guidance(recipe, objective) else { return nil }
         let groups =
             settings.scope == .local
-            ? SampleGroups(samples: summary.samples)
-            : SampleGroups(samples: summary.samples, ranks: summary.ranks, size: settings.ckaBatch)
-        guideSeconds = try Self.guide(guidance, objective, samples: summary.samples, pool)
+            ? SampleGroups(samples: samples)
+            : SampleGroups(samples: samples, ranks: ranks, size: settings.ckaBatch)
+        guideSeconds = try Self.guide(guidance, objective, samples: samples, pool)
         var known: [Comparands: Double] = [:]
         var total = 0.0
         for pair in guidance.pairs {
@@ -91,8 +89,8 @@ public struct GuidanceCost: Sendable {
             scale == 1 ? shape : [shape[0], max(1, shape.count / shape[0] / scale)]
         }
         let graph = Graph()
-        let target = graph.apply(Features(graph.scope.parameter("x", cut(x), .normal(std: 1))))
-        let features = graph.apply(Features(graph.scope.parameter("y", cut(y), .normal(std: 1))))
+        let target = ParameterTable(graph.scope.parameter("x", cut(x), .normal(std: 1)))(in: graph)
+        let features = ParameterTable(graph.scope.parameter("y", cut(y), .normal(std: 1)))(in: graph)
         let distance =
             usesGram
             ? GramAlignment(form, groups)(target, CentredGram(form, groups)(features))
@@ -104,7 +102,7 @@ public struct GuidanceCost: Sendable {
             * median {
                 plan.forward()
                 plan.backward()
-                return plan.timings.filter { $0.kind != "Features" }
+                return plan.timings.filter { $0.kind != "ParameterTable" }
                     .reduce(0) { $0 + $1.forwardSeconds + $1.backwardSeconds }
             }
     }
@@ -120,21 +118,5 @@ public struct GuidanceCost: Sendable {
         var marks = [body()]
         for _ in 0..<repetitions { marks.append(body()) }
         return zip(marks.dropFirst(), marks).map { $0 - $1 }.sorted()[repetitions / 2]
-    }
-}
-
-/// Numbers that stand for a network's features.
-private struct Features: Operation {
-    let parameter: Parameter
-
-    init(_ parameter: Parameter) { self.parameter = parameter }
-
-    var parameters: [Parameter] { [parameter] }
-    var keeps: Kept { .nothing }
-    func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape { parameter.shape }
-    func forward(_ at: Workspace) { at.output.copy(from: at.values[0]) }
-    func backward(_ at: Workspace) {
-        guard let gradient = at.gradients[0] else { return }
-        at.pool.copy(at.outputGradient, into: gradient, adding: at.addsToParameters[0])
     }
 }

@@ -1,21 +1,22 @@
 import Autodiff
+import Batches
 import Checkpoints
 import Cluster
 import Glibc
 import Kernels
 import Layers
 import Models
-import Objectives
+import Optimizers
 import Recipes
 
 /// The frozen network of a guided run with weights and memory of its own. It sees each batch before the target does and
 /// hands over what the target is compared with; nothing of it is trained, averaged or written to checkpoints.
-final class Guide {
-    let recording: GuidedRecording
-    /// Of its weights and statistics: a resumed run has to have the same guide.
-    let hash: String
-    /// What became of stored weights, on rank 0.
-    private(set) var remarks: [String] = []
+final class Guide: StepHook {
+    let name = "guide"
+    let remarks: [String]
+    private let recording: GuidedRecording
+    /// Content hash of its weights and statistics: a resumed run has to have the same guide.
+    private let hash: String
     private let plan: Plan
     private let settings: Recipe.Guidance
     private let statistics: [(live: Floats, start: Floats)]
@@ -24,29 +25,23 @@ final class Guide {
     private let keeps: [(site: Tensor, ones: Floats)]
     private let alpha = Floats(zeros: 1)
     private let accumulation: Int
+    private let communicator: any Communicator
     /// Distance and undefined share of each pair in this update.
     private let values: Doubles
-    /// Of the guide itself, since the last log line.
-    private(set) var seconds = 0.0
+    /// Time of the guide itself since the last log line.
+    private var seconds = 0.0
     private var begun = MonotonicTime.now
 
     /// Collective. Rank 0 reads the weights, the others get them from there.
-    /// - Parameters:
-    ///   - readsWeights: false where only the step is timed.
-    ///   - options: of the plan that learns, for its sums over ranks.
-    init(
-        _ recording: GuidedRecording, _ recipe: Recipe, readsWeights: Bool, over communicator: any Communicator,
-        pool: WorkerPool, options: PlanOptions
-    ) throws {
+    init(_ recording: GuidedRecording, _ context: HookContext) throws {
+        let (recipe, communicator, pool) = (context.recipe, context.communicator, context.pool)
         let (guide, settings) = (recording.guide, recording.guidance.settings)
         let store = ParameterStore(
             guide.graph, minimising: nil, seed: settings.guideSeed ?? recipe.seed, pool: pool)
         var remarks = recording.guidance.remarks
         try communicator.onRankZero {
-            guard readsWeights, let path = settings.guideCheckpoint else { return }
-            let report = try StartingWeights(path).load(
-                into: store, guide.encoder, as: settings.guideArch, of: recipe)
-            remarks += report.lines.map { "guide: " + $0 }
+            guard context.source != nil, let path = settings.guideCheckpoint else { return }
+            remarks += try context.read(path, store, guide.encoder, settings.guideArch).map { "guide: " + $0 }
         }
         let buffers = store.buffers.compactMap { store.buffer($0.name) }
         for floats in [store.values] + buffers { try communicator.broadcast(floats.viewed(as: UInt8.self)) }
@@ -57,7 +52,7 @@ final class Guide {
                     + "alike; 256 are usual")
         }
         let usesBatch = settings.guideBn == .batch
-        var options = options
+        var options = context.options
         (options.usesBatchStatistics, options.dropsOut) = (usesBatch, false)
         plan = try Plan(
             guide.graph, minimising: nil, keeping: guide.outputs, store: store, pool: pool, options: options)
@@ -69,15 +64,23 @@ final class Guide {
         values = Doubles(zeros: 2 * recording.links.count)
         (seed, accumulation) = (recipe.seed, recipe.batch.accumulation)
         (self.recording, self.settings, self.remarks) = (recording, settings, remarks)
+        self.communicator = communicator
     }
 
-    /// Whether update `step` of a network, from 0, has a guide.
-    func isUsed(at step: Int) -> Bool { settings.stopStep.map { step < $0 } ?? true }
+    func follows(network: Int) -> Bool { true }
 
-    /// Shows the guide a micro-batch; `bind` hands on what it makes of it.
-    /// - Parameter images: those that the target sees, mixed ones too.
-    func look(at images: Floats, hiding masks: Floats, micro: Int, _ clock: TrainingClock) {
+    var reads: [Tensor] { recording.reads }
+
+    var minimised: Tensor? { recording.minimised }
+
+    func isActive(at step: Int) -> Bool { settings.stopStep.map { step < $0 } ?? true }
+
+    var marks: [String: String] { ["guide/hash": hash] }
+
+    /// Shows the guide a micro-batch as the target sees it, mixed images too; `bind` hands on what it makes of it.
+    func prepare(_ inputs: inout StepInputs) {
         let start = MonotonicTime.now
+        let (micro, clock) = (inputs.micro, inputs.clock)
         if micro == 0 { values.fill(0) }
         let (guide, groups) = (recording.guide, recording.groups)
         if let noise {
@@ -85,9 +88,9 @@ final class Guide {
             fill(noise, first: first, step: clock.step)
             plan.set(guide.images, noise)
         } else {
-            plan.set(guide.images, images)
+            plan.set(guide.images, inputs.images)
         }
-        if let mask = guide.mask { plan.set(mask, masks) }
+        if let mask = guide.mask { plan.set(mask, inputs.batch.masks) }
         for keep in keeps { plan.set(keep.site, keep.ones) }
         plan.forward()
         // Only the batch's own statistics count; a guide does not drift.
@@ -96,7 +99,6 @@ final class Guide {
         seconds += MonotonicTime.now - start
     }
 
-    /// The inputs of the step, once the guide has looked.
     func bind(_ target: Plan) {
         let start = MonotonicTime.now
         for index in recording.links.indices {
@@ -106,9 +108,9 @@ final class Guide {
         seconds += MonotonicTime.now - start
     }
 
-    /// On the distances of a network's update `step`; 0 when it has no guide while the other one still has.
+    /// Factor on the distances of a network's update `step`; 0 when it has no guide while the other one still has.
     private func factor(at step: Int) -> Float {
-        guard isUsed(at: step) else { return 0 }
+        guard isActive(at: step) else { return 0 }
         var factor = settings.alpha
         if settings.reduction == .mean { factor /= Double(recording.links.count) }
         if settings.alphaSchedule == .cosine, let stop = settings.stopStep {
@@ -131,8 +133,7 @@ final class Guide {
         }
     }
 
-    /// What the target's plan found for the micro-batch shown last.
-    func note(_ target: Plan) {
+    func note(_ target: Plan, _ inputs: StepInputs) {
         for index in recording.links.indices {
             let distance = target.value(of: recording.links[index].distance)
             values[2 * index] += Double(distance[0])
@@ -140,9 +141,9 @@ final class Guide {
         }
     }
 
-    /// Collective. The last update's distance from the guide, the CKA of each pair, the pairs without one, and the share
+    /// The last update's distance from the guide, the CKA of each pair, the pairs without one, and the share
     /// of the time since the last call that the guide itself took.
-    func takeMeasures(over communicator: any Communicator) throws -> [StepRecord.Measure] {
+    func takeMeasures() throws -> [Measure] {
         let total = Doubles(values.array)
         try communicator.sum(total)
         let share = Double(accumulation * (recording.sharers == 1 ? communicator.size : 1))
@@ -152,7 +153,7 @@ final class Guide {
         let now = MonotonicTime.now
         defer { (seconds, begun) = (0, now) }
         let pairs = zip(links, distances).map { link, distance in
-            StepRecord.Measure("cka/" + link.pair.name, 1 - distance / Double(recording.guidance.sets(of: link.pair)))
+            Measure("cka/" + link.pair.name, 1 - distance / Double(recording.guidance.sets(of: link.pair)))
         }
         return [
             .init("guidance", settings.reduction == .mean ? sum / Double(links.count) : sum),

@@ -3,7 +3,6 @@ import Batches
 import Checkpoints
 import Kernels
 import Models
-import Objectives
 import Recipes
 
 /// A trained tokenizer at work in the training of another network: the ids of images of several sides, in the numbers of a

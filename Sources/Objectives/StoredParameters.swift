@@ -1,6 +1,6 @@
 public import Autodiff
 public import Checkpoints
-import Kernels
+public import Kernels
 import Platform
 
 extension ParameterStore {
@@ -15,7 +15,7 @@ extension ParameterStore {
 
     /// The same of other numbers in this order, such as an average; without constant tables.
     /// - Parameter prefix: stands before every name.
-    func tensors(
+    public func tensors(
         _ values: Floats, statistics: [Floats], counters: [Floats], prefix: String = ""
     ) -> [StoredTensor] {
         let parameters = slots.map { StoredTensor(prefix + $0.parameter.name, $0.parameter.shape, values[$0.range]) }
@@ -44,7 +44,7 @@ extension ParameterStore {
 
     /// The memory of counters by name, to be filled from a file.
     /// - Parameter counters: in declaration order.
-    func memory(of counters: [Floats], prefix: String = "") -> [String: Floats] {
+    public func memory(of counters: [Floats], prefix: String = "") -> [String: Floats] {
         let names = buffers.filter { $0.isInteger && !$0.isConstant }.map { prefix + $0.name }
         return Dictionary(zip(names, counters)) { first, _ in first }
     }

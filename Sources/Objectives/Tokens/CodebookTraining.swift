@@ -5,7 +5,7 @@ import Cluster
 import Glibc
 import Kernels
 import Models
-import Objectives
+import Optimizers
 import Recipes
 
 /// Moves a codebook beside the gradient, by the vectors of the whole global batch, and watches how it is used. Sums over ranks
@@ -46,10 +46,8 @@ final class CodebookTraining: StepHook {
     private static let vectorsPerCode = 10
     private static let rounds = 10
 
-    init(
-        _ objective: VQTokenizer, _ quantized: Loss.Quantized, store: ParameterStore, cut: BatchCut, seed: UInt64,
-        communicator: any Communicator, pool: WorkerPool
-    ) throws {
+    init(_ objective: VQTokenizer, _ quantized: Loss.Quantized, _ context: HookContext) throws {
+        let (store, cut, communicator) = (context.stores[0], context.cut, context.communicator)
         let shape = quantized.output.vectors.shape
         let sizes = objective.quantizer.settings
         (settings, codes, width) = (objective.settings, sizes.codes, sizes.width)
@@ -79,8 +77,8 @@ final class CodebookTraining: StepHook {
         tally = Floats(zeros: codes + 4)
         (dead, drawn) = (Indices(zeros: codes), Buffer(zeros: codes))
         rows = Floats(zeros: average == nil ? 0 : codes * width)
-        (self.quantized, self.cut, self.seed) = (quantized, cut, seed)
-        (self.communicator, self.pool) = (communicator, pool)
+        (self.quantized, self.cut, seed) = (quantized, cut, context.recipe.seed)
+        (self.communicator, pool) = (communicator, context.pool)
     }
 
     let name = "codebook"
@@ -89,7 +87,8 @@ final class CodebookTraining: StepHook {
 
     private var stands: Bool { updates[0] > 0 }
 
-    func note(_ plan: Plan, _ batch: Batch, micro: Int) {
+    func note(_ plan: Plan, _ inputs: StepInputs) {
+        let micro = inputs.micro
         if micro == 0 { shared.fill(0) }
         shared[shared.count - 1] += plan.value(of: quantized.squaredError)[0]
         let found = plan.value(of: quantized.output.vectors)
@@ -105,7 +104,8 @@ final class CodebookTraining: StepHook {
         }
     }
 
-    func update(step: Int) throws {
+    func reduce(_ clock: TrainingClock) throws {
+        let step = clock.step
         tried = step + 1
         try communicator.sum(shared)
         // A step whose numbers are none is skipped as a whole.
@@ -173,9 +173,9 @@ final class CodebookTraining: StepHook {
         return true
     }
 
-    func takeMeasures() -> [StepRecord.Measure] {
+    func takeMeasures() -> [Measure] {
         defer { tally.fill(0) }
-        var measures: [StepRecord.Measure] = []
+        var measures: [Measure] = []
         if tally[codes + 3] > 0 {
             let error = Double(tally[codes + 2]) / Double(tally[codes + 3])
             measures.append(.init("psnr", -10 * log10(max(error, 1e-12))))
@@ -215,24 +215,23 @@ final class CodebookTraining: StepHook {
                 ] : [])
     }
 
-    var state: [Floats] { [tally] + (isGathering ? [gathered, filled] : []) }
+    var memory: [Floats] { [tally] + (isGathering ? [gathered, filled] : []) }
 }
 
-extension Experiment {
-    /// What learns beside the gradient of this experiment's steps.
-    func companions(
-        _ store: ParameterStore, over communicator: any Communicator, pool: WorkerPool
-    ) throws -> [any StepHook] {
-        var companions: [any StepHook] = []
-        if let probe = try probe(over: communicator, pool: pool) { companions.append(probe) }
-        if let tokenizer = objective as? VQTokenizer, let quantized = loss.quantized {
-            companions.append(
-                try CodebookTraining(
-                    tokenizer, quantized, store: store,
-                    cut: BatchCut(
-                        rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.accumulation),
-                    seed: recipe.seed, communicator: communicator, pool: pool))
-        }
-        return companions
+/// How often each code of a codebook was chosen.
+public struct CodebookUsage: Sendable, Equatable {
+    public let tokens, used: Int
+    /// e^H of the shares: as many codes in even use would tell as much.
+    public let perplexity: Double
+
+    public init(_ counts: [Int]) {
+        let total = counts.reduce(0, +)
+        tokens = total
+        used = counts.count { $0 > 0 }
+        perplexity = exp(
+            counts.reduce(0.0) { sum, count in
+                let share = Double(count) / Double(max(total, 1))
+                return count > 0 ? sum - share * log(share) : sum
+            })
     }
 }

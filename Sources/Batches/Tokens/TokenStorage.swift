@@ -1,8 +1,3 @@
-import Batches
-import Kernels
-import Models
-import Objectives
-
 /// What the images of a set take as tokens, by arithmetic alone.
 public struct TokenStorage: Sendable, Equatable {
     /// One way to store the ids of an image.
@@ -34,11 +29,5 @@ public struct TokenStorage: Sendable, Equatable {
             }
         }
         self.forms = forms
-    }
-
-    /// Of the tokenizer that a recipe trains; nil for recipes of another kind.
-    init?(_ objective: any Objective) {
-        guard let tokenizer = objective as? VQTokenizer else { return nil }
-        self.init(side: tokenizer.encoder.grid.side, codes: tokenizer.quantizer.settings.codes)
     }
 }

@@ -76,6 +76,12 @@ public struct VQTokenizer: Objective {
         PixelRows(rows: pixels(tokens(batch.images).output.values), side: tokenizer.settings.patch)
     }
 
+    public func hooks(_ context: HookContext) throws -> [any StepHook] {
+        try context.loss.quantized.map { [try CodebookTraining(self, $0, context)] } ?? []
+    }
+
+    public var writtenGrid: (side: Int, codes: Int)? { (tokenizer.grid.side, quantizer.settings.codes) }
+
     public var decay: DecayRule { tokenizer.weightDecay(for: .pretraining) }
 }
 

@@ -1,7 +1,7 @@
-package import Batches
-package import Kernels
-import Objectives
-package import Recipes
+import Autodiff
+public import Batches
+public import Kernels
+public import Recipes
 
 /// Grids of ids as stored, made into what a model sees in training: edited, embedded, changed in colour, cut, mixed,
 /// partly sent through TokenAdapt and turned into ids again, with the masks of the source. On the compute threads, since
@@ -112,6 +112,59 @@ package final class TokenFeed: BatchFeed {
             batch.key(half.places[$0], seed: recipe.seed)
         }
         half.mix(mixtures, partners, side: side, channels: half.maps.count / half.places.count / (side * side), batch)
+    }
+}
+
+extension Objective {
+    /// Batches as they are loaded, or what training makes of stored grids of tokens.
+    public func feed(
+        _ loader: any BatchFeed, _ batch: BatchTensors, _ recipe: Recipe, _ grid: TokenGrid?, pool: WorkerPool
+    ) throws -> any BatchFeed {
+        guard let tokens = recipe.tokens, let grid else { return loader }
+        let samples = batch.images.shape[0]
+        let adapted = TokenHalf.places(samples, tokens.partner, adapts: tokens.adapt != nil).adapted
+        guard tokens.adapt == nil || !adapted.isEmpty else {
+            throw DataError(
+                "batch", found: "\(samples) sample in a micro-batch of a rank",
+                expected: "at least 2, of which one goes through TokenAdapt", hint: "take fewer ranks or a larger batch"
+            )
+        }
+        return try tokenFeed(
+            loader, batch, recipe, grid, pool,
+            tokens.adapt.map {
+                try FrozenTokenAdapt($0, grid, size: tokens.size, samples: adapted.count, pool: pool)
+            })
+    }
+
+    /// What a timed step reads of synthetic batches; without TokenAdapt, whose weights need not be there.
+    public func timedFeed(
+        _ made: any BatchFeed, _ batch: BatchTensors, _ recipe: Recipe, pool: WorkerPool
+    ) throws -> any BatchFeed {
+        guard let grid = recipe.syntheticGrid else { return made }
+        return try tokenFeed(made, batch, recipe, grid, pool, nil)
+    }
+
+    private func tokenFeed(
+        _ source: any BatchFeed, _ batch: BatchTensors, _ recipe: Recipe, _ grid: TokenGrid, _ pool: WorkerPool,
+        _ adaptation: FrozenTokenAdapt?
+    ) throws -> any BatchFeed {
+        try TokenFeed(
+            source, recipe, grid, samples: batch.images.shape[0], channels: batch.images.shape[3],
+            classes: batch.targets?.shape[1] ?? 0, maskCount: masking?.count ?? 0, adaptation: adaptation, pool: pool)
+    }
+}
+
+extension Recipe {
+    /// A synthetic grid for timing without data: as large as the published one is to its crop, 32 to 28, with a drawn
+    /// codebook.
+    public var syntheticGrid: TokenGrid? {
+        tokens.map { tokens in
+            let rows = Floats(zeros: tokens.codes * tokens.width)
+            var random = RandomStream(seed: seed, purpose: .procedural)
+            for place in 0..<rows.count { rows[place] = Float(random.normal()) }
+            return TokenGrid(
+                side: tokens.size * 8 / 7, Codebook(rows, width: tokens.width, metric: .cosine))
+        }
     }
 }
 

@@ -36,7 +36,7 @@ public struct TrainingClock: Sendable, Equatable {
     /// Updates that this network has done.
     public var ownUpdates: Int { updatesOfNetworks[network] }
 
-    mutating func tick(isSkipped: Bool) {
+    public mutating func tick(isSkipped: Bool) {
         if !isSkipped { updatesOfNetworks[network] += 1 }
         step += 1
     }

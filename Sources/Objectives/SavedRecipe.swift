@@ -1,5 +1,4 @@
 public import Checkpoints
-import Objectives
 public import Recipes
 
 extension Recipe {

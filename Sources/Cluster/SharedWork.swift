@@ -1,12 +1,10 @@
-public import Cluster
-
 /// An error that every rank has learned of: all end together, and none waits for another.
 public struct SharedError: Error, CustomStringConvertible {
     public let description: String
     /// This rank's own error; nil where only others met one.
     public let own: (any Error)?
 
-    init(_ error: any Error) { (description, own) = ("\(error)", error) }
+    public init(_ error: any Error) { (description, own) = ("\(error)", error) }
 
     init(_ description: String, own: (any Error)?) { (self.description, self.own) = (description, own) }
 }
@@ -32,7 +30,7 @@ extension Communicator {
     }
 
     /// Collective. What must be equal on all ranks: every rank draws the same conclusion.
-    func agree(on fingerprint: [String: String]) throws {
+    public func agree(on fingerprint: [String: String]) throws {
         do throws(ClusterError) {
             try Preflight(self).check(fingerprint)
         } catch {

@@ -1,5 +1,6 @@
 public import Autodiff
-import Kernels
+public import Batches
+public import Kernels
 import Layers
 public import Models
 public import Recipes
@@ -87,6 +88,25 @@ public struct TokenAdaptation: Objective {
         return Loss(
             sum: MaskedCodeLoss(.crossEntropy(smoothing: 0), patch: 1)(predict(batch), ids),
             weight: Constant(Double(ids.shape.count))(in: ids.graph))
+    }
+
+    public func feed(
+        _ loader: any BatchFeed, _ batch: BatchTensors, _ recipe: Recipe, _ grid: TokenGrid?, pool: WorkerPool
+    ) throws -> any BatchFeed {
+        try TokenAdaptFeed(loader, recipe, self, samples: batch.images.shape[0], pool: pool)
+    }
+
+    /// Nothing moves, and the ids to be found are 0 and 1.
+    public func syntheticBatch(_ batch: BatchTensors, seed: UInt64, first: Int) -> Batch? {
+        let (vectors, places) = (batch.images.shape, settings.size * settings.size)
+        let side = TokenAdapt.patch * vectors[1]
+        let batch = Batch(
+            synthetic: BatchShape(
+                size: vectors[0], height: vectors[1], width: vectors[2], channels: vectors[3],
+                maskCount: MapGeometry.floats, targetClasses: places), seed: seed, first: first)
+        let middle = MapGeometry(.centre(TokenAdapt.patch * settings.size, of: side), warps: [])
+        for sample in 0..<vectors[0] { middle.write(to: batch.mask(sample)) }
+        return batch
     }
 
     /// The specification says nothing of it; matrices decay as in pre-training on tokens.

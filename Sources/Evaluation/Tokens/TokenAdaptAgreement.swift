@@ -5,6 +5,7 @@ public import Kernels
 import Models
 import Objectives
 public import Recipes
+import Training
 
 /// How often TokenAdapt finds the ids of a moved image, beside the plain way: the same movement of the code vectors, whose
 /// places then take the nearest code. Five kinds of movement, each on the same images.

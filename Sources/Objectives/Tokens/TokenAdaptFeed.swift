@@ -1,20 +1,19 @@
-import Autodiff
-import Batches
-import Kernels
+package import Autodiff
+package import Batches
+package import Kernels
 import Models
-import Objectives
-import Recipes
+package import Recipes
 
 /// Images made into the pairs that TokenAdapt learns from: the code vectors of an image, a movement, and the ids of the
 /// image moved so. The tokenizer gives both; movements are drawn for the update, parts of images for each sample.
-final class TokenAdaptFeed: BatchFeed {
+package final class TokenAdaptFeed: BatchFeed {
     /// Nil where somebody hands over the images.
     private let source: (any BatchFeed)?
     private let tokenizer: FrozenTokenizer
     private let settings: TokenAdaptation.Settings
     private let network: TokenAdapt.Settings
-    let codebook: Codebook
-    let geometry: TokenGeometry
+    package let codebook: Codebook
+    package let geometry: TokenGeometry
     private let batch: Batch
     private let seed: UInt64
     /// Sides of an image and of a moved one, pixels.
@@ -24,7 +23,7 @@ final class TokenAdaptFeed: BatchFeed {
     private let ids: Floats
     private let pool: WorkerPool
 
-    init(
+    package init(
         _ source: (any BatchFeed)?, _ recipe: Recipe, _ objective: TokenAdaptation, samples: Int, pool: WorkerPool
     ) throws {
         let settings = objective.settings, network = objective.network.settings
@@ -62,13 +61,13 @@ final class TokenAdaptFeed: BatchFeed {
     }
 
     /// Keeps the codes with the weights, so that these are never used with others.
-    func describe(in store: ParameterStore) {
+    package func describe(in store: ParameterStore) {
         guard let rows = store.buffer(TokenAdapt.codebookName) else { return }
         rows.fill(0)
         rows[0..<codebook.rows.count].copy(from: codebook.rows)
     }
 
-    func next() throws -> Batch {
+    package func next() throws -> Batch {
         guard let source else { preconditionFailure("somebody hands over the images") }
         let images = try source.next()
         defer { source.release(images) }
@@ -82,13 +81,13 @@ final class TokenAdaptFeed: BatchFeed {
     }
 
     /// The middle of a feature map, as large as the model's grid.
-    var centre: MapCrop { .centre(TokenAdapt.patch * settings.size, of: geometry.side) }
+    package var centre: MapCrop { .centre(TokenAdapt.patch * settings.size, of: geometry.side) }
 
     /// The pairs of a batch of images.
     /// - Parameters:
     ///   - movements: of all feature maps.
     ///   - crop: the part of each one.
-    func fill(
+    package func fill(
         _ images: Batch, _ movements: [TokenGeometry.Movement], crop: (SampleKey) -> MapCrop
     ) -> Batch {
         batch.takeSamples(of: images)
@@ -113,7 +112,7 @@ final class TokenAdaptFeed: BatchFeed {
         return batch
     }
 
-    func release(_ batch: Batch) {}
+    package func release(_ batch: Batch) {}
 
     /// Writes what happens to the feature maps, and the same for the images: positions are longer, angles the same.
     private func move(_ movements: [TokenGeometry.Movement], _ crop: (SampleKey) -> MapCrop) {
@@ -128,20 +127,5 @@ final class TokenAdaptFeed: BatchFeed {
             MapGeometry(part, warps: pixels).write(
                 to: places[sample * MapGeometry.floats..<(sample + 1) * MapGeometry.floats])
         }
-    }
-}
-
-extension TokenAdaptation {
-    /// Drawn numbers in the place of code vectors, for timing a step: nothing moves, and the ids to be found are 0 and 1.
-    func syntheticBatch(_ batch: BatchTensors, seed: UInt64, first: Int) -> Batch {
-        let (vectors, places) = (batch.images.shape, settings.size * settings.size)
-        let side = TokenAdapt.patch * vectors[1]
-        let batch = Batch(
-            synthetic: BatchShape(
-                size: vectors[0], height: vectors[1], width: vectors[2], channels: vectors[3],
-                maskCount: MapGeometry.floats, targetClasses: places), seed: seed, first: first)
-        let middle = MapGeometry(.centre(TokenAdapt.patch * settings.size, of: side), warps: [])
-        for sample in 0..<vectors[0] { middle.write(to: batch.mask(sample)) }
-        return batch
     }
 }

@@ -1,5 +1,4 @@
 package import Kernels
-package import Objectives
 
 /// Mixup as ELR+ does it: images, labels and targets of a slice of the batch by one share and one permutation, both a
 /// pure function of (seed, network, update, slice), so that any number of ranks mixes alike.
