@@ -32,7 +32,7 @@ public struct Catalog: Sendable {
             ],
             optimizers: [AdamW.self, Adam.self, SGD.self, LAMB.self, Lion.self, LARS.self],
             schedules: [Constant.self, Cosine.self, Linear.self, MultiStep.self, Step.self, WarmRestarts.self],
-            hooks: [GuidedRecording.self, OnlineProbe.self, EMA.self, LabelRecord.self])
+            hooks: [GuidedRecording.self, OnlineProbe.self, EMA.self])
     }
 
     public static var kinds: Catalogue { own.kinds }
@@ -57,6 +57,7 @@ public struct Catalog: Sendable {
         catalogue.kinds["schedule"] = Dictionary(uniqueKeysWithValues: schedules.map { ($0.kind, $0.entry) })
         catalogue.add(Clip.self)
         catalogue.add(NoiseStage.self)
+        for hook in hooks { add(hook, to: &catalogue) }
         catalogue.rules += [checkGuidance, checkRecompute]
         return catalogue
     }
@@ -126,6 +127,8 @@ public struct Catalog: Sendable {
             recipe.data.labelNoise?.check(similar: Source.similarClasses, known: known, here.recipe)
         }
     }
+
+    private func add<Part: HookPart>(_ part: Part.Type, to catalogue: inout Catalogue) { catalogue.add(part) }
 
     private func entry<Model: EncoderSection>(_ model: Model.Type) -> Catalogue.Kind {
         .init(Model.self, rules: Model.check)

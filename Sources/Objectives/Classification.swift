@@ -1,4 +1,6 @@
 public import Autodiff
+import Batches
+import Checkpoints
 import Kernels
 import Layers
 public import Models
@@ -112,8 +114,12 @@ public struct Classification: Objective {
     public var networks: Int { settings.elr?.networks ?? 1 }
 
     public func hooks(_ context: HookContext) throws -> [any StepHook] {
-        guard let elr = settings.elr, let early = context.batch.early, let rows = context.loss.rows else { return [] }
-        return [try EarlyLearningHook(elr, early, rows: rows, context)]
+        var hooks: [any StepHook] = []
+        if let elr = settings.elr, let early = context.batch.early, let rows = context.loss.rows {
+            hooks.append(try EarlyLearningHook(elr, early, rows: rows, context))
+        }
+        if let labels = context.source?.noisyLabels { hooks.append(NoisyLabelRecord(labels)) }
+        return hooks
     }
 
     public func kept(samples: Int, classes: Int, ranks: Int) -> KeptOfSamples? {
@@ -126,4 +132,19 @@ public struct Classification: Objective {
 
     public var layers: LayerDecay? { encoder.layers }
     public var decay: DecayRule { encoder.weightDecay(for: .classification) }
+}
+
+/// The labels of a set under label noise, as they are learned and as they should be: they lie in every checkpoint.
+private final class NoisyLabelRecord: StepHook {
+    let name = "noisy labels"
+    private let labels: NoisyLabels
+
+    init(_ labels: NoisyLabels) { self.labels = labels }
+
+    var tensors: [StoredTensor] {
+        [
+            StoredTensor("labels/noisy", [labels.noisy.count], integers: labels.noisy),
+            StoredTensor("labels/clean", [labels.clean.count], integers: labels.clean),
+        ]
+    }
 }

@@ -129,9 +129,9 @@ struct GuideNet: Encoder {
 }
 
 /// The guidance section of a recipe.
-func guidanceSettings(_ text: String) throws -> Recipe.Guidance {
+func guidanceSettings(_ text: String) throws -> Guidance.Settings {
     let node = try YAMLReader.read("guide_arch: {kind: resnet}\n" + text) {
         .file("guidance.yaml", line: $0, column: $1)
     }
-    return try Section(kind: "", node: node, path: "guidance").decode(Recipe.Guidance.self)
+    return try Section(kind: "", node: node, path: "guidance").decode(Guidance.Settings.self)
 }

@@ -51,7 +51,7 @@ import Recipes
         let recipe = try load(Recipe.starter, overrides: Array(overrides))
         #expect(recipe.schedule.epochs == 7)
         #expect(recipe.images.normalize.mean == [0, 0, 0])
-        #expect(recipe.average?.decay == 0.999)
+        #expect(recipe.settings(of: EMA.self)?.decay == 0.999)
         #expect(recipe.clip == nil)
     }
 

@@ -103,7 +103,7 @@ extension EarlyLearningSettings {
             reading: ["model", "tokens", "objective.elr.plus"],
             "ELR+ blends what the model sees, and ids have no mean: 'vectors' expected")
         all.require(
-            recipe.average == nil, at: "average", reading: ["objective.elr.plus"],
+            !recipe.has(EMA.key), at: "average", reading: ["objective.elr.plus"],
             "ELR+ keeps averages of its own for the targets and is scored by its networks")
         all.require(
             recipe.schedule.updates == nil, at: "schedule.updates", reading: ["objective.elr.plus"],

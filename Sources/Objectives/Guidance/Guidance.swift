@@ -3,7 +3,7 @@ import Batches
 import Kernels
 import Layers
 public import Models
-public import Recipes
+import Recipes
 
 /// The places of a network that learns and of its guide that are compared, found before anything is recorded.
 public struct Guidance: Sendable {
@@ -14,7 +14,7 @@ public struct Guidance: Sendable {
         public var name: String { "\(target.name)/\(guide.name)" }
     }
 
-    public let settings: Recipe.Guidance
+    public let settings: Settings
     public let image: ImageSpec
     public let pairs: [Pair]
     /// The guide's shape.
@@ -31,7 +31,7 @@ public struct Guidance: Sendable {
     ///   - objective: of the network that learns.
     ///   - target: its encoder's shape.
     public init(
-        _ settings: Recipe.Guidance, _ objective: any Objective, target: any EncoderSettings,
+        _ settings: Settings, _ objective: any Objective, target: any EncoderSettings,
         guide model: any EncoderSettings, image: ImageSpec
     ) throws(ModelError) {
         (self.settings, self.model, self.image) = (settings, model, image)

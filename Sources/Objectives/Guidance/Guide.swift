@@ -18,7 +18,7 @@ final class Guide: StepHook {
     /// Content hash of its weights and statistics: a resumed run has to have the same guide.
     private let hash: String
     private let plan: Plan
-    private let settings: Recipe.Guidance
+    private let settings: Guidance.Settings
     private let statistics: [(live: Floats, start: Floats)]
     private let noise: Floats?
     private let seed: UInt64

@@ -2,7 +2,7 @@ public import Autodiff
 import Kernels
 public import Layers
 public import Models
-import Recipes
+public import Recipes
 
 /// A method's loss recorded together with the distances from a guide.
 public struct GuidedRecording {
@@ -80,7 +80,13 @@ extension Guidance {
 }
 
 extension GuidedRecording: HookPart {
-    /// `guidance` of a recipe; only a rank that trains has a guide.
+    public typealias Settings = Guidance.Settings
+    public static let key = "guidance"
+    public static let meaning = "A frozen network that the features are drawn towards; absent: none."
+
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) { settings.check(recipe, here) }
+
+    /// Only a rank that trains has a guide.
     public init?(_ step: StepRecording) throws {
         guard let rank = step.rank, let guidance = try step.catalog.guidance(step.recipe, step.objective) else {
             return nil
@@ -103,4 +109,8 @@ extension GuidedRecording: HookPart {
     public func hook(_ context: HookContext) throws -> (any StepHook)? { try Guide(self, context) }
 
     public func cost() throws -> (any HookCost)? { try GuidanceSummary(self) }
+}
+
+extension Recipe {
+    public var guidance: Guidance.Settings? { settings(of: GuidedRecording.self) }
 }

@@ -3,16 +3,31 @@ import Batches
 import Checkpoints
 import Kernels
 import Optimizers
-import Recipes
+public import Recipes
 
-/// The moving average of the first network's weights and running statistics: `average` of a recipe.
+/// The moving average of the first network's weights and running statistics, blended once an update.
 public struct EMA: HookPart {
+    public static let key = "average"
+    public static let meaning = "Moving average of the weights; absent: none."
+
+    public struct Settings: RecipeSection {
+        public let decay: Double
+
+        public static let meanings = ["decay": "Share of the old average that stays at an update, 0 to below 1."]
+
+        public func check(_ here: Here) {
+            here.require((0..<1).contains(decay), at: "decay", "0 to below 1 expected, found \(decay)")
+        }
+    }
+
     private let decay: Double
 
     public init?(_ step: StepRecording) {
-        guard let settings = step.recipe.average else { return nil }
+        guard let settings = step.recipe.settings(of: Self.self) else { return nil }
         decay = settings.decay
     }
+
+    public var copies: Int { 1 }
 
     public func hook(_ context: HookContext) -> (any StepHook)? {
         Blending(context.stores[0], decay: decay, pool: context.pool)
@@ -37,30 +52,6 @@ public struct EMA: HookPart {
             guard !isSkipped else { return }
             blended.blend(store.values, keep: decay, pool: pool)
             blended.blend(statistics: store.statistics, counters: store.counters, keep: decay, pool: pool)
-        }
-    }
-}
-
-/// The labels of a set under label noise, as they are learned and as they should be: `data.label_noise` of a recipe. They
-/// lie in every checkpoint.
-public struct LabelRecord: HookPart {
-    public init?(_ step: StepRecording) {
-        if step.recipe.data.labelNoise == nil { return nil }
-    }
-
-    public func hook(_ context: HookContext) -> (any StepHook)? { context.source?.noisyLabels.map(Keeping.init) }
-
-    private final class Keeping: StepHook {
-        let name = "noisy labels"
-        private let labels: NoisyLabels
-
-        init(_ labels: NoisyLabels) { self.labels = labels }
-
-        var tensors: [StoredTensor] {
-            [
-                StoredTensor("labels/noisy", [labels.noisy.count], integers: labels.noisy),
-                StoredTensor("labels/clean", [labels.clean.count], integers: labels.clean),
-            ]
         }
     }
 }

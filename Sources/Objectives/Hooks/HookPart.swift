@@ -5,8 +5,8 @@ public import Kernels
 public import Models
 public import Recipes
 
-/// A section of a recipe that takes part in the steps of any method: what it records in the graph, and its hook.
-public protocol HookPart: SendableMetatype {
+/// A section of a recipe that takes part in the steps of any method: its keys, what it records in the graph, and its hook.
+public protocol HookPart: RecipePart, SendableMetatype {
     /// Records what it wants of a step; nil for a recipe without the section.
     init?(_ step: StepRecording) throws
     /// What training makes smaller; nil: the method's loss.
@@ -15,13 +15,16 @@ public protocol HookPart: SendableMetatype {
     var reads: [Tensor] { get }
     /// Collective. Nil where there is nothing to do.
     func hook(_ context: HookContext) throws -> (any StepHook)?
-    /// What it asks of a rank beside the step's plan; nil for what is small.
+    /// Copies of the first network's weights that its hook keeps.
+    var copies: Int { get }
+    /// What it asks of a rank beside the step's plan and those; nil for what is small.
     func cost() throws -> (any HookCost)?
 }
 
 extension HookPart {
     public var minimised: Tensor? { nil }
     public var reads: [Tensor] { [] }
+    public var copies: Int { 0 }
     public func cost() throws -> (any HookCost)? { nil }
 }
 

@@ -6,16 +6,30 @@ import Kernels
 import Layers
 import Models
 import Optimizers
-import Recipes
+public import Recipes
 
-/// A classifier on the features of the training step, to watch: `online_probe` of a recipe.
+/// A linear classifier that reads the features of each batch while the encoder learns: a curve to watch. Nothing of the
+/// encoder depends on it.
 public struct OnlineProbe: HookPart {
-    private let settings: Recipe.OnlineProbe
+    public static let key = "online_probe"
+    public static let meaning = "A classifier on the features of each batch, to watch; absent: none."
+
+    public struct Settings: RecipeSection {
+        public let rate: Double
+
+        public static let meanings = ["rate": "Learning rate of the classifier, AdamW."]
+
+        public func check(_ here: Here) {
+            here.require(rate > 0, at: "rate", "more than 0 expected, found \(rate)")
+        }
+    }
+
+    private let settings: Settings
     /// (B, F): the mean of the features on the way.
     private let features: Tensor?
 
     public init?(_ step: StepRecording) {
-        guard let settings = step.recipe.onlineProbe else { return nil }
+        guard let settings = step.recipe.settings(of: Self.self) else { return nil }
         self.settings = settings
         features = step.loss.features.map { MeanPooling(0..<$0.shape[1])($0) }
     }
@@ -67,7 +81,7 @@ private final class OnlineClassifier: StepHook {
     private let oneHot: Floats
 
     /// - Parameter features: (B, F) of the step's graph.
-    init(_ settings: Recipe.OnlineProbe, reading features: Tensor, _ context: HookContext) throws {
+    init(_ settings: OnlineProbe.Settings, reading features: Tensor, _ context: HookContext) throws {
         let (communicator, pool, classes) = (context.communicator, context.pool, context.classes)
         let (samples, width) = (features.shape[0], features.shape[1])
         probed = features

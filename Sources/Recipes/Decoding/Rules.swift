@@ -29,7 +29,7 @@ extension Here {
     }
 
     /// One of two keys, not both; nil stands for one that was left out.
-    func requireOne(of one: (key: String, value: Any?), or other: (key: String, value: Any?)) {
+    public func requireOne(of one: (key: String, value: Any?), or other: (key: String, value: Any?)) {
         require(
             one.value == nil || other.value == nil, at: one.key, reading: [other.key],
             "\(other.key) is given too; keep one")

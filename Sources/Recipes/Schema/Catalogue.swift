@@ -57,7 +57,7 @@ public struct Catalogue: Sendable {
     public init() {}
 
     /// Takes a part in.
-    public mutating func add<Part: RecipePart>(_ part: Part.Type) {
+    public mutating func add<Part: RecipePart & SendableMetatype>(_ part: Part.Type) {
         let (section, key) = Part.key.sectionAndKey
         parts[section, default: [:]][key] = Owner(
             read: { reader, node, here, path in

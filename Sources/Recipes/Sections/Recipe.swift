@@ -22,10 +22,7 @@ public struct Recipe: RecipeSection {
     public let optimizer: OpenSection<Optimizer>
     /// The curve of the learning rate, e.g. `cosine`.
     public let schedule: OpenSection<Schedule>
-    public let average: Average?
     public let evaluation: Evaluation?
-    public let onlineProbe: OnlineProbe?
-    public let guidance: Guidance?
     public let checkpoint: Checkpoint?
     public let log: Log
     public let threads: Int?
@@ -39,8 +36,7 @@ public struct Recipe: RecipeSection {
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, about, reference, seed, data, tokens, objective, model, batch, optimizer, schedule
-        case average, evaluation, onlineProbe, guidance, checkpoint, log, threads, recompute, loader,
-            limits
+        case evaluation, checkpoint, log, threads, recompute, loader, limits
         case imagesGiven = "images"
     }
 
@@ -67,10 +63,7 @@ public struct Recipe: RecipeSection {
         "batch": "Samples of an update.",
         "optimizer": "The update rule.",
         "schedule": "Length of the run and learning rate over it.",
-        "average": "Moving average of the weights; absent: none.",
         "evaluation": "Scores while a classifier learns; absent: only at its end.",
-        "online_probe": "A classifier on the features of each batch, to watch; absent: none.",
-        "guidance": "A frozen network that the features are drawn towards; absent: none.",
         "checkpoint": "When the state of the run is saved; absent: never.",
         "log": "When a line is written.",
         "threads": "Compute threads of a rank; absent: as many as the launcher left to it.",
@@ -85,7 +78,6 @@ public struct Recipe: RecipeSection {
     func checkWhole(_ here: Here) {
         here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
         here.requirePositive(["threads": threads])
-        guidance?.check(self, here)
         here.requireOne(of: ("tokens", tokens), or: ("images", imagesGiven))
         here.require(
             images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],

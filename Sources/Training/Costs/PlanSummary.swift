@@ -75,7 +75,7 @@ public struct PlanSummary {
             try networks * recipe.updateRule(experiment.catalog.optimizers).stateNames.count * report.gradientBytes
         targets = length.flatMap { experiment.objective.kept(samples: $0.images, classes: classes, ranks: ranks) }
         evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
-        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * report.parameterBytes
+        averageBytes = (networks > 1 ? networks : experiment.parts.reduce(0) { $0 + $1.copies }) * report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
         loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)

@@ -1,7 +1,9 @@
-extension Recipe {
+public import Recipes
+
+extension Guidance {
     /// Features are drawn towards those of a frozen network that sees the same batch: the loss is that of the objective
     /// plus alpha times the distances 1 - CKA between pairs of places. Source: arXiv 2410.20035.
-    public struct Guidance: RecipeSection {
+    public struct Settings: RecipeSection {
         /// What is compared with what, for pairs of networks that are known to go together.
         public enum Preset: String, CaseIterable, Decodable, Sendable {
             case cratemaeViT = "cratemae_vit"
@@ -114,7 +116,7 @@ extension Recipe {
     }
 }
 
-extension Recipe.Guidance.Preset {
+extension Guidance.Settings.Preset {
     var taps: (target: [String], guide: [String]) {
         switch self {
         case .cratemaeViT, .seitViT: (["blocks"], ["blocks"])
@@ -124,7 +126,7 @@ extension Recipe.Guidance.Preset {
         }
     }
 
-    var form: Recipe.Guidance.Form {
+    var form: Guidance.Settings.Form {
         switch self {
         case .cratemaeViT, .sparkPlain, .seitViT: .samples
         case .simmimSwin: .pooled
