@@ -53,3 +53,6 @@ public func writeError(_ line: String) {
     text.append("\n")
     text.withUTF8 { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
 }
+
+/// A file over the size limit shall give a write error, not end the process.
+public func ignoreFileSizeSignal() { signal(SIGXFSZ, SIG_IGN) }

@@ -26,3 +26,23 @@ func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
     }
     return done
 }
+
+/// The beginning of a small file of the system, such as those under /proc and /sys, which say 0 bytes of themselves;
+/// nil where there is none.
+public func systemText(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    let bytes = Bytes(zeros: 8192)
+    let count = readAll(descriptor, into: bytes)
+    return count < 0 ? nil : String(decoding: bytes[0..<count].array, as: UTF8.self)
+}
+
+/// Writes text to standard output at once, so that a pipe or a log file sees it when it is said.
+public func writeOutput(_ text: String) {
+    var text = text
+    text.withUTF8 { _ = writeAll(STDOUT_FILENO, UnsafeRawBufferPointer($0)) }
+}
+
+/// True when standard output is a terminal.
+public func isTerminalOutput() -> Bool { isatty(STDOUT_FILENO) == 1 }
