@@ -28,6 +28,7 @@ public enum Gzip {
         return bytes
     }
 
+    /// Packs the bytes; the file takes its name when it is whole.
     public static func write(_ bytes: Bytes, to path: String) throws(FileError) {
         let file = try OutputFile(replacing: path)
         try pack(bytes, .gzip) { (piece) throws(FileError) in try file.write(piece) }
