@@ -7,11 +7,11 @@ import Recipes
 import Testing
 import Training
 
-/// The page for authors in Recipes/README.md: its files are compiled with this target, its recipe is trained.
+/// The page Recipes/authors.md: its files are compiled with this target, its recipe is trained.
 @Suite struct AuthorPageTests {
     /// What the page shows between ```language and ``` .
     private static func blocks(_ language: String) throws -> [String] {
-        let text = try String(contentsOfFile: "\(package)/Recipes/README.md", encoding: .utf8)
+        let text = try String(contentsOfFile: "\(package)/Recipes/authors.md", encoding: .utf8)
         return text.components(separatedBy: "```\(language)\n").dropFirst().compactMap {
             $0.components(separatedBy: "\n```").first.map { $0 + "\n" }
         }

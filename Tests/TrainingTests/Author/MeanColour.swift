@@ -24,12 +24,14 @@ struct MeanColour: Objective {
     private let image: ImageSpec
     private let first, second: Linear
 
-    init(_ settings: Settings, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec) throws(ModelError) {
+    init(
+        _ settings: Settings, _ model: any EncoderSettings, _ scope: Scope, _ input: InputSpec
+    ) throws(ModelError) {
         encoder = try model.encoder(scope["encoder"], image: input.image, for: .classification)
         image = input.image
-        let start = Initializer.truncatedNormal(std: 0.02, cut: 2)
-        first = Linear(scope["head"][0], encoder.grid.width, settings.hidden, init: start)
-        second = Linear(scope["head"][1], settings.hidden, input.image.channels, init: start)
+        let normal = Initializer.truncatedNormal(std: 0.02, cut: 2)
+        first = Linear(scope["head"][0], encoder.grid.width, settings.hidden, init: normal)
+        second = Linear(scope["head"][1], settings.hidden, input.image.channels, init: normal)
     }
 
     func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
@@ -53,7 +55,9 @@ struct SquaredError: Operation {
     var keeps: Kept { .inputs }
 
     func outputShape(of shapes: [Shape]) throws(ShapeError) -> Shape {
-        guard shapes[0] == shapes[1] else { throw ShapeError("target \(shapes[1]) for \(shapes[0])") }
+        guard shapes[0] == shapes[1] else {
+            throw ShapeError("target \(shapes[1]) for \(shapes[0])")
+        }
         return [1]
     }
 

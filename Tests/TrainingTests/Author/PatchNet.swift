@@ -4,7 +4,7 @@ import Layers
 import Models
 import Recipes
 
-/// Patches, each through one residual MLP, and their mean: the smallest encoder that can be trained.
+/// Patches, each through one residual MLP, and their mean: the smallest trainable encoder.
 struct PatchNet: Encoder {
     let grid: FeatureGrid
     private let embedding: PatchEmbedding
@@ -12,12 +12,14 @@ struct PatchNet: Encoder {
     private let mlp: MLP
 
     init(_ scope: Scope, _ settings: PatchNetSection, _ image: ImageSpec) {
-        let (width, start) = (settings.width, Initializer.truncatedNormal(std: 0.02, cut: 2))
+        let (width, normal) = (settings.width, Initializer.truncatedNormal(std: 0.02, cut: 2))
         grid = FeatureGrid(side: image.side / settings.patch, stride: settings.patch, width: width)
         embedding = PatchEmbedding(
-            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width, init: start)
+            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width,
+            init: normal)
         norm = LayerNorm(scope["blocks"][0]["norm"], width, epsilon: 1e-6)
-        mlp = MLP(scope["blocks"][0]["mlp"], width, hidden: 2 * width, init: start, outputInit: start)
+        mlp = MLP(
+            scope["blocks"][0]["mlp"], width, hidden: 2 * width, init: normal, outputInit: normal)
     }
 
     /// (B, N, E)
@@ -26,14 +28,18 @@ struct PatchNet: Encoder {
         return Residual()(x, mlp(norm(x)), keep: nil).feature(.block, "blocks.0")
     }
 
-    func outputs(_ images: Tensor) -> [FeatureMap] { [FeatureMap("output", patches: features(images))] }
+    func outputs(_ images: Tensor) -> [FeatureMap] {
+        [FeatureMap("output", patches: features(images))]
+    }
 
     func pooled(_ images: Tensor) -> Tensor {
         MeanPooling(0..<grid.side * grid.side)(features(images)).feature(.pooled, "pooled")
     }
 
     let headInit = Initializer.truncatedNormal(std: 0.02, cut: 2)
-    let layers = LayerDecay(last: 2) { $0.hasPrefix("patch_embed") ? 0 : $0.hasPrefix("blocks") ? 1 : 2 }
+    let layers = LayerDecay(last: 2) {
+        $0.hasPrefix("patch_embed") ? 0 : $0.hasPrefix("blocks") ? 1 : 2
+    }
     func weightDecay(for use: EncoderUse) -> DecayRule { .matrices }
 }
 
@@ -58,7 +64,9 @@ struct PatchNetSection: EncoderSection, EncoderSettings {
 
     var encoder: any EncoderSettings { self }
 
-    func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+    func encoder(
+        _ scope: Scope, image: ImageSpec, for use: EncoderUse
+    ) throws(ModelError) -> any Encoder {
         PatchNet(scope, self, image)
     }
 }
