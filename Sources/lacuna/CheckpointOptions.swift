@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Cluster
+import Objectives
 import Platform
 import Recipes
 import Training

@@ -6,7 +6,7 @@ public import Kernels
 import Models
 public import Objectives
 public import Recipes
-import Training
+public import Training
 
 /// A trained tokenizer, looked at from outside: the ids of images, and the pixels that come back from them. Images are cut as
 /// in evaluation.
