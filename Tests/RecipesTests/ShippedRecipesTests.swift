@@ -1,5 +1,6 @@
 import Models
 import Objectives
+import Optimizers
 import Testing
 
 import Recipes
@@ -33,12 +34,14 @@ import Recipes
         let recipe = try Recipe.load(
             "Recipes/simmim-vit_base-imagenet_1k-800ep.yaml", catalogue: .all, read: readFromDisk)
         #expect(recipe.batch.global == 2048)
-        #expect(recipe.optimizer.rule == .adamW(betas: [0.9, 0.999], epsilon: 1e-8))
+        let rule = try recipe.optimizer.decode(AdamW.Settings.self)
+        #expect(recipe.optimizer.kind == AdamW.kind && rule.betas == [0.9, 0.999] && rule.epsilon == 1e-8)
         #expect(recipe.optimizer.weightDecay == 0.05)
-        #expect(recipe.schedule.curve == .multistep(milestonesEpochs: [700], gamma: 0.1))
+        let steps = try recipe.schedule.decode(MultiStep.Settings.self)
+        #expect(steps.milestonesEpochs == [700] && steps.gamma == 0.1 && steps.form == .simmim)
         #expect(recipe.schedule.epochs == 800 && recipe.schedule.warmupEpochs == 10)
-        #expect(recipe.schedule.baseRate * recipe.schedule.rateFactor(global: recipe.batch.global) == 4e-4)
-        #expect(recipe.clip?.norm == 5)
+        #expect(recipe.schedule.baseRate * recipe.schedule.shared.rateFactor(global: recipe.batch.global) == 4e-4)
+        #expect(recipe.settings(of: Clip.self)?.norm == 5)
         let model = try #require(
             recipe.model.decode(VisionTransformerSection.self).encoder as? VisionTransformer.Settings)
         #expect((model.width, model.depth, model.heads, model.patch) == (768, 12, 12, 16))

@@ -2,6 +2,7 @@ import Autodiff
 import Batches
 import Cluster
 import Kernels
+import Objectives
 import Testing
 import Training
 

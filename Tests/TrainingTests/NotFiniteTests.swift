@@ -1,6 +1,7 @@
 import Batches
 import Cluster
 import Kernels
+import Objectives
 import Recipes
 import Synchronization
 import Testing

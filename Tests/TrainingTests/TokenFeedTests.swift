@@ -1,5 +1,6 @@
 import Batches
 import Kernels
+import Objectives
 import Recipes
 import Testing
 import Training
