@@ -33,7 +33,7 @@ struct BenchOperations: ParsableCommand {
 
     func run() throws {
         let recipe = try RecipeFile.load(
-            recipe, overrides: overrides + ["batch.global=\(batch)", "batch.accumulation=1"])
+            recipe, overrides: overrides + ["batch.global=\(batch)", "batch.grad_accum_steps=1"])
         let session = try Session(threads: options.threads ?? recipe.threads)
         guard session.communicator.size == 1 else {
             throw ValidationError("operations are measured in one process; start it without mpirun")

@@ -42,7 +42,7 @@ public struct PlanSummary {
     public let guidance: GuidanceSummary?
 
     public init(_ recipe: Recipe, ranks: Int) throws {
-        let accumulation = recipe.batch.accumulation
+        let accumulation = recipe.batch.gradAccumSteps
         guard ranks > 0, recipe.batch.global % (ranks * accumulation) == 0 else {
             throw TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation)
         }
@@ -84,10 +84,10 @@ public struct PlanSummary {
             }
         }
         evaluationBytes = try Self.evaluationBytes(recipe, samples: samples, classes: classes)
-        averageBytes = (networks > 1 ? networks : recipe.average == nil ? 0 : 1) * report.parameterBytes
+        averageBytes = (networks > 1 ? networks : recipe.ema == nil ? 0 : 1) * report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
-        loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
+        loaderBytes = recipe.loader.prefetchBatches * (floats * MemoryLayout<Float>.stride)
         (self.length, dataProblem, sourceBytesPerImage) = (length, problem, bytes)
         tokens = TokenStorage(experiment.objective)
         (self.recipe, self.ranks) = (recipe, ranks)
@@ -136,7 +136,7 @@ public struct PlanSummary {
     ///   - share: of that rate which whole steps reach.
     public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
         let guided = (guidance?.guide.flops ?? 0) + (guidance?.comparisonFlops ?? 0)
-        return Double((flops + report.recomputedFlops - guided) * recipe.batch.accumulation)
+        return Double((flops + report.recomputedFlops - guided) * recipe.batch.gradAccumSteps)
             / (rate * Double(threads) * share)
     }
 

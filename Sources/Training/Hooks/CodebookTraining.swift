@@ -70,7 +70,7 @@ final class CodebookTraining: StepHook {
         window = min(start, (wanted + globalTokens - 1) / globalTokens)
         if average != nil, window * globalTokens < codes {
             throw ModelError(
-                "objective.codes", found: "\(codes)", expected: "at most \(window * globalTokens)",
+                "objective.codebook_size", found: "\(codes)", expected: "at most \(window * globalTokens)",
                 hint: "codes start at vectors of the first objective.start_updates batches: raise those or the batch")
         }
         shared = try communicator.allocate(codes * (width + 1) + 1)
@@ -230,7 +230,7 @@ extension Experiment {
                 try CodebookTraining(
                     tokenizer, quantized, store: store,
                     cut: BatchCut(
-                        rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.accumulation),
+                        rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.gradAccumSteps),
                     seed: recipe.seed, communicator: communicator, pool: pool))
         }
         return companions

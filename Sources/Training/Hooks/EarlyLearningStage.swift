@@ -31,7 +31,7 @@ final class EarlyLearningStage {
         let (recipe, classes) = (experiment.recipe, experiment.classes)
         let size = experiment.batch.images.shape[0]
         let cut = BatchCut(
-            rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.accumulation)
+            rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.gradAccumSteps)
         guard samples >= recipe.batch.global else {
             throw SharedError(TrainingError.targets(samples: samples, batch: recipe.batch.global))
         }

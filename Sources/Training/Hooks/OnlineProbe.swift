@@ -65,7 +65,7 @@ final class OnlineProbe: StepHook {
         (oneHot, normed) = (Floats(zeros: samples * classes), Floats(zeros: samples * width))
         (mean, variance) = (Floats(zeros: width), Floats(zeros: width))
         variance.fill(1)
-        (rate, self.globalBatch, self.communicator, self.pool) = (settings.rate, globalBatch, communicator, pool)
+        (rate, self.globalBatch, self.communicator, self.pool) = (settings.lr, globalBatch, communicator, pool)
     }
 
     private var hits: Floats { shared[store.gradients.count..<store.gradients.count + 2] }

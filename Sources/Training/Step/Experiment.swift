@@ -35,7 +35,7 @@ public struct Experiment {
         let objective = try catalog.objective(recipe, graph.scope, InputSpec(recipe, classes: classes))
         batch = objective.inputs(graph, batch: samples)
         if let rank, let guidance = try catalog.guidance(recipe, objective) {
-            let accumulation = recipe.batch.accumulation
+            let accumulation = recipe.batch.gradAccumSteps
             let ranks = recipe.batch.global / samples / accumulation
             guard accumulation == 1 || guidance.settings.scope == .local || samples % guidance.settings.ckaBatch == 0
             else {

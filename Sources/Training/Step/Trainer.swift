@@ -74,11 +74,11 @@ public final class Trainer {
         clip = Clip(recipe, before: rule)
         (statistics, counters) = (first.store.statistics, first.store.counters)
         average =
-            recipe.average == nil
+            recipe.ema == nil
             ? nil : WeightEMA(copying: first.store.values, statistics: statistics, counters: counters)
         early = try EarlyLearningStage(
             experiment, samples: trainingSamples ?? recipe.batch.global, communicator: communicator, pool: pool)
-        let epochs = EpochClock(updates: updatesPerEpoch, accumulation: recipe.batch.accumulation)
+        let epochs = EpochClock(updates: updatesPerEpoch, accumulation: recipe.batch.gradAccumSteps)
         schedule = try recipe.learningRates(epochs, experiment.catalog.schedules)
         weightDecays = WeightDecaySchedule(recipe, epochs)
         clock = TrainingClock(
@@ -105,7 +105,7 @@ public final class Trainer {
         var (lossSum, weight) = (0.0, 0.0)
         var problem: String?
         try releaseGuide()
-        for micro in 0..<recipe.batch.accumulation {
+        for micro in 0..<recipe.batch.gradAccumSteps {
             announce(.reading, clock.step)
             let batch = try feed.next()
             announce(.forward, clock.step)
@@ -116,7 +116,7 @@ public final class Trainer {
             network.plan.forward()
             guide?.note(network.plan)
             network.plan.backward(adding: micro > 0) { bucket in
-                if micro == recipe.batch.accumulation - 1 { exchange.send(bucket: bucket) }
+                if micro == recipe.batch.gradAccumSteps - 1 { exchange.send(bucket: bucket) }
             }
             try rankSums.check()
             early?.note(network.plan, micro: micro, network: clock.network)
@@ -168,7 +168,7 @@ public final class Trainer {
                 group.run, learningRate: schedule.learningRate(at: clock.ownStep, scale: group.scale),
                 weightDecay: group.decays ? weightDecay : 0, step: clock.ownUpdates + 1, pool: pool)
         }
-        if let decay = recipe.average?.decay {
+        if let decay = recipe.ema?.decay {
             average?.blend(network.store.values, keep: decay, pool: pool)
             average?.blend(statistics: statistics, counters: counters, keep: decay, pool: pool)
         }

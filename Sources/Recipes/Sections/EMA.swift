@@ -1,6 +1,6 @@
 extension Recipe {
-    /// Moving average of the weights, blended once an update.
-    public struct Average: RecipeSection {
+    /// Exponential moving average of the weights, blended once an update.
+    public struct EMA: RecipeSection {
         public let decay: Double
 
         public static let meanings = ["decay": "Share of the old average that stays at an update, 0 to below 1."]
