@@ -15,28 +15,28 @@ public struct CRATEMAE: Objective {
         /// Share of masked patches, 0...1; floor(n·(1 − ratio)) stay visible.
         public let maskRatio: Double
         /// Pixels of each target patch get mean 0 and variance 1.
-        public let normalizedPixels: Bool
+        public let normPixLoss: Bool
         /// Layers and subspaces of the decoder; without them those of the encoder.
-        public let decoderDepth, decoderHeads: Int?
+        public let decoderDepth, decoderNumHeads: Int?
 
         public init(
-            maskRatio: Double, normalizedPixels: Bool, decoderDepth: Int? = nil, decoderHeads: Int? = nil
+            maskRatio: Double, normPixLoss: Bool, decoderDepth: Int? = nil, decoderNumHeads: Int? = nil
         ) {
-            (self.maskRatio, self.normalizedPixels) = (maskRatio, normalizedPixels)
-            (self.decoderDepth, self.decoderHeads) = (decoderDepth, decoderHeads)
+            (self.maskRatio, self.normPixLoss) = (maskRatio, normPixLoss)
+            (self.decoderDepth, self.decoderNumHeads) = (decoderDepth, decoderNumHeads)
         }
 
         public static let meanings = [
             "mask_ratio": "Share of masked patches, above 0 to below 1.",
-            "normalized_pixels": "Targets are the pixels of a patch less their mean, over their deviation.",
+            "norm_pix_loss": "Targets are the pixels of a patch less their mean, over their standard deviation.",
             "decoder_depth": "Layers of the decoder; absent: as many as the encoder has.",
-            "decoder_heads": "Subspaces of the decoder's attention; absent: as many as the encoder has.",
+            "decoder_num_heads": "Subspaces of the decoder's attention; absent: as many as the encoder has.",
         ]
 
         public func check(_ here: Here) {
             here.require(
                 maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "between 0 and 1 expected, found \(maskRatio)")
-            here.requirePositive(["decoder_depth": decoderDepth, "decoder_heads": decoderHeads])
+            here.requirePositive(["decoder_depth": decoderDepth, "decoder_num_heads": decoderNumHeads])
         }
     }
 
@@ -58,7 +58,7 @@ public struct CRATEMAE: Objective {
         masked = try MaskedCRATE(scope, model, image: input.image, for: .pretraining)
         let sizes = CRATESizes(
             width: model.sizes.width, depth: settings.decoderDepth ?? model.sizes.depth,
-            heads: settings.decoderHeads ?? model.sizes.heads)
+            heads: settings.decoderNumHeads ?? model.sizes.heads)
         decoder = CRATEDecoder(scope, sizes, masked.patches)
         (self.settings, self.input) = (settings, input)
     }
@@ -81,7 +81,7 @@ public struct CRATEMAE: Objective {
     /// The pixels to be predicted, (B, N, p²·C) in the order (row, column, channel).
     public func target(_ batch: BatchTensors) -> Tensor {
         let pixels = patches(batch)
-        return settings.normalizedPixels ? NormalizedPatches()(pixels) : pixels
+        return settings.normPixLoss ? NormalizedPatches()(pixels) : pixels
     }
 
     public func loss(_ batch: BatchTensors) -> Loss {
@@ -103,7 +103,7 @@ public struct CRATEMAE: Objective {
         let pixels = predict(batch).decoding.pixels
         let restore = RestoredPixels(channels: input.image.channels)
         return PixelRows(
-            rows: restore(pixels, like: settings.normalizedPixels ? patches(batch) : nil), side: masked.patch)
+            rows: restore(pixels, like: settings.normPixLoss ? patches(batch) : nil), side: masked.patch)
     }
 
     public var decay: DecayRule { masked.weightDecay(for: .pretraining) }
@@ -127,11 +127,11 @@ extension CRATEMAE {
         all.require(
             recipe.model.kind == MaskedCRATESection.kind, at: "model.kind", reading: ["objective.kind"],
             "'\(MaskedCRATESection.kind)' expected by this objective, found '\(recipe.model.kind)'")
-        guard let patch = recipe.model.integer("patch"), patch >= 1 else { return }
+        guard let patch = recipe.model.integer("patch_size"), patch >= 1 else { return }
         let cells = (recipe.images.size / patch) * (recipe.images.size / patch)
         // Nothing visible is legal in the reference, nothing masked has no loss.
         all.require(
             cells == 0 || rounding.masked(settings.maskRatio, of: cells) > 0, at: "objective.mask_ratio",
-            reading: ["model.patch", "images.size"], "\(settings.maskRatio) masks none of \(cells) patches")
+            reading: ["model.patch_size", "images.size"], "\(settings.maskRatio) masks none of \(cells) patches")
     }
 }

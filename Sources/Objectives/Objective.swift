@@ -93,7 +93,7 @@ public struct InputSpec: Sendable, Equatable {
     public init(_ recipe: Recipe, classes: Int) {
         self.init(
             image: ImageSpec(side: recipe.images.size, channels: recipe.tokens == nil ? 3 : 1), classes: classes,
-            tokens: recipe.tokens.map { TokenSpec(codes: $0.codes, width: $0.width) })
+            tokens: recipe.tokens.map { TokenSpec(codes: $0.codebookSize, width: $0.codeDim) })
     }
 }
 

@@ -14,22 +14,22 @@ public struct SimMIM: Objective {
         /// Share of hidden cells, 0...1.
         public let maskRatio: Double
         /// Side of a cell that is hidden or shown as a whole, in pixels; a multiple of the encoder's patch.
-        public let maskPatch: Int
+        public let maskPatchSize: Int
 
-        public init(maskRatio: Double, maskPatch: Int) {
+        public init(maskRatio: Double, maskPatchSize: Int) {
             self.maskRatio = maskRatio
-            self.maskPatch = maskPatch
+            self.maskPatchSize = maskPatchSize
         }
 
         public static let meanings = [
             "mask_ratio": "Share of hidden cells, above 0 to below 1.",
-            "mask_patch": "Side of a cell that is hidden or shown as a whole, pixels.",
+            "mask_patch_size": "Side of a cell that is hidden or shown as a whole, pixels.",
         ]
 
         public func check(_ here: Here) {
             here.require(
                 maskRatio > 0 && maskRatio < 1, at: "mask_ratio", "between 0 and 1 expected, found \(maskRatio)")
-            here.require(maskPatch >= 1, at: "mask_patch", "at least 1 pixel expected, found \(maskPatch)")
+            here.require(maskPatchSize >= 1, at: "mask_patch_size", "at least 1 pixel expected, found \(maskPatchSize)")
         }
     }
 
@@ -102,7 +102,7 @@ public struct SimMIM: Objective {
 
     public var masking: (any Masking)? {
         CellMasking(
-            imageSide: input.image.side, cellSide: settings.maskPatch, patchSide: masked.patch,
+            imageSide: input.image.side, cellSide: settings.maskPatchSize, patchSide: masked.patch,
             ratio: settings.maskRatio)
     }
     public func reconstruction(_ batch: BatchTensors) -> PixelRows? {
@@ -113,9 +113,9 @@ public struct SimMIM: Objective {
 
 extension SimMIM.Settings {
     func check(_ image: ImageSpec, patch: Int) throws(ModelError) {
-        guard maskPatch > 0, image.side % maskPatch == 0, maskPatch % patch == 0 else {
+        guard maskPatchSize > 0, image.side % maskPatchSize == 0, maskPatchSize % patch == 0 else {
             throw ModelError(
-                "objective.mask_patch_size", found: "\(maskPatch)",
+                "objective.mask_patch_size", found: "\(maskPatchSize)",
                 expected: "a multiple of the patch \(patch) that divides the image side \(image.side)",
                 hint: "cells are hidden as whole patches")
         }
@@ -133,18 +133,18 @@ extension SimMIM {
         let size = recipe.images.size
         let all = here.recipe
         all.require(
-            size % settings.maskPatch == 0, at: "objective.mask_patch", reading: ["images.size"],
-            "\(settings.maskPatch) does not divide images.size \(size)")
-        if let patch = recipe.model.integer("patch"), patch >= 1 {
+            size % settings.maskPatchSize == 0, at: "objective.mask_patch_size", reading: ["images.size"],
+            "\(settings.maskPatchSize) does not divide images.size \(size)")
+        if let patch = recipe.model.integer("patch_size"), patch >= 1 {
             all.require(
-                settings.maskPatch % patch == 0, at: "objective.mask_patch", reading: ["model.patch"],
-                "\(settings.maskPatch) is no multiple of model.patch \(patch)")
+                settings.maskPatchSize % patch == 0, at: "objective.mask_patch_size", reading: ["model.patch_size"],
+                "\(settings.maskPatchSize) is no multiple of model.patch_size \(patch)")
         }
         // ceil(cells * ratio) cells are hidden: all of them would leave nothing to see.
-        func cells() -> Double { Double((size / settings.maskPatch) * (size / settings.maskPatch)) }
+        func cells() -> Double { Double((size / settings.maskPatchSize) * (size / settings.maskPatchSize)) }
         all.require(
             cells() == 0 || (cells() * settings.maskRatio).rounded(.up) < cells(), at: "objective.mask_ratio",
-            reading: ["objective.mask_patch", "images.size"],
+            reading: ["objective.mask_patch_size", "images.size"],
             "\(settings.maskRatio) hides all \(Int(cells())) cells of the image")
     }
 }

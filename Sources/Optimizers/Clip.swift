@@ -5,11 +5,11 @@ public import Recipes
 /// depends on the tensors alone, so that every rank forms the same factor.
 public struct Clip: RecipePart, Sendable, Equatable {
     public struct Settings: RecipeSection {
-        public let norm: Double
+        public let maxNorm: Double
 
-        public static let meanings = ["norm": "A longer gradient is shortened to this."]
+        public static let meanings = ["max_norm": "A longer gradient is shortened to this."]
 
-        public func check(_ here: Here) { here.requirePositive(norm, at: "norm") }
+        public func check(_ here: Here) { here.requirePositive(maxNorm, at: "max_norm") }
     }
 
     public static let key = "clip"
@@ -29,7 +29,7 @@ public struct Clip: RecipePart, Sendable, Equatable {
 
     /// The clip of a recipe before its update rule.
     public init(_ recipe: Recipe, before rule: any UpdateRule) {
-        self.init(limit: recipe.settings(of: Clip.self)?.norm, form: rule.clipForm)
+        self.init(limit: recipe.settings(of: Clip.self)?.maxNorm, form: rule.clipForm)
     }
 
     /// The factor on every gradient for the norm `norm`.

@@ -87,6 +87,13 @@ public func renamePath(_ from: String, to: String) throws(FileError) {
     guard rename(from, to) == 0 else { throw FileError(path: from, action: "rename to \(to)", code: errno) }
 }
 
+/// The file that a link leads to; the path itself where it is none, or leads nowhere.
+public func linkTarget(_ path: String) -> String {
+    guard let target = realpath(path, nil) else { return path }
+    defer { free(target) }
+    return String(cString: target)
+}
+
 /// Removes a file, a link, or a folder with all that is in it. A missing path is fine; links are not followed.
 public func removePath(_ path: String) throws(FileError) {
     guard let status = FileStatus(path) else { return }

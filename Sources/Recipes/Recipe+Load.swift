@@ -6,12 +6,15 @@ extension Recipe {
     public static let largestBytes = TextGuard.largestBytes
 
     /// Reads a recipe with its parents and `--set` overrides (`a.b=value`), and checks all of it.
+    /// - Parameter isSaved: the program wrote it into a run: keys of an older schema are taken for what they are called now.
     public static func load(
-        _ path: String, overrides: [String] = [], catalogue: Catalogue, read: ReadFile
+        _ path: String, overrides: [String] = [], isSaved: Bool = false, catalogue: Catalogue, read: ReadFile
     ) throws(RecipeError) -> Recipe {
-        var root = try tree(path, chain: [], read: read)
+        var root = try tree(path, read: read, upgrading: false)
+        if isSaved { root = try root.upgradedIfSaved() }
         let report = Report()
         for text in overrides { Self.override(&root, with: text, report) }
+        try refuseSchema1(root, path)
         let reader = ValueReader(report: report, root: root, catalogue: catalogue)
         var recipe = try? reader.value(Recipe.self, root, path: "")
         recipe?.parts = report.state.parts
@@ -28,42 +31,43 @@ extension Recipe {
         return recipe
     }
 
+    /// One error in place of one for each old key.
+    private static func refuseSchema1(_ root: RecipeNode, _ path: String) throws(RecipeError) {
+        guard let schema = root.entry("schema")?.value, schema.content == .scalar("1", isPlain: true) else { return }
+        var files = [path]
+        if case .file(let file, _, _) = schema.place, file != path { files.append(file) }
+        throw RecipeError([
+            Issue(schema.place, "schema", "schema 1 has other keys; run `lacuna recipe upgrade \(files.joined(separator: " "))`")
+        ])
+    }
+
     /// The text of one file laid over its parent's.
-    private static func tree(_ path: String, chain: [String], read: ReadFile) throws(RecipeError) -> RecipeNode {
-        let bytes: [UInt8]
-        do {
-            bytes = try read(path, largestBytes + 1)
-        } catch {
-            throw RecipeError([Issue(.file(path, line: 0, column: 0), "", "\(error)")])
+    /// - Parameter upgrading: files of schema 1 are read as what they would be in schema 2.
+    static func tree(
+        _ path: String, after chain: [String] = [], read: ReadFile, upgrading: Bool
+    ) throws(RecipeError) -> RecipeNode {
+        let file = try RecipeText(path, read: read)
+        var node = file.node
+        node.entries.removeAll { $0.key == "extends" }
+        guard let parent = try file.parent(), let place = file.node.entry("extends")?.keyPlace else {
+            return upgrading ? try Upgrade(node).node : node
         }
-        let text = try TextGuard.text(bytes, file: path).get()
-        var node = try YAMLReader.read(text) { .file(path, line: $0, column: $1) }
-        guard case .section(var entries) = node.content else {
-            throw RecipeError([Issue(node.place, "", "a section of keys expected, found \(node.found)")])
-        }
-        guard let index = entries.firstIndex(where: { $0.key == "extends" }) else { return node }
-        let entry = entries.remove(at: index)
-        node.content = .section(entries)
-        guard case .scalar(let name, _) = entry.value.content, !name.isEmpty, !entry.value.isNull else {
-            throw RecipeError([Issue(entry.value.place, "extends", "one file expected, found \(entry.value.found)")])
-        }
-        let parent = (name.hasPrefix("/") ? name : path.folder + name).plainPath
         let visited = chain + [path.plainPath]
         if visited.contains(parent) {
             let circle = (visited + [parent]).joined(separator: " -> ")
-            throw RecipeError([Issue(entry.keyPlace, "extends", "the recipes extend each other in a circle: \(circle)")]
-            )
+            throw RecipeError([Issue(place, "extends", "the recipes extend each other in a circle: \(circle)")])
         }
+        let above: RecipeNode
         do {
-            return try tree(parent, chain: visited, read: read).merged(with: node)
+            above = try tree(parent, after: visited, read: read, upgrading: upgrading)
         } catch {
             // A parent that cannot be read is a fault of the line that names it.
             let issues = error.issues.map { issue in
-                issue.place == .file(parent, line: 0, column: 0)
-                    ? Issue(entry.keyPlace, "extends", issue.problem) : issue
+                issue.place == .file(parent, line: 0, column: 0) ? Issue(place, "extends", issue.problem) : issue
             }
             throw RecipeError(issues)
         }
+        return above.merged(with: upgrading ? try Upgrade(node, over: above).node : node)
     }
 
     /// Lays `a.b=value` over the tree. The value is YAML: `--set schedule.milestones_epochs=[10,20]`.
@@ -101,5 +105,52 @@ extension String {
             if part == "..", let last = parts.last, last != ".." { parts.removeLast() } else { parts.append(part) }
         }
         return (hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
+    }
+}
+
+/// One file as it was read.
+struct RecipeText {
+    let path: String
+    let text: String
+    /// With the entry `extends`, if it has one.
+    let node: RecipeNode
+
+    init(_ path: String, read: Recipe.ReadFile) throws(RecipeError) {
+        let bytes: [UInt8]
+        do {
+            bytes = try read(path, Recipe.largestBytes + 1)
+        } catch {
+            throw RecipeError([Issue(.file(path, line: 0, column: 0), "", "\(error)")])
+        }
+        self.path = path
+        text = try TextGuard.text(bytes, file: path).get()
+        node = try YAMLReader.read(text) { .file(path, line: $0, column: $1) }
+        guard case .section = node.content else {
+            throw RecipeError([Issue(node.place, "", "a section of keys expected, found \(node.found)")])
+        }
+    }
+
+    /// The file that this one extends.
+    func parent() throws(RecipeError) -> String? {
+        guard let entry = node.entry("extends") else { return nil }
+        guard case .scalar(let name, _) = entry.value.content, !name.isEmpty, !entry.value.isNull else {
+            throw RecipeError([Issue(entry.value.place, "extends", "one file expected, found \(entry.value.found)")])
+        }
+        return (name.hasPrefix("/") ? name : path.folder + name).plainPath
+    }
+}
+
+extension RecipeNode {
+    /// A recipe that the program wrote, with the keys of today.
+    package func upgradedIfSaved() throws(RecipeError) -> RecipeNode {
+        guard entry("schema")?.value.content == .scalar("1", isPlain: true) else { return self }
+        var node = try Upgrade(self).node
+        for (section, kinds, key, value) in Schema1.habits where node.value(at: section)?.entry(key) == nil {
+            guard case .scalar(let kind, _)? = node.value(at: section)?.entry("kind")?.value.content, kinds.contains(kind)
+            else { continue }
+            let habit = RecipeNode(content: .scalar(value, isPlain: true), place: .standard)
+            node.add(habit, at: [section[...], key[...]])
+        }
+        return node
     }
 }

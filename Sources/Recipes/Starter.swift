@@ -3,7 +3,7 @@ extension Recipe {
     public static let starter = """
         # lacuna pretrain my.yaml
         # Every key is explained by `lacuna recipe schema`; a section that is left out switches its feature off.
-        schema: 1
+        schema: 2
         kind: pretrain
         about: SimMIM on the built-in images.
         reference: none yet
@@ -19,31 +19,29 @@ extension Recipe {
 
         images:
           size: 32  # pixels
-          crop:
-            minimum_area: 0.67
-            maximum_area: 1
-            minimum_ratio: 0.75
-            maximum_ratio: 1.3333333333333333
+          random_resized_crop:
+            scale: [0.67, 1]  # share of the image's area
+            ratio: [0.75, 1.3333333333333333]  # width over height
             interpolation: bilinear
-          flip: 0.5  # probability
+          hflip: 0.5  # probability
           normalize:
             mean: [0.5, 0.5, 0.5]
             std: [0.25, 0.25, 0.25]
 
         objective:
           kind: simmim
-          mask_ratio: 0.6  # share of the cells that are hidden
-          mask_patch: 8  # side of a cell, pixels
+          mask_ratio: 0.6  # share of the cells that are masked
+          mask_patch_size: 8  # side of a cell, pixels
 
         model:
           kind: vit
-          preset: micro  # or tiny, small, base, large, or width, depth and heads
-          patch: 4  # pixels
+          preset: micro  # or tiny, small, base, large, or embed_dim, depth and num_heads
+          patch_size: 4  # pixels
           init_values: 0.1
-          drop_path: 0
-          absolute_positions: false
-          relative_positions: false
-          shared_relative_positions: true
+          drop_path_rate: 0
+          use_abs_pos_emb: false
+          use_rel_pos_bias: false
+          use_shared_rel_pos_bias: true
 
         batch:
           global: 256  # samples of an update, over all ranks
@@ -51,20 +49,20 @@ extension Recipe {
         optimizer:
           kind: adamw
           betas: [0.9, 0.999]
-          epsilon: 1e-8
+          eps: 1e-8
           weight_decay: 0.05
 
         schedule:
           kind: cosine
           epochs: 5
-          base_rate: 1e-3  # at reference_batch; all rates scale with the global batch
-          reference_batch: 512
+          base_lr: 1e-3  # at lr_base_size; all learning rates scale with the global batch
+          lr_base_size: 512
           warmup_epochs: 1
-          warmup_rate: 1e-6
-          minimum_rate: 1e-5
+          warmup_lr: 1e-6
+          min_lr: 1e-5
 
         clip:
-          norm: 5
+          max_norm: 5
 
         checkpoint:
           every_epochs: 1
@@ -75,7 +73,7 @@ extension Recipe {
 
         loader:
           threads: 1
-          slots: 3
+          prefetch_batches: 3
 
         """
 }

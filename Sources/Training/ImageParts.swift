@@ -8,11 +8,11 @@ extension Recipe {
     /// Crop, flip, policy or colour jitter, normalisation, erasing and mixing: everything that training does to an image.
     public var trainingTransform: ImageTransform {
         var steps: [any Augmentation] = crop
-        if let flip = images.flip { steps.append(HorizontalFlip(probability: flip)) }
+        if let hflip = images.hflip { steps.append(HorizontalFlip(probability: hflip)) }
         if let policy = images.policy { steps.append(policy.augmentation) }
         if let strength = images.colorJitter { steps.append(ColorJitter(strength: strength)) }
         return ImageTransform(
-            steps, normalisation, erasing: images.erase?.randomErasing, mixing: images.mix?.mixing)
+            steps, normalisation, erasing: images.randomErasing?.randomErasing, mixing: images.mix?.mixing)
     }
 
     /// Nothing drawn: the image that evaluations see.
@@ -22,7 +22,7 @@ extension Recipe {
             return ImageTransform([Resizing(.shortEdge(size), interpolation), CentreCrop(size: size)], normalisation)
         }
         let filter: Batches.Interpolation = evaluation.interpolation == .bicubic ? .bicubic : .bilinear
-        guard let ratio = evaluation.cropRatio else {
+        guard let ratio = evaluation.cropPct else {
             return ImageTransform([Resizing(.exactly(height: size, width: size), filter)], normalisation)
         }
         // As timm does it: 256 for 224 at 0.875, 235 at 0.95.
@@ -34,17 +34,17 @@ extension Recipe {
     public var evaluationCut: String {
         let cut =
             images.evaluation.map { evaluation in
-                (evaluation.cropRatio.map { "crop ratio \($0)" } ?? "whole") + ", \(evaluation.interpolation)"
+                (evaluation.cropPct.map { "crop ratio \($0)" } ?? "whole") + ", \(evaluation.interpolation)"
             } ?? "centre, \(interpolation)"
         return "size \(images.size); \(cut); mean \(images.normalize.mean); std \(images.normalize.std)"
     }
 
     private var crop: [any Augmentation] {
-        if let crop = images.crop {
+        if let crop = images.randomResizedCrop {
             return [
-                RandomResizedCrop(
-                    size: images.size, area: crop.minimumArea...crop.maximumArea,
-                    aspect: crop.minimumRatio...crop.maximumRatio, interpolation)
+                Batches.RandomResizedCrop(
+                    size: images.size, area: crop.scale[0]...crop.scale[1],
+                    aspect: crop.ratio[0]...crop.ratio[1], interpolation)
             ]
         }
         if let crop = images.randomCrop {
@@ -56,7 +56,7 @@ extension Recipe {
     }
 
     private var interpolation: Batches.Interpolation {
-        let filter = images.crop?.interpolation ?? images.randomCrop?.interpolation
+        let filter = images.randomResizedCrop?.interpolation ?? images.randomCrop?.interpolation
         return filter == .bicubic ? .bicubic : .bilinear
     }
 
@@ -72,7 +72,7 @@ extension Recipe {
         var settings = Batches.Loader.Settings(
             seed: seed, transform: transform, height: images.size, width: images.size)
         settings.masking = masking
-        settings.slots = loader.slots
+        settings.slots = loader.prefetchBatches
         settings.threads = loader.threads
         settings.targetClasses = classes
         if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
@@ -92,8 +92,8 @@ extension Recipe.Policy {
             policy.probability = text.probability
             policy.increasing = text.increasing
             return policy
-        case .torchvisionRandAugment(let operations, let bin, let warp):
-            return BinnedPolicy.randAugment(operations: operations, bin: bin, warp.style)
+        case .torchvisionRandAugment(let numOps, let magnitude, let warp):
+            return BinnedPolicy.randAugment(operations: numOps, bin: magnitude, warp.style)
         case .trivialAugment(let warp): return BinnedPolicy.trivialAugmentWide(warp.style)
         case .autoAugment(let warp): return AutoAugment(warp.style)
         case .threeAugment: return ThreeAugment()
@@ -114,16 +114,16 @@ extension Recipe.Policy.Warp {
     }
 }
 
-extension Recipe.Erase {
-    fileprivate var randomErasing: RandomErasing {
-        let fill: RandomErasing.Fill =
+extension Recipe.RandomErasing {
+    fileprivate var randomErasing: Batches.RandomErasing {
+        let fill: Batches.RandomErasing.Fill =
             switch mode {
             case .pixel: .pixel
             case .rand: .channel
             case .const: .zero
             }
-        return RandomErasing(
-            probability: probability, area: minimumArea...maximumArea, aspect: minimumRatio...maximumRatio, fill: fill,
-            maximumCount: maximumCount)
+        return Batches.RandomErasing(
+            probability: probability, area: scale[0]...scale[1], aspect: ratio[0]...ratio[1], fill: fill,
+            maximumCount: maxCount)
     }
 }

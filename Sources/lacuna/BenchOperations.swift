@@ -34,7 +34,7 @@ struct BenchOperations: ParsableCommand {
 
     func run() throws {
         let recipe = try RecipeFile.load(
-            recipe, overrides: overrides + ["batch.global=\(batch)", "batch.accumulation=1"])
+            recipe, overrides: overrides + ["batch.global=\(batch)", "batch.grad_accum_steps=1"])
         let session = try Session(threads: options.threads ?? recipe.threads)
         guard session.communicator.size == 1 else {
             throw ValidationError("operations are measured in one process; start it without mpirun")
@@ -58,7 +58,7 @@ struct BenchOperations: ParsableCommand {
             before: before, after: bench.trainer.plan.timings, steps: options.steps,
             secondsPerStep: bench.meanSecondsPerStep, rest: try bench.timesBesideOperations())
         let guidance = try GuidanceCost(
-            recipe, samples: recipe.batch.global / recipe.batch.accumulation, ranks: 1, pool: session.pool)
+            recipe, samples: recipe.batch.global / recipe.batch.gradAccumSteps, ranks: 1, pool: session.pool)
         let report = OperationReport(
             shares: shares, peak: peak, single: single, result: result, plannedGuide: guidance?.seconds)
         writeOutput(options.json ? try report.json.line() : report.text)

@@ -30,7 +30,7 @@ struct BenchStep: ParsableCommand {
 
     func run() throws {
         let ranks = LaunchEnvironment(ProcessInfo.processInfo.environment).ranks
-        let recipe = try file.load(changes: ["batch.global=\(batch * ranks)", "batch.accumulation=1"])
+        let recipe = try file.load(changes: ["batch.global=\(batch * ranks)", "batch.grad_accum_steps=1"])
         let session = try Session(threads: options.threads ?? recipe.threads)
         let bench = try StepBench(recipe, communicator: session.communicator, pool: session.pool)
         let meter = StepMeter(session.console, isQuiet: options.json)

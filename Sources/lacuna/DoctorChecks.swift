@@ -128,7 +128,7 @@ extension Finding {
         text += "; the recipe needs \(sizeText(needed * ranks)) for \(ranks) \(ranks == 1 ? "rank" : "ranks") here"
         guard needed * ranks > memory.available else { return .ok("memory", text) }
         return .problem(
-            "memory", text, "more ranks on more machines, fewer ranks a machine, or a larger batch.accumulation")
+            "memory", text, "more ranks on more machines, fewer ranks a machine, or a larger batch.grad_accum_steps")
     }
 
     /// Looks at the folder or, while it does not stand, at the one that it will stand in.

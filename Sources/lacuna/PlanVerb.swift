@@ -66,7 +66,7 @@ private struct Cost {
     init(_ summary: PlanSummary, threads: Int, rate: ProductRate, guidance: (cost: GuidanceCost, scale: Double)?) {
         (self.summary, self.threads, self.rate) = (summary, threads, rate)
         memory = .detected()
-        guideSeconds = guidance.map { $0.cost.seconds * $0.scale * Double(summary.recipe.batch.accumulation) }
+        guideSeconds = guidance.map { $0.cost.seconds * $0.scale * Double(summary.recipe.batch.gradAccumSteps) }
         secondsPerUpdate =
             summary.secondsPerUpdate(
                 flopsPerSecond: rate.flopsPerSecond / Double(rate.threads), threads: threads,
@@ -113,7 +113,7 @@ private struct Cost {
         var table = Table()
         table.add("parameters", grouped(report.parameterCount))
         table.add("one image", "\(gigaflops(summary.flopsPerImage)) GFLOP, forward and backward")
-        let accumulation = recipe.batch.accumulation
+        let accumulation = recipe.batch.gradAccumSteps
         table.add(
             "batch",
             "\(recipe.batch.global) images an update = \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") x "
@@ -145,7 +145,7 @@ private struct Cost {
         if let guidance = summary.hooks.guidance {
             table.add("  guide", "\(sizeText(guidance.bytes)), until its last update")
         }
-        table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(recipe.loader.slots) slots")
+        table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(recipe.loader.prefetchBatches) slots")
         let buckets = "\(report.bucketBytes.count) \(report.bucketBytes.count == 1 ? "bucket" : "buckets")"
         table.add(
             "exchange of a step",
@@ -182,7 +182,7 @@ private struct Cost {
         if summary.memoryBytes > memory.available {
             text += "warning: a rank needs \(sizeText(summary.memoryBytes)), this machine has "
             text += "\(sizeText(memory.available)) to give. Use more ranks on more machines, a larger "
-            text += "batch.accumulation, or 'recompute: true' where the network has it.\n"
+            text += "batch.grad_accum_steps, or 'recompute: true' where the network has it.\n"
         }
         return text
     }
@@ -197,7 +197,7 @@ private struct Cost {
             "parameters": .integer(report.parameterCount), "flops_per_image": .integer(summary.flopsPerImage),
             "ranks": .integer(summary.ranks), "threads": .integer(threads),
             "global_batch": .integer(summary.recipe.batch.global),
-            "micro_batches": .integer(summary.recipe.batch.accumulation), "samples": .integer(summary.samples),
+            "micro_batches": .integer(summary.recipe.batch.gradAccumSteps), "samples": .integer(summary.samples),
             "memory_bytes": .integer(summary.memoryBytes), "parameter_bytes": .integer(summary.parameterBytes),
             "gradient_bytes": .integer(report.gradientBytes), "state_bytes": .integer(summary.stateBytes),
             "average_bytes": .integer(summary.averageBytes), "arena_bytes": .integer(report.arenaBytes),

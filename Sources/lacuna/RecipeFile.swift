@@ -16,11 +16,13 @@ struct RecipeFile: ParsableArguments {
     func load(changes: [String] = []) throws -> Recipe { try Self.load(recipe, overrides: overrides + changes) }
 
     static func load(_ path: String, overrides: [String]) throws -> Recipe {
-        try Recipe.load(path, overrides: overrides, catalogue: Catalog.kinds) { path, limit in
-            do {
-                return try InputFile.contents(path, limit: limit).array
-            } catch let error as FileError { throw UnreadableRecipe(description: error.reason) }
-        }
+        try Recipe.load(path, overrides: overrides, catalogue: Catalog.kinds, read: read)
+    }
+
+    static func read(_ path: String, limit: Int) throws -> [UInt8] {
+        do {
+            return try InputFile.contents(path, limit: limit).array
+        } catch { throw UnreadableRecipe(description: error.reason) }
     }
 }
 

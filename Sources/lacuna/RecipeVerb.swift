@@ -5,15 +5,16 @@ import Recipes
 
 struct RecipeVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "recipe", abstract: "Check and show recipes, their schema, a starter.",
+        commandName: "recipe", abstract: "Check, show and upgrade recipes; their schema; a starter.",
         discussion: """
             Examples:
               lacuna recipe check Recipes/simmim-vit_micro-digits.yaml
               lacuna recipe show Recipes/simmim-vit_micro-digits.yaml \\
                 --set batch.global=64
               lacuna recipe new > my.yaml
+              lacuna recipe upgrade my.yaml
             """,
-        subcommands: [Check.self, Show.self, Schema.self, New.self])
+        subcommands: [Check.self, Show.self, Schema.self, New.self, Upgrade.self])
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -62,5 +63,34 @@ struct RecipeVerb: ParsableCommand {
             abstract: "Print a starter recipe.", discussion: "Example: lacuna recipe new > my.yaml")
 
         func run() { writeOutput(Recipe.starter) }
+    }
+
+    struct Upgrade: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Rewrite recipes with the keys of schema 2; comments and layout stay.",
+            discussion: """
+                A recipe that extends another takes the second number of a pair from it. Nothing is written unless \
+                all files can be rewritten; a file that is up to date stays as it is.
+
+                Example: lacuna recipe upgrade my.yaml variant.yaml
+                """)
+
+        @Argument(help: "Recipes, YAML files.")
+        var files: [String]
+
+        func run() throws {
+            // All are read before the first is written: one may extend another.
+            let upgraded = try files.map { ($0, try Recipe.upgraded($0, read: RecipeFile.read)) }
+            for (path, recipe) in upgraded {
+                guard !recipe.changes.isEmpty else {
+                    writeOutput("\(path): up to date\n")
+                    continue
+                }
+                let file = try OutputFile(replacing: linkTarget(path))
+                try file.write(Array(recipe.text.utf8))
+                try file.commit()
+                writeOutput(recipe.changes.map { $0 + "\n" }.joined())
+            }
+        }
     }
 }

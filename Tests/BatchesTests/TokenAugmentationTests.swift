@@ -103,7 +103,7 @@ import Testing
         var amounts = [[Double]](repeating: [], count: 5)
         for update in 0..<2_000 {
             var random = key(update).stream(.tokenAdapt)
-            let movements = TokenGeometry(side: 20, minimumArea: 0.2).movements(&random)
+            let movements = TokenGeometry(side: 20, area: 0.2...1).movements(&random)
             if movements.first == .mirror { mirrored += 1 }
             var kinds: [Int] = []
             for case .affine(let angle, let shift, let shear) in movements {
@@ -130,7 +130,7 @@ import Testing
     }
 
     @Test func `one coin mirrors, one moves by the group`() {
-        let geometry = TokenGeometry(side: 20, minimumArea: 0.2)
+        let geometry = TokenGeometry(side: 20, area: 0.2...1)
         for update in 0..<100 {
             var random = key(update).stream(.tokenAdapt), same = random
             let movements = geometry.movements(&random)

@@ -17,8 +17,8 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
     let small = [
         "data.train={seed: 3, count: 40, size: 20, first: 0}",
         "data.evaluation={seed: 3, count: 11, size: 20, first: 40}",
-        "images.size=16", "model.preset=null", "model.width=32", "model.depth=2", "model.heads=2",
-        "batch.global=10", "schedule.epochs=5", "schedule.base_rate=0.05",
+        "images.size=16", "model.preset=null", "model.embed_dim=32", "model.depth=2", "model.num_heads=2",
+        "batch.global=10", "schedule.epochs=5", "schedule.base_lr=0.05",
     ]
     return try Recipe.load(path, overrides: small + changes, catalogue: Catalog.kinds) { path, _ in
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -94,7 +94,7 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
     @Test func `of two lambdas the one with the lower masked loss is taken`() throws {
         let folder = try Scratch()
         // Trained with 5, whose threshold of 0.5 cuts off most of what 0.05 leaves.
-        let recipe = try smallCRATE(["model.lambda=5", "schedule.epochs=40", "schedule.base_rate=0.02"])
+        let recipe = try smallCRATE(["model.lambda=5", "schedule.epochs=40", "schedule.base_lr=0.02"])
         try train(recipe, in: folder.path + "/run")
         let file = try CheckpointPlace(folder.path + "/run").newestValid().open(.model)
         let trial = try LambdaTrial(ThirdPartyWeights(file), images: 9, pool: pool) { lambda in

@@ -71,8 +71,8 @@ import Testing
         let classifier = try recipe(
             "finetune-convnext_small-imagenet_1k-400ep",
             [
-                "data.train={path: null, index: null}", "data.evaluation=null", "evaluation=null", "average=null",
-                "model.preset=tiny", "batch.repeats=1",
+                "data.train={path: null, index: null}", "data.evaluation=null", "evaluation=null", "ema=null",
+                "model.preset=tiny", "batch.aug_repeats=1",
             ])
         let (_, file) = try exported(classifier, for: .timm, in: folder)
         #expect(file.metadata["architecture"] == "convnext_tiny")

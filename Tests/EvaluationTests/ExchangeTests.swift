@@ -75,7 +75,7 @@ import Testing
     @Test func `a timm export is the bare encoder, and its import leaves decoder and mask token at their start`() throws
     {
         let folder = try Scratch()
-        let evaluation = "images.evaluation={crop_ratio: 0.9, interpolation: bicubic}"
+        let evaluation = "images.evaluation={crop_pct: 0.9, interpolation: bicubic}"
         let (recipe, _, file) = try exported(.timm, in: folder, [evaluation])
         #expect(file.contains("blocks.1.gamma_1") && file.contains("norm.weight"))
         #expect(
@@ -98,7 +98,7 @@ import Testing
     @Test func `a plain ViT has timm's names for its bias and its scales`() throws {
         let folder = try Scratch()
         let changes = [
-            "model.key_bias=true", "model.absolute_positions=true", "model.shared_relative_positions=false",
+            "model.key_bias=true", "model.use_abs_pos_emb=true", "model.use_shared_rel_pos_bias=false",
         ]
         let (recipe, _, file) = try exported(.timm, in: folder, changes)
         #expect(file.metadata["architecture"] == "vit_tiny_patch16_224")
@@ -119,24 +119,24 @@ import Testing
         let long = try imported("model.depth=3")
         #expect(long.faults.allSatisfy { $0.hasPrefix("encoder.blocks.2.") } && long.faults.count == 15)
         #expect(long.suspects == "model.depth or depths")
-        let narrow = try imported("model.width=16")
-        #expect(narrow.suspects == "model.width")
+        let narrow = try imported("model.embed_dim=16")
+        #expect(narrow.suspects == "model.embed_dim")
         let plain = try ImportedModel(
             ThirdPartyWeights(file),
             into: smallRecipe([
-                "model.key_bias=true", "model.absolute_positions=true", "model.shared_relative_positions=false",
+                "model.key_bias=true", "model.use_abs_pos_emb=true", "model.use_shared_rel_pos_bias=false",
             ]), pool: pool)
-        #expect(plain.suspects == "model.key_bias, model.absolute_positions, model.shared_relative_positions")
+        #expect(plain.suspects == "model.key_bias, model.use_abs_pos_emb, model.use_shared_rel_pos_bias")
         #expect(narrow.faults.contains("encoder.cls_token"))
         // One head instead of two changes the shape of the table alone; without tables nothing but the numbers.
-        let single = try imported("model.heads=1")
+        let single = try imported("model.num_heads=1")
         #expect(single.faults == ["encoder.rel_pos_bias.relative_position_bias_table"])
-        #expect(single.suspects == "model.heads and images.size")
-        let unbiased = ["model.absolute_positions=true", "model.shared_relative_positions=false"]
+        #expect(single.suspects == "model.num_heads and images.size")
+        let unbiased = ["model.use_abs_pos_emb=true", "model.use_shared_rel_pos_bias=false"]
         let (recipe, _, fresh) = try exported(.timm, in: folder, unbiased)
         let trained = try exported(strengthened(fresh, recipe, in: folder), recipe, in: folder)
         let wrong = try ImportedModel(
-            ThirdPartyWeights(trained), into: smallRecipe(unbiased + ["model.heads=1"]), pool: pool)
+            ThirdPartyWeights(trained), into: smallRecipe(unbiased + ["model.num_heads=1"]), pool: pool)
         #expect(wrong.faults == [] && wrong.parity.differs, "\(wrong.parity)")
     }
 
@@ -169,7 +169,7 @@ import Testing
     @Test func `what another library cannot build is refused`() throws {
         for (change, library) in [
             ("model.key_bias=true", ThirdPartyLibrary.timm), ("model.key_bias=true", .simmim),
-            ("model.mean_pooling=true", .timm),
+            ("model.global_pool=avg", .timm),
         ] {
             #expect(throws: EvaluationError.self) { try exported(library, in: Scratch(), [change]) }
         }
@@ -177,17 +177,17 @@ import Testing
 
     @Test func `a Swin goes to timm and comes back, also with other windows`() throws {
         let swin = [
-            "model.kind=swin", "model.width=16", "model.depth=null", "model.depths=[2, 2]", "model.heads=[2, 4]",
-            "model.init_values=null", "model.relative_positions=null", "model.shared_relative_positions=null",
+            "model.kind=swin", "model.embed_dim=16", "model.depth=null", "model.depths=[2, 2]", "model.num_heads=[2, 4]",
+            "model.init_values=null", "model.use_rel_pos_bias=null", "model.use_shared_rel_pos_bias=null",
         ]
         let folder = try Scratch()
-        let (recipe, _, file) = try exported(.timm, in: folder, swin + ["model.window=2"])
+        let (recipe, _, file) = try exported(.timm, in: folder, swin + ["model.window_size=2"])
         #expect(file.metadata["architecture"] == "swin_tiny_patch4_window7_224")
         #expect(file.contains("layers.1.downsample.reduction.weight"))
         #expect(!file.names.contains { $0.hasPrefix("layers.0.downsample") || $0.hasSuffix("attn_mask") })
         let imported = try ImportedModel(ThirdPartyWeights(file), into: recipe, pool: pool)
         #expect(imported.faults == [] && !imported.parity.differs && imported.parity != .none)
-        let larger = try smallRecipe(swin + ["model.window=4", "images.size=32"])
+        let larger = try smallRecipe(swin + ["model.window_size=4", "images.size=32"])
         let resampled = try ImportedModel(ThirdPartyWeights(file), into: larger, pool: pool)
         #expect(resampled.faults == [])
         guard case .incomparable(let reason) = resampled.parity else {

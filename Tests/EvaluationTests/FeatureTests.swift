@@ -59,7 +59,7 @@ import Training
 
     /// From the second batch on, features of an encoder with stochastic depth were those of branches scaled by chance.
     @Test func `every branch is kept in every batch`() throws {
-        let (with, without) = try (features(smallRecipe(["model.drop_path=0.5"])), features(smallRecipe()))
+        let (with, without) = try (features(smallRecipe(["model.drop_path_rate=0.5"])), features(smallRecipe()))
         #expect(with.values.array == without.values.array)
     }
 

@@ -32,8 +32,8 @@ func smallRecipe(_ changes: [String] = []) throws -> Recipe {
     let small = [
         "data.train={seed: 3, count: 40, size: 20, first: 0}",
         "data.evaluation={seed: 3, count: 11, size: 20, first: 40}",
-        "images.size=16", "objective.mask_patch=4", "model.preset=null", "model.width=32", "model.depth=2",
-        "model.heads=2", "batch.global=10", "schedule.epochs=5", "schedule.base_rate=0.05",
+        "images.size=16", "objective.mask_patch_size=4", "model.preset=null", "model.embed_dim=32", "model.depth=2",
+        "model.num_heads=2", "batch.global=10", "schedule.epochs=5", "schedule.base_lr=0.05",
     ]
     return try Recipe.load(path, overrides: small + changes, catalogue: Catalog.kinds) { path, _ in
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))

@@ -147,8 +147,8 @@ struct CRATEFile: Sendable, CustomTestStringConvertible {
         try CRATEMAE(
             .init(
                 maskRatio: try #require(config.mask_ratio),
-                normalizedPixels: try #require(config.norm_pix_loss as Bool?),
-                decoderDepth: config.decoder_depth, decoderHeads: config.decoder_num_heads),
+                normPixLoss: try #require(config.norm_pix_loss as Bool?),
+                decoderDepth: config.decoder_depth, decoderNumHeads: config.decoder_num_heads),
             autoencoderSettings(), graph.scope, InputSpec(image: ImageSpec(side: try #require(config.img_size))))
     }
 }

@@ -87,7 +87,7 @@ struct SeiTModelFile: Sendable, CustomTestStringConvertible {
     ) throws -> MaskedTokens {
         let settings = MaskedTokens.Settings(
             ratios: try #require(config.mask_ratio_min)...(try #require(config.mask_ratio_max)),
-            centreRatio: try #require(config.mask_ratio_mu), ratioDeviation: try #require(config.mask_ratio_std),
+            maskRatioMu: try #require(config.mask_ratio_mu), maskRatioStd: try #require(config.mask_ratio_std),
             loss: form, labelSmoothing: try smoothing ?? #require(config.smoothing),
             decoder: .init(
                 width: try #require(config.decoder_embed_dim), depth: try #require(config.decoder_depth),

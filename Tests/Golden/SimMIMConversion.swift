@@ -37,7 +37,7 @@ struct BiasResamplingFixture: Decodable, Sendable {
         }
         let source = Graph()
         let pretraining = try SimMIM(
-            .init(maskRatio: 0.6, maskPatch: try #require(config.pretrain.config.mask_patch_size)),
+            .init(maskRatio: 0.6, maskPatchSize: try #require(config.pretrain.config.mask_patch_size)),
             config.pretrain.settings, source.scope, config.pretrain.config.input)
         let decoder = source.parameters.map(\.name).filter { !$0.hasPrefix(SimMIM.encoderPrefix) }
         #expect(decoder == config.dropped_decoder_keys)

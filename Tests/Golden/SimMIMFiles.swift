@@ -99,7 +99,7 @@ struct SimMIMFile: Sendable, CustomTestStringConvertible {
 
     func simMIM(_ graph: Graph) throws -> SimMIM {
         let settings = SimMIM.Settings(
-            maskRatio: try #require(config.mask_ratio), maskPatch: try #require(config.mask_patch_size))
+            maskRatio: try #require(config.mask_ratio), maskPatchSize: try #require(config.mask_patch_size))
         return try SimMIM(settings, model, graph.scope, config.input)
     }
 

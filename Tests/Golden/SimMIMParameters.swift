@@ -40,7 +40,7 @@ struct SimMIMKeys: Decodable, Sendable, CustomTestStringConvertible {
     func `a pre-training model has the reference's keys and decay`(_ keys: SimMIMKeys) throws {
         let (graph, config) = (Graph(), keys.pretrain_config.config)
         let objective = try SimMIM(
-            .init(maskRatio: 0.6, maskPatch: config.mask_patch_size ?? config.patch_size),
+            .init(maskRatio: 0.6, maskPatchSize: config.mask_patch_size ?? config.patch_size),
             keys.pretrain_config.settings, graph.scope, config.input)
         compareKeys(graph, keys.pretrain)
         for (parameter, entry) in zip(graph.parameters, keys.pretrain.parameters) {

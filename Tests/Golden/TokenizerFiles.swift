@@ -72,8 +72,8 @@ struct TokenizerFile: Sendable, CustomTestStringConvertible {
             headWidth: try #require(config.dim_head), hidden: try #require(config.mlp_dim))
         return try VQTokenizer(
             VQTokenizer.Settings(
-                form, codes: try #require(config.codebook_size), width: try #require(config.code_dim),
-                commitment: commitment, absoluteError: try #require(config.l1_weight), decay: config.decay ?? 0.99),
+                form, codebookSize: try #require(config.codebook_size), codeDim: try #require(config.code_dim),
+                commitmentWeight: commitment, absoluteError: try #require(config.l1_weight), decay: config.decay ?? 0.99),
             TokenizerEncoder.Settings(sizes, patch: try #require(config.patch_size)), graph.scope,
             InputSpec(image: ImageSpec(side: try #require(config.image_size))))
     }

@@ -8,7 +8,7 @@ import Testing
     private static let plain = ""
     private static let plus =
         "--set objective.elr.plus.mixup_alpha=1 --set objective.elr.plus.ema_alpha=0.9 --set objective.elr.plus.mixup_slice=16"
-    private static let noise = "--set grad_noise.eta=1e-6 --set clip.norm=5"
+    private static let noise = "--set grad_noise.eta=1e-6 --set clip.max_norm=5"
 
     /// Sixty-four samples an update, 21 updates a pass.
     private func command(_ run: String, _ options: String, epochs: Int = 3) -> String {

@@ -77,7 +77,7 @@ import Testing
     @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"))
     func `any number of ranks counts every test image once`() throws {
         // The weights do not move, so that all runs score the same ones; 397 images divide by no number of ranks.
-        let still = "--set schedule.base_rate=0 --set schedule.warmup_rate=0 --set schedule.minimum_rate=0"
+        let still = "--set schedule.base_lr=0 --set schedule.warmup_lr=0 --set schedule.min_lr=0"
         let options = still + " --set batch.global=96 --set evaluation.batch=40"
         let scores = [1, 2, 3].map { ranks in
             let command = finetune(options, run: "r\(ranks)", updates: 3)
@@ -96,7 +96,7 @@ import Testing
             (finetune("--ema"), "give --from too"),
             (finetune("--from \(bench.folder)/nowhere", run: "n"), "no such file or folder"),
             (finetune("--from \(bench.folder)/run --ema", run: "a"), "no EMA weights"),
-            (finetune("--from \(bench.folder)/run --set model.heads=2", run: "b"), "model.heads 4, here 2"),
+            (finetune("--from \(bench.folder)/run --set model.num_heads=2", run: "b"), "model.num_heads 4, here 2"),
             ("$LACUNA finetune \(bench.recipe)", "kind 'finetune' expected, found 'pretrain'"),
             ("$LACUNA pretrain Recipes/finetune-vit_micro-digits.yaml", "kind 'pretrain' expected, found 'finetune'"),
             (finetune("--set objective.kind=simmim", run: "c"), "'simmim' belongs to recipes of kind 'pretrain'"),

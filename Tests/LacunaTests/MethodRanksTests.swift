@@ -24,13 +24,14 @@ import Testing
     }
 
     private static let arch =
-        "{kind: vit, width: 32, depth: 2, heads: 2, patch: 4, drop_path: 0, absolute_positions: true, "
-        + "relative_positions: false, shared_relative_positions: false}"
+        "{kind: vit, embed_dim: 32, depth: 2, num_heads: 2, patch_size: 4, drop_path_rate: 0, use_abs_pos_emb: true, "
+        + "use_rel_pos_bias: false, use_shared_rel_pos_bias: false}"
     private static let guidance = "guidance={guide_arch: \(arch), guide_seed: 5, alpha: 1, reduction: sum, "
     private static let swin =
-        "model={kind: swin, preset: null, init_values: null, relative_positions: null, "
-        + "shared_relative_positions: null, width: 16, depths: [2, 2], heads: [1, 2], patch: 2, window: 4, drop_path: 0.1, "
-        + "absolute_positions: false}"
+        "model={kind: swin, preset: null, init_values: null, use_rel_pos_bias: null, "
+        + "use_shared_rel_pos_bias: null, embed_dim: 16, depths: [2, 2], num_heads: [1, 2], patch_size: 2, window_size: 4, "
+        + "drop_path_rate: 0.1, "
+        + "use_abs_pos_emb: false}"
 
     /// At its own rate SparK's batch norms and LAMB make a thousand times as much of a difference in the last bit within
     /// 25 updates.
@@ -39,14 +40,14 @@ import Testing
         Method(
             verb: "pretrain", recipe: "spark-small16-procedural",
             changes: [
-                "batch.global=32", "schedule.base_rate=4e-4", "schedule.warmup_rate=2e-6", "schedule.minimum_rate=4e-7",
+                "batch.global=32", "schedule.base_lr=4e-4", "schedule.warmup_lr=2e-6", "schedule.min_lr=4e-7",
             ]),
         Method(
             verb: "pretrain", recipe: "simmim-vit_micro-procedural",
-            changes: ["batch.global=16", "objective.mask_patch=8", swin]),
+            changes: ["batch.global=16", "objective.mask_patch_size=8", swin]),
         Method(
             verb: "finetune", recipe: "finetune-vit_micro-digits",
-            changes: ["batch.global=16", "model.drop_path=0.1", "average.decay=0.9"]),
+            changes: ["batch.global=16", "model.drop_path_rate=0.1", "ema.decay=0.9"]),
     ]
 
     /// The last form has more features than samples: whole rows travel.
@@ -61,7 +62,7 @@ import Testing
     static let noisy = [
         Method(
             verb: "pretrain", recipe: "simmim-vit_micro-digits",
-            changes: ["clip.norm=0.1", "grad_noise={eta: 1e-8, gamma: 0.55}"])
+            changes: ["clip.max_norm=0.1", "grad_noise={eta: 1e-8, gamma: 0.55}"])
     ]
 
     @Test(.enabled(if: Program.hasLauncher, "mpirun is not installed"), arguments: methods + guided + noisy)

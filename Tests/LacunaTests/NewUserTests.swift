@@ -11,12 +11,12 @@ import Testing
 
     @Test func `three errors of a recipe are reported with their lines in one run`() throws {
         let bench = try Bench([
-            "  mask_ratio: 0.6": "  mask_ration: 0.6", "  depth: 4": "  depth: four", "  norm: 5": "  norm: -5",
+            "  mask_ratio: 0.6": "  mask_ration: 0.6", "  depth: 4": "  depth: four", "  max_norm: 5": "  max_norm: -5",
         ])
         let ending = bench.train()
         let text = try String(contentsOfFile: bench.recipe, encoding: .utf8).split(
             separator: "\n", omittingEmptySubsequences: false)
-        for wrong in ["mask_ration", "depth: four", "norm: -5"] {
+        for wrong in ["mask_ration", "depth: four", "max_norm: -5"] {
             let line = try #require(text.firstIndex { $0.contains(wrong) }) + 1
             #expect(ending.output.contains("recipe.yaml:\(line)"), "\(wrong): \(ending.output)")
         }

@@ -73,9 +73,9 @@ import Testing
         let bench = try Bench(
             updates: 75, every: 75,
             [
-                "log:\n": "online_probe:\n  rate: 1e-2\n\nlog:\n", "  depth: 4": "  depth: 1",
-                "mask_ratio: 0.6": "mask_ratio: 0.05", "base_rate: 1e-2": "base_rate: 0",
-                "warmup_rate: 1e-6": "warmup_rate: 0", "minimum_rate: 1e-5": "minimum_rate: 0",
+                "log:\n": "online_probe:\n  lr: 1e-2\n\nlog:\n", "  depth: 4": "  depth: 1",
+                "mask_ratio: 0.6": "mask_ratio: 0.05", "base_lr: 1e-2": "base_lr: 0",
+                "warmup_lr: 1e-6": "warmup_lr: 0", "min_lr: 1e-5": "min_lr: 0",
             ])
         #expect(bench.train().code == 0)
         let curve = bench.metrics().compactMap { $0["online_probe_top1"] }
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func `a run with an online probe resumes bit for bit, on one rank and on two`() throws {
-        let bench = try Bench(["log:\n": "online_probe:\n  rate: 1e-2\n\nlog:\n"])
+        let bench = try Bench(["log:\n": "online_probe:\n  lr: 1e-2\n\nlog:\n"])
         let rhythm = "--set log.every_updates=5"
         func same(_ one: String, _ other: String) {
             for file in ["model", "optimizer", "objective"] {

@@ -42,7 +42,7 @@ private let obstacle: Comment = "mpirun is not installed"
 
     @Test func `a gradient that is not finite is skipped on all ranks alike and its samples are captured`() throws {
         let bench = try Bench(
-            updates: 20, every: 1, ["base_rate: 1e-2": "base_rate: 1e30", "skipped_updates: 10": "skipped_updates: 3"])
+            updates: 20, every: 1, ["base_lr: 1e-2": "base_lr: 1e30", "skipped_updates: 10": "skipped_updates: 3"])
         let ending = Program.shell(onRanks(2, bench.pretrain()))
         #expect(ending.code == 1, "\(ending.output)")
         #expect(ending.output.components(separatedBy: "in 4 updates in a row").count == 2, "\(ending.output)")

@@ -60,8 +60,8 @@ import Testing
     private func seit(_ bench: Bench, run: String, epochs: Int, _ options: String = "") -> String {
         onTokens(
             bench, "finetune", "seit-token_vit_micro-fashion_mnist-20ep", run: run,
-            "--set tokens.adapt=null --set tokens.size=4 --set tokens.codes=64 --set tokens.width=8 "
-                + "--set 'tokens.mix={mixup: 0, cutmix: 1}' --set model.depth=2 --set batch.global=96 "
+            "--set tokens.adapt=null --set tokens.size=4 --set tokens.codebook_size=64 --set tokens.code_dim=8 "
+                + "--set 'tokens.mix={mixup_alpha: 0, cutmix_alpha: 1}' --set model.depth=2 --set batch.global=96 "
                 + "--set schedule.epochs=\(epochs) --set schedule.warmup_epochs=0 --set checkpoint.every_epochs=1 "
                 + "--set evaluation=null \(options)")
     }
@@ -171,7 +171,7 @@ import Testing
     ])
     func `a token set too small for the recipe is refused`(change: String, message: String) throws {
         let bench = try Bench()
-        let made = Program.shell(tokenizer(bench, run: "tokenizer", set: "train", "--set objective.codes=5"))
+        let made = Program.shell(tokenizer(bench, run: "tokenizer", set: "train", "--set objective.codebook_size=5"))
         #expect(made.code == 0, "\(made.output)")
         let ending = Program.shell(mtm(bench, run: "mtm", epochs: 1, "--set \(change)"))
         #expect(ending.code == 65 && ending.output.contains(message), "\(ending.output)")

@@ -68,7 +68,7 @@ import Testing
     func `a token set that a signal stopped is gone on with, to the same bytes`(ranks: Int) throws {
         let bench = try Bench()
         #expect(Program.shell(tokenizer(bench, updates: 20, every: 20)).code == 0)
-        let images = ["kind=procedural", "count=40000", "size=8", "first=0", "seed=0", "path=null", "part=null"]
+        let images = ["kind=procedural", "count=40000", "size=8", "first=0", "seed=0", "path=null", "split=null"]
         let options = "--batch 1" + images.reduce("") { $0 + " --set data.train." + $1 }
         let start = (ranks == 1 ? "" : Program.mpirun(ranks) + " ") + tokenize(bench, "parts.safetensors", options)
         let stopped = Program.shell(

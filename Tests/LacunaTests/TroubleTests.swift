@@ -78,7 +78,7 @@ import Testing
         let bench = try Bench(
             updates: 20, every: 1,
             [
-                "base_rate: 1e-2": "base_rate: 1e30", "skipped_updates: 10": "skipped_updates: 3",
+                "base_lr: 1e-2": "base_lr: 1e30", "skipped_updates: 10": "skipped_updates: 3",
                 "keep_last: 2": "keep_last: 30",
             ])
         let ending = bench.train()

@@ -18,7 +18,7 @@ import Testing
         let settings = SwinTransformer.Settings(size, patch: 4, window: window)
         let input = InputSpec(image: ImageSpec(side: side), classes: 1000)
         let (graph, classifier) = (Graph(), Graph())
-        _ = try SimMIM(.init(maskRatio: 0.6, maskPatch: 32), settings, graph.scope, input)
+        _ = try SimMIM(.init(maskRatio: 0.6, maskPatchSize: 32), settings, graph.scope, input)
         #expect(graph.parameters.reduce(0) { $0 + $1.shape.count } == pretraining)
         _ = try Classification(.init(labelSmoothing: 0.1), settings, classifier.scope, input)
         #expect(classifier.parameters.reduce(0) { $0 + $1.shape.count } == classification)
@@ -28,7 +28,7 @@ import Testing
         let graph = Graph()
         let settings = SwinTransformer.Settings(.tiny, patch: 4, window: 6)
         let objective = try SimMIM(
-            .init(maskRatio: 0.6, maskPatch: 32), settings, graph.scope, InputSpec(image: ImageSpec(side: 192)))
+            .init(maskRatio: 0.6, maskPatchSize: 32), settings, graph.scope, InputSpec(image: ImageSpec(side: 192)))
         let report = try PlanReport(graph, minimising: objective.loss(objective.inputs(graph, batch: 1)).sum)
         let products = report.rows.reduce(0) { $0 + $1.flops } / 2
         #expect(abs(Double(products) / (3.271e9 + 0.085e9) - 1) < 5e-4)
@@ -162,7 +162,7 @@ private struct Step {
         settings.usesAbsolutePositions = true
         let graph = Graph()
         let objective = try SimMIM(
-            .init(maskRatio: 0.5, maskPatch: 8), settings, graph.scope, InputSpec(image: ImageSpec(side: 24)))
+            .init(maskRatio: 0.5, maskPatchSize: 8), settings, graph.scope, InputSpec(image: ImageSpec(side: 24)))
         let batch = objective.inputs(graph, batch: samples)
         let loss = objective.loss(batch)
         store = ParameterStore(graph, minimising: loss.sum, seed: 3, pool: pool)

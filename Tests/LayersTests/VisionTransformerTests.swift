@@ -18,7 +18,7 @@ import Testing
         settings.usesSharedPositionBias = true
         let input = InputSpec(image: ImageSpec(side: 224), classes: 1000)
         let graph = Graph()
-        _ = try SimMIM(.init(maskRatio: 0.6, maskPatch: 32), settings, graph.scope, input)
+        _ = try SimMIM(.init(maskRatio: 0.6, maskPatchSize: 32), settings, graph.scope, input)
         #expect(graph.parameters.reduce(0) { $0 + $1.shape.count } == pretraining)
         settings.usesSharedPositionBias = false
         settings.usesBlockPositionBias = true
@@ -139,7 +139,7 @@ import Testing
         let odd = VisionTransformer.Settings(.micro, patch: 16)
         #expect(throws: ModelError.self) { try odd.encoder(Graph().scope, image: input.image, for: .pretraining) }
         let error = #expect(throws: ModelError.self) {
-            let settings = SimMIM.Settings(maskRatio: 0.6, maskPatch: 8)
+            let settings = SimMIM.Settings(maskRatio: 0.6, maskPatchSize: 8)
             return try SimMIM(settings, VisionTransformer.Settings(.micro, patch: 5), Graph().scope, input)
         }
         #expect(error?.place == "objective.mask_patch_size")
@@ -162,7 +162,7 @@ private struct Step {
         settings.usesAbsolutePositions = size == .micro
         let graph = Graph()
         let objective = try SimMIM(
-            .init(maskRatio: 0.5, maskPatch: patch), settings, graph.scope["model"],
+            .init(maskRatio: 0.5, maskPatchSize: patch), settings, graph.scope["model"],
             InputSpec(image: ImageSpec(side: side)))
         batch = objective.inputs(graph, batch: samples)
         pixels = objective.predict(batch)

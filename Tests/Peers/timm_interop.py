@@ -14,7 +14,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-4
 RECIPE = """
-schema: 1
+schema: 2
 kind: {kind}
 about: a model to exchange
 reference: none
@@ -27,29 +27,29 @@ images:
 objective: {objective}
 model: {model}
 batch: {{global: 10}}
-optimizer: {{kind: adamw, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.05}}
-schedule: {{kind: constant, updates: 2, base_rate: 1e-3}}
+optimizer: {{kind: adamw, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.05}}
+schedule: {{kind: constant, updates: 2, base_lr: 1e-3}}
 log: {{every_updates: 1}}
 checkpoint: {{every_updates: 2, keep_last: 1}}
-loader: {{threads: 1, slots: 3}}
+loader: {{threads: 1, prefetch_batches: 3}}
 """
-SIMMIM = "{kind: simmim, mask_ratio: 0.6, mask_patch: 32}"
+SIMMIM = "{kind: simmim, mask_ratio: 0.6, mask_patch_size: 32}"
 CLASSIFIER = "{kind: classification, label_smoothing: 0.1}"
 
 
 def vit(absolute=False, relative=False, shared=False, **more):
-    keys = dict(kind="vit", preset="tiny", patch=16, drop_path=0, absolute_positions=absolute,
-                relative_positions=relative, shared_relative_positions=shared, **more)
+    keys = dict(kind="vit", preset="tiny", patch_size=16, drop_path_rate=0, use_abs_pos_emb=absolute,
+                use_rel_pos_bias=relative, use_shared_rel_pos_bias=shared, **more)
     return json.dumps(keys)
 
 
-BEIT = vit(relative=True, init_values=0.1, mean_pooling=True)
+BEIT = vit(relative=True, init_values=0.1, global_pool="avg")
 PLAIN = dict(absolute=True, key_bias=True)
 
 
 def swin(**more):
-    return json.dumps(dict(kind="swin", width=48, depths=[2, 2, 4], heads=[2, 4, 8], patch=4, window=6, drop_path=0,
-                           absolute_positions=False, **more))
+    return json.dumps(dict(kind="swin", embed_dim=48, depths=[2, 2, 4], num_heads=[2, 4, 8], patch_size=4, window_size=6,
+                           drop_path_rate=0, use_abs_pos_emb=False, **more))
 
 
 def picture(side):
@@ -181,7 +181,7 @@ def timm_cases(exchange):
     small = dict(img_size=224)
     pairs = [
         ("vit_small_patch16_224", vit(**PLAIN).replace("tiny", "small"), {}),
-        ("vit_tiny_patch16_224, average pooling, layer scale", vit(**PLAIN, init_values=0.1, mean_pooling=True),
+        ("vit_tiny_patch16_224, average pooling, layer scale", vit(**PLAIN, init_values=0.1, global_pool="avg"),
          dict(global_pool="avg", init_values=0.1)),
         ("beit_base_patch16_224, narrow", BEIT, dict(embed_dim=192, num_heads=3)),
         ("beit_base_patch16_224, shared table, positions, class token",
@@ -191,7 +191,7 @@ def timm_cases(exchange):
     ]
     pairs = [(title, model, {**small, **arguments}) for title, model, arguments in pairs] + [
         ("swin_tiny_patch4_window7_224",
-         '{kind: swin, preset: tiny, patch: 4, window: 7, drop_path: 0, absolute_positions: false}', small),
+         '{kind: swin, preset: tiny, patch_size: 4, window_size: 7, drop_path_rate: 0, use_abs_pos_emb: false}', small),
         ("swin_tiny_patch4_window7_224, three stages, the last of one window", swin(), dict(
             img_size=96, window_size=6, embed_dim=48, depths=(2, 2, 4), num_heads=(2, 4, 8))),
     ]
@@ -202,7 +202,7 @@ def timm_cases(exchange):
         exchange.send_timm(folder, title)
     # Trained for two steps here.
     for title, model in [("a ViT fine-tuned here", BEIT),
-                         ("a plain ViT fine-tuned here", vit(**PLAIN, mean_pooling=True)),
+                         ("a plain ViT fine-tuned here", vit(**PLAIN, global_pool="avg")),
                          ("a Swin fine-tuned here", swin())]:
         folder = exchange.place(title)
         exchange.run("finetune", exchange.recipe(folder, model, 96), "--run", folder / "run")
@@ -221,7 +221,7 @@ def simmim_cases(exchange):
     norm = partial(torch.nn.LayerNorm, eps=1e-6)
     shape = dict(img_size=96, patch_size=16, embed_dim=192, depth=3, num_heads=3, qkv_bias=True, init_values=0.1,
                  use_abs_pos_emb=False, norm_layer=norm)
-    short = {"preset": None, "width": 192, "depth": 3, "heads": 3}
+    short = {"preset": None, "embed_dim": 192, "depth": 3, "num_heads": 3}
     def ours(text):
         return json.dumps({key: value for key, value in {**json.loads(text), **short}.items() if value is not None})
 

@@ -9,8 +9,8 @@ import Recipes
         _ guidance: String, _ overrides: [String] = [], of recipe: String = "simmim-vit_micro-procedural"
     ) -> [String] {
         let arch =
-            "guide_arch: {kind: vit, width: 24, depth: 2, heads: 2, patch: 4, drop_path: 0, absolute_positions: true, "
-            + "relative_positions: false, shared_relative_positions: false}, "
+            "guide_arch: {kind: vit, embed_dim: 24, depth: 2, num_heads: 2, patch_size: 4, drop_path_rate: 0, use_abs_pos_emb: true, "
+            + "use_rel_pos_bias: false, use_shared_rel_pos_bias: false}, "
         return errors(["guidance={\(arch)\(guidance)}"] + overrides, of: recipe)
     }
 
@@ -64,11 +64,11 @@ import Recipes
     }
 
     @Test func `a guide that does not fit the image or the positions is refused`() {
-        let wrongPatch = errors(Self.sound, ["guidance.guide_arch.patch=5"])
+        let wrongPatch = errors(Self.sound, ["guidance.guide_arch.patch_size=5"])
         #expect(wrongPatch.contains { $0.contains("does not divide images.size 32") }, "\(wrongPatch)")
-        let otherGrid = errors(Self.sound, ["guidance.guide_arch.patch=8"])
+        let otherGrid = errors(Self.sound, ["guidance.guide_arch.patch_size=8"])
         #expect(otherGrid.count == 1 && otherGrid[0].contains("as many on both sides expected"), "\(otherGrid)")
-        let accumulated = errors(Self.sound, ["batch.accumulation=4"])
+        let accumulated = errors(Self.sound, ["batch.grad_accum_steps=4"])
         #expect(
             accumulated.contains { $0.contains("256 does not divide the 64 samples of a micro-batch") },
             "\(accumulated)")
@@ -81,7 +81,7 @@ import Recipes
         #expect(images.count == 1 && images[0].contains("found an encoder of images"), "\(images)")
         let recipe = "mtm-token_vit_micro-by_token_vit-digits"
         #expect(errors([], of: recipe) == [])
-        let vectors = errors(["guidance.guide_arch.input=vectors", "guidance.guide_arch.patch=2"], of: recipe)
+        let vectors = errors(["guidance.guide_arch.input=vectors", "guidance.guide_arch.patch_size=2"], of: recipe)
         #expect(vectors.count == 1 && vectors[0].contains("input 'ids' expected, found input 'vectors'"), "\(vectors)")
         let noise = errors(["guidance.guide_input=noise"], of: recipe)
         #expect(noise.count == 1 && noise[0].contains("this recipe reads tokens"), "\(noise)")

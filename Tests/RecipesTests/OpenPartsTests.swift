@@ -49,6 +49,6 @@ import Recipes
         let own = ["model:", "  kind: mine", "  norm: layer", "  heads: [{width: 3}]"]
         let text = (lines[..<model].map(String.init) + own + lines[batch...].map(String.init)).joined(separator: "\n")
         let error = #expect(throws: RecipeError.self) { try load(["a.yaml": text], catalogue: catalogue) }
-        #expect(error?.description == "a.yaml:38: model.heads: 2 heads or more for 32 px")
+        #expect(error?.description == "a.yaml:36: model.heads: 2 heads or more for 32 px")
     }
 }

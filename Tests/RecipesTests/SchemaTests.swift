@@ -48,7 +48,7 @@ import Recipes
     @Test func `the schema knows keys no shipped recipe uses`() throws {
         let known = try schema().keys
         for key in [
-            "extends", "average", "threads", "momentum", "nesterov", "always_adapt", "every_epochs", "gamma", "trust",
+            "extends", "ema", "threads", "momentum", "nesterov", "always_adapt", "step_epochs", "gamma", "trust_coeff",
         ] {
             #expect(known.contains(key), "\(key)")
         }
@@ -70,17 +70,17 @@ import Recipes
             return
         }
         let keys = Dictionary(uniqueKeysWithValues: kinds.map { ($0.kind, Set($0.fields.map(\.key))) })
-        #expect(keys["cosine"]?.contains("minimum_rate") == true)
-        #expect(keys["multistep"]?.contains("minimum_rate") == false)
+        #expect(keys["cosine"]?.contains("min_lr") == true)
+        #expect(keys["multistep"]?.contains("min_lr") == false)
         #expect(keys["multistep"]?.contains("milestones_epochs") == true)
     }
 
     @Test func `the list of errors is JSON for editors`() throws {
-        let error = #expect(throws: RecipeError.self) { try load(starter(("norm: 5", "nrom: 5"))) }
+        let error = #expect(throws: RecipeError.self) { try load(starter(("max_norm: 5", "max_nrom: 5"))) }
         struct Entry: Decodable { let file: String, line: Int, path: String, suggestion: String? }
         let entries = try JSONDecoder().decode([Entry].self, from: Data((error?.json ?? "").utf8))
-        #expect(entries.first?.line == 64)
-        #expect(entries.first?.suggestion == "norm")
+        #expect(entries.first?.line == 62)
+        #expect(entries.first?.suggestion == "max_norm")
     }
 }
 

@@ -22,9 +22,9 @@ import Recipes
         (["objective.elr.beta=1"], "objective.elr.beta: 0 to below 1 expected"),
         (["objective.elr.lambda=0"], "objective.elr.lambda: more than 0 expected"),
         (["objective.elr.store=shared"], "objective.elr.store: one of auto, replicated, sharded expected"),
-        (["batch.repeats=2"], "batch.repeats: a sample must not come twice in a batch"),
-        (["images.mix={mixup: 1, cutmix: 0}"], "images.mix: a target is of one image"),
-        ([plus, "average.decay=0.9"], "average: ELR+ keeps averages of its own"),
+        (["batch.aug_repeats=2"], "batch.aug_repeats: a sample must not come twice in a batch"),
+        (["images.mix={mixup_alpha: 1, cutmix_alpha: 0}"], "images.mix: a target is of one image"),
+        ([plus, "ema.decay=0.9"], "ema: ELR+ keeps averages of its own"),
         (
             [
                 plus, "schedule.kind=constant", "schedule.milestones_epochs=null", "schedule.gamma=null",
@@ -37,7 +37,7 @@ import Recipes
             "objective.elr.plus.mixup_slice: 24 does not divide the 64 samples"
         ),
         ([plus, "objective.elr.plus.ema_alpha=1"], "objective.elr.plus.ema_alpha: 0 to below 1 expected"),
-        (["data.label_noise.rate=0"], "data.label_noise.rate: above 0 to 1 expected"),
+        (["data.label_noise.noise_rate=0"], "data.label_noise.noise_rate: above 0 to 1 expected"),
         (["data.label_noise.kind=asymmetric"], "data.label_noise: missing key 'flips' or 'blocks'"),
         (["data.label_noise.flips=[[1, 2]]"], "data.label_noise.flips: only label noise of kind 'asymmetric' has it"),
         (
@@ -63,8 +63,8 @@ import Recipes
             "grad_noise.start_step: 100 is not before the end of the run, 100 updates"
         ),
         (["grad_noise={start_step: 5, stop_step: 5}"], "grad_noise.stop_step: 5 is not after start_step 5"),
-        (["model.start=normal"], "model: missing key 'deviation' of the start 'normal'"),
-        (["model.deviation=0.1"], "model.deviation: the start 'uniform' has none"),
+        (["model.init=normal"], "model: missing key 'init_std' of the init 'normal'"),
+        (["model.init_std=0.1"], "model.init_std: the init 'uniform' has none"),
         (["model.first_width=0"], "model.first_width: at least 1 expected"),
         (["model.dropout=1"], "model.dropout: 0 to below 1 expected"),
     ])
@@ -89,7 +89,7 @@ import Recipes
 
     @Test func `label noise belongs to recipes that learn from labels, gradient noise to any`() {
         let pretrain = "Recipes/simmim-vit_micro-digits.yaml"
-        let found = errors(pretrain, ["data.label_noise={kind: symmetric, rate: 0.4}"])
+        let found = errors(pretrain, ["data.label_noise={kind: symmetric, noise_rate: 0.4}"])
         #expect(
             found.count == 1 && found.first?.contains("only a recipe of kind 'finetune' has it") == true, "\(found)")
         #expect(errors(pretrain, ["grad_noise={mode: relative, rho: 0.3}"]) == [])

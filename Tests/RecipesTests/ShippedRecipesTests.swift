@@ -13,7 +13,7 @@ import Recipes
     @Test(arguments: shipped)
     func `a shipped recipe decodes`(path: String) throws {
         let recipe = try Recipe.load(path, catalogue: .all, read: readFromDisk)
-        #expect(recipe.schema == 1)
+        #expect(recipe.schema == 2)
     }
 
     @Test(arguments: shipped)
@@ -35,18 +35,18 @@ import Recipes
             "Recipes/simmim-vit_base-imagenet_1k-800ep.yaml", catalogue: .all, read: readFromDisk)
         #expect(recipe.batch.global == 2048)
         let rule = try recipe.optimizer.decode(AdamW.Settings.self)
-        #expect(recipe.optimizer.kind == AdamW.kind && rule.betas == [0.9, 0.999] && rule.epsilon == 1e-8)
+        #expect(recipe.optimizer.kind == AdamW.kind && rule.betas == [0.9, 0.999] && rule.eps == 1e-8)
         #expect(recipe.optimizer.weightDecay == 0.05)
         let steps = try recipe.schedule.decode(MultiStep.Settings.self)
         #expect(steps.milestonesEpochs == [700] && steps.gamma == 0.1 && steps.form == .simmim)
         #expect(recipe.schedule.epochs == 800 && recipe.schedule.warmupEpochs == 10)
-        #expect(recipe.schedule.baseRate * recipe.schedule.shared.rateFactor(global: recipe.batch.global) == 4e-4)
-        #expect(recipe.settings(of: Clip.self)?.norm == 5)
+        #expect(recipe.schedule.baseLR * recipe.schedule.shared.rateFactor(global: recipe.batch.global) == 4e-4)
+        #expect(recipe.settings(of: Clip.self)?.maxNorm == 5)
         let model = try #require(
             recipe.model.decode(VisionTransformerSection.self).encoder as? VisionTransformer.Settings)
         #expect((model.width, model.depth, model.heads, model.patch) == (768, 12, 12, 16))
         let objective = try recipe.objective.decode(SimMIM.Settings.self)
-        #expect(objective.maskRatio == 0.6 && objective.maskPatch == 32)
+        #expect(objective.maskRatio == 0.6 && objective.maskPatchSize == 32)
     }
 
     /// The deep network of arXiv 2410.20035.
@@ -54,7 +54,8 @@ import Recipes
         let recipe = try Recipe.load(
             "Recipes/supervised-fcn-fashion_mnist-5ep.yaml",
             overrides: [
-                "model.depth=48", "model.first_width=2048", "model.width=1024", "model.dropout=0.1", "model.grey=false",
+                "model.depth=48", "model.first_width=2048", "model.embed_dim=1024", "model.dropout=0.1",
+                "model.channels=3",
             ],
             catalogue: .all, read: readFromDisk)
         let model = try #require(recipe.model.decode(FullyConnectedSection.self).encoder as? FullyConnected.Settings)

@@ -63,15 +63,15 @@ import Recipes
 
     @Test func `a misspelt key is one error with its line and the near key`() {
         let text = starter(("mask_ratio: 0.6", "mask_raito: 0.6"))
-        #expect(errors(text) == ["a.yaml:32: objective: unknown key 'mask_raito'; did you mean 'mask_ratio'?"])
+        #expect(errors(text) == ["a.yaml:30: objective: unknown key 'mask_raito'; did you mean 'mask_ratio'?"])
     }
 
     @Test func `what stands under a misspelt section is checked in the same run`() {
         let text = starter(("schedule:", "shedule:"), ("epochs: 5", "epochs: five"))
         #expect(
             errors(text) == [
-                "a.yaml:54: unknown key 'shedule'; did you mean 'schedule'?",
-                "a.yaml:56: schedule.epochs: a whole number expected, found 'five'",
+                "a.yaml:52: unknown key 'shedule'; did you mean 'schedule'?",
+                "a.yaml:54: schedule.epochs: a whole number expected, found 'five'",
             ])
     }
 
@@ -83,16 +83,16 @@ import Recipes
 
     @Test func `a key that stands nowhere near is named as missing at its section`() {
         #expect(
-            errors(starter(("  norm: 5\n", "  strength: 5\n"))).contains { $0.contains("clip: missing key 'norm'") })
+            errors(starter(("  max_norm: 5\n", "  strength: 5\n"))).contains { $0.contains("clip: missing key 'max_norm'") })
     }
 
     @Test func `a misspelt kind is named and its keys are judged as meant`() {
-        let text = starter(("kind: vit", "kind: vti"), ("patch: 4 ", "pach: 4 "))
+        let text = starter(("kind: vit", "kind: vti"), ("patch_size: 4 ", "pach_size: 4 "))
         let kinds = (Catalogue.all.kinds["model"] ?? [:]).keys.sorted().joined(separator: ", ")
         #expect(
             errors(text) == [
-                "a.yaml:36: model.kind: one of \(kinds) expected, found 'vti'; did you mean 'vit'?",
-                "a.yaml:38: model: unknown key 'pach'; did you mean 'patch'?",
+                "a.yaml:34: model.kind: one of \(kinds) expected, found 'vti'; did you mean 'vit'?",
+                "a.yaml:36: model: unknown key 'pach_size'; did you mean 'patch_size'?",
             ])
     }
 

@@ -21,16 +21,16 @@ import Recipes
 
     @Test(arguments: ["1e-4", "1.e-4", "0.0001", ".0001", "1E-4", "+1e-4"])
     func `a plain decimal is a number`(text: String) throws {
-        #expect(try load(starter(("base_rate: 1e-3", "base_rate: \(text)"))).schedule.baseRate == 1e-4)
+        #expect(try load(starter(("base_lr: 1e-3", "base_lr: \(text)"))).schedule.baseLR == 1e-4)
     }
 
     @Test(arguments: [
         "\"1e-4\"", "'1e-4'", "017", "1:30", "1_000", "0x1F", ".inf", "nan", "1e999", "no", "~", "[1]", "{a: 1}",
     ])
     func `anything else is no number`(text: String) {
-        let (found, seconds) = timed(starter(("base_rate: 1e-3", "base_rate: \(text)")))
+        let (found, seconds) = timed(starter(("base_lr: 1e-3", "base_lr: \(text)")))
         #expect(found.count == 1)
-        #expect(found.first?.hasPrefix("a.yaml:57: schedule.base_rate: a number expected, found ") == true)
+        #expect(found.first?.hasPrefix("a.yaml:55: schedule.base_lr: a number expected, found ") == true)
         #expect(seconds < 1)
     }
 
@@ -49,20 +49,20 @@ import Recipes
 
     @Test(arguments: ["no", "yes", "on", "True", "\"true\"", "1"])
     func `a boolean is true or false and nothing else`(word: String) {
-        let found = errors(starter(("absolute_positions: false", "absolute_positions: \(word)")))
+        let found = errors(starter(("use_abs_pos_emb: false", "use_abs_pos_emb: \(word)")))
         #expect(found.count == 1)
-        #expect(found.first?.contains("model.absolute_positions: true or false expected") == true)
+        #expect(found.first?.contains("model.use_abs_pos_emb: true or false expected") == true)
     }
 
     @Test(arguments: [
-        ("clip:\n\tnorm: 5", "a tab"), ("clip:\n  norm: 5\n  norm: 6", "'norm' given twice"),
-        ("clip:\n  <<: {norm: 5}", "merge keys"), ("clip:\n  norm: !!float 5", "the tag"),
-        ("clip:\n  norm: !!str 5", "the tag"), ("clip: !mine\n  norm: 5", "the tag"),
-        ("clip:\n  norm: 5\n---\nschema: 1", "second document"), ("clip:\n  norm: [5", "not YAML"),
-        ("clip:\n  norm: *nowhere", "alias"), ("clip:\n  ? [a]\n  : 5", "plain name"),
+        ("clip:\n\tnorm: 5", "a tab"), ("clip:\n  max_norm: 5\n  max_norm: 6", "'max_norm' given twice"),
+        ("clip:\n  <<: {max_norm: 5}", "merge keys"), ("clip:\n  max_norm: !!float 5", "the tag"),
+        ("clip:\n  max_norm: !!str 5", "the tag"), ("clip: !mine\n  max_norm: 5", "the tag"),
+        ("clip:\n  max_norm: 5\n---\nschema: 1", "second document"), ("clip:\n  max_norm: [5", "not YAML"),
+        ("clip:\n  max_norm: *nowhere", "alias"), ("clip:\n  ? [a]\n  : 5", "plain name"),
     ])
     func `a trap of YAML is refused with its line`(text: String, reason: String) {
-        let (found, seconds) = timed(starter(("clip:\n  norm: 5", text)))
+        let (found, seconds) = timed(starter(("clip:\n  max_norm: 5", text)))
         #expect(found.count == 1)
         #expect(found.first?.hasPrefix("a.yaml:") == true)
         #expect(found.first?.contains(reason) == true, "\(found)")

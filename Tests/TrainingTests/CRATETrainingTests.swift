@@ -12,7 +12,7 @@ import Training
     private static let data = [
         "data.train={seed: 3, count: 40, size: 20, first: 0}",
         "data.evaluation={seed: 3, count: 10, size: 20, first: 40}",
-        "images.size=16", "model.preset=null", "model.width=32", "model.depth=2", "model.heads=2",
+        "images.size=16", "model.preset=null", "model.embed_dim=32", "model.depth=2", "model.num_heads=2",
         "schedule.epochs=1", "schedule.warmup_epochs=0", "batch.global=10", "checkpoint.every_epochs=1",
     ]
     private let folder = Scratch()
@@ -34,7 +34,7 @@ import Training
         let run = try train("Recipes/crate_mae-micro-procedural.yaml", "pre", ["log.every_updates=1"])
         let saved = try run.checkpoint.open(.model)
         let still = try train(
-            "Recipes/crate_mae-micro-procedural.yaml", "still", ["schedule.base_rate=0", "log.every_updates=1"])
+            "Recipes/crate_mae-micro-procedural.yaml", "still", ["schedule.base_lr=0", "log.every_updates=1"])
         let start = try still.checkpoint.open(.model)
         for name in saved.names {
             let isStill = name.hasSuffix("pos_embed") || name.hasPrefix("decoder_embed.")
@@ -43,19 +43,19 @@ import Training
         }
     }
 
-    @Test(arguments: ["class_token", "mean"])
+    @Test(arguments: ["token", "avg"])
     func `the encoder of the auto-encoder goes on as a classifier`(pooling: String) throws {
         _ = try train("Recipes/crate_mae-micro-procedural.yaml", "pre", [])
         let changes = [
-            "data.train={kind: procedural, path: null, part: null, seed: 3, count: 40, size: 20, first: 0}",
-            "data.evaluation={kind: procedural, path: null, part: null, seed: 3, count: 10, size: 20, first: 40}",
-            "data.subset=null", "model.pooling=\(pooling)", "average=null", "evaluation=null",
+            "data.train={kind: procedural, path: null, split: null, seed: 3, count: 40, size: 20, first: 0}",
+            "data.evaluation={kind: procedural, path: null, split: null, seed: 3, count: 10, size: 20, first: 40}",
+            "data.subset=null", "model.global_pool=\(pooling)", "ema=null", "evaluation=null",
         ]
         let said = try train(
             "Recipes/finetune-crate_mae_micro-fashion_mnist-1pct.yaml", "fine-\(pooling)", changes,
             from: StartingWeights("\(folder.path)/pre")
         ).said
-        let isMean = pooling == "mean"
+        let isMean = pooling == "avg"
         let tensors = 2 + 2 + 2 * 8 + (isMean ? 0 : 2)
         #expect(said.contains { $0.hasSuffix("model.safetensors: \(tensors) tensors taken") }, "\(said)")
         #expect(said.contains("  new: " + (isMean ? "fc_norm.bias, fc_norm.weight, " : "") + "head.bias, head.weight"))

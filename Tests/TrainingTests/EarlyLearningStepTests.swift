@@ -12,7 +12,7 @@ import Training
     private static let recipe = "Recipes/elr-fcn2x256-digits-sym40-150ep.yaml"
     private static let plus = "objective.elr.plus={mixup_alpha: 1, ema_alpha: 0.9, mixup_slice: 4}"
 
-    @Test(arguments: [[], ["objective.elr.store=sharded"], [plus], ["grad_noise.eta=0.01", "clip.norm=1"]])
+    @Test(arguments: [[], ["objective.elr.store=sharded"], [plus], ["grad_noise.eta=0.01", "clip.max_norm=1"]])
     func `a step allocates nothing after the first two`(_ changes: [String]) throws {
         let trainer = try bench(Self.recipe, batch: 8, changes).trainer
         for _ in 0..<2 { _ = try trainer.step() }
@@ -25,7 +25,7 @@ import Training
     private func digits(_ changes: [String], accumulation: Int, threads: Int) throws -> Trainer {
         let data = "data.train.path=\(package)/Datasets/digits/digits.safetensors"
         let recipe = try shippedRecipe(
-            Self.recipe, [data, "batch.global=8", "batch.accumulation=\(accumulation)"] + changes)
+            Self.recipe, [data, "batch.global=8", "batch.grad_accum_steps=\(accumulation)"] + changes)
         let source = try recipe.source(recipe.data.train)
         let experiment = try Experiment(recipe, samples: 8 / accumulation, classes: 10)
         let loader = try Loader(

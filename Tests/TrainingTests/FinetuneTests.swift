@@ -22,7 +22,7 @@ import Training
         "checkpoint.every_epochs=null", "checkpoint.every_updates=4",
     ]
     private static let scored = [
-        "evaluation.every_epochs=null", "evaluation.every_updates=1", "evaluation.batch=50", "average.decay=0.5",
+        "evaluation.every_epochs=null", "evaluation.every_updates=1", "evaluation.batch=50", "ema.decay=0.5",
     ]
 
     private let folder = Scratch()
@@ -49,7 +49,7 @@ import Training
 
     @Test func `the encoder of a pretraining run is taken, and what is new or left is told`() throws {
         _ = try train(Self.pretrain, "pre")
-        let still = ["schedule.base_rate=0", "schedule.warmup_rate=0", "schedule.minimum_rate=0"]
+        let still = ["schedule.base_lr=0", "schedule.warmup_lr=0", "schedule.min_lr=0"]
         let said = try train(Self.finetune, "fine", still, from: StartingWeights("\(folder.path)/pre")).said
         #expect(said.contains { $0.hasSuffix("step-00000006/model.safetensors: 35 tensors taken") })
         #expect(said.contains("  new: fc_norm.bias, fc_norm.weight, head.bias, head.weight"))
@@ -66,8 +66,8 @@ import Training
     @Test func `another encoder is refused before anything is trained`() throws {
         _ = try train(Self.pretrain, "pre")
         let start = StartingWeights("\(folder.path)/pre")
-        #expect(throws: TrainingError.encoder(start.path, ["model.heads 4, here 2"])) {
-            try train(Self.finetune, "fine", ["model.heads=2"], from: start)
+        #expect(throws: TrainingError.encoder(start.path, ["model.num_heads 4, here 2"])) {
+            try train(Self.finetune, "fine", ["model.num_heads=2"], from: start)
         }
         // The same as a bare file tells no heads, but it has a block too many.
         let file = try checkpoint("pre", step: 6).path + "/model.safetensors"
@@ -106,7 +106,7 @@ import Training
     }
 
     @Test func `a finished run tells its best step again from what is on disk`() throws {
-        let changes = ["schedule.base_rate=0.05", "checkpoint.keep_last=1"]
+        let changes = ["schedule.base_lr=0.05", "checkpoint.keep_last=1"]
         // A run holds its folder until it is gone.
         let results = try train(Self.finetune, "run", changes).run.results
         #expect(results.map(\.kind) == [.last, .averaged, .best])
@@ -120,7 +120,7 @@ import Training
     }
 
     @Test func `a validation part is not learned from and chooses the best step`() throws {
-        let changes = ["data.validation={per_class: 10}", "data.subset={per_class: 20, seed: 3}"]
+        let changes = ["data.validation={per_class: 10}", "data.subset={shots: 20, seed: 3}"]
         let run = try train(Self.finetune, "run", changes + ["batch.global=300"]).run
         #expect(run.sets.train.count == 200 && run.sets.validation?.count == 100 && run.sets.test?.count == 397)
         let (train, validation) = (run.sets.train as? Subset, run.sets.validation as? Subset)
@@ -128,7 +128,7 @@ import Training
         // A batch is larger than the set: it holds samples several times, and an epoch is one batch.
         #expect(try checkpoint("run", step: 6).state.epoch == 6)
         let other = try TrainingSets(
-            shippedRecipe(Self.finetune, Self.small + ["data.subset={per_class: 20, seed: 4}"]))
+            shippedRecipe(Self.finetune, Self.small + ["data.subset={shots: 20, seed: 4}"]))
         #expect(other.train.fingerprint != run.sets.train.fingerprint)
     }
 
@@ -157,7 +157,7 @@ import Training
         let recipe = try shippedRecipe(
             Self.finetune,
             [
-                "schedule.form=\(form)", "schedule.epochs=20", "schedule.warmup_epochs=2", "schedule.warmup_rate=0",
+                "schedule.form=\(form)", "schedule.epochs=20", "schedule.warmup_epochs=2", "schedule.warmup_lr=0",
                 "batch.global=512",
             ])
         let (schedule, clock, base) = recipe.rates(perEpoch: 10)

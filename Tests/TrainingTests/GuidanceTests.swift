@@ -17,13 +17,13 @@ import Training
 @Suite struct GuidanceTests {
     private static let digits = "\(package)/Datasets/digits/digits.safetensors"
     private static let vit =
-        "{kind: vit, width: 24, depth: 2, heads: 2, patch: 4, drop_path: 0.1, absolute_positions: true, "
-        + "relative_positions: false, shared_relative_positions: false}"
+        "{kind: vit, embed_dim: 24, depth: 2, num_heads: 2, patch_size: 4, drop_path_rate: 0.1, use_abs_pos_emb: true, "
+        + "use_rel_pos_bias: false, use_shared_rel_pos_bias: false}"
     private static let resnet =
-        "{kind: resnet, block: basic, layers: [1], channels: [8], stem: small, stem_width: 8, drop_path: 0.1}"
+        "{kind: resnet, block: basic, layers: [1], channels: [8], stem: small, stem_width: 8, drop_path_rate: 0.1}"
 
     private static func tokenViT(_ input: String, patch: Int) -> String {
-        "{kind: token_vit, width: 24, depth: 2, heads: 2, patch: \(patch), input: \(input), drop_path: 0, dropout: 0}"
+        "{kind: token_vit, embed_dim: 24, depth: 2, num_heads: 2, patch_size: \(patch), input: \(input), drop_path_rate: 0, dropout: 0}"
     }
 
     private static func guidance(_ arch: String, _ rest: String) -> String {
@@ -38,8 +38,8 @@ import Training
             "simmim-vit_micro-procedural",
             [
                 guidance(
-                    "{kind: swin, width: 16, depths: [1, 1], heads: [1, 2], patch: 4, window: 4, drop_path: 0, "
-                        + "absolute_positions: false}", "alpha: 0.5, reduction: mean, preset: simmim_swin")
+                    "{kind: swin, embed_dim: 16, depths: [1, 1], num_heads: [1, 2], patch_size: 4, window_size: 4, drop_path_rate: 0, "
+                        + "use_abs_pos_emb: false}", "alpha: 0.5, reduction: mean, preset: simmim_swin")
             ], 2
         ),
         (
@@ -130,7 +130,7 @@ import Training
     @Test(arguments: combinations.indices) func `the cost of a guide is measured for any recipe`(_ index: Int) throws {
         let (name, changes, _) = Self.combinations[index]
         let recipe = try shippedRecipe(
-            "Recipes/\(name).yaml", changes + ["batch.global=8", "batch.accumulation=1", "guidance.cka_batch=4"])
+            "Recipes/\(name).yaml", changes + ["batch.global=8", "batch.grad_accum_steps=1", "guidance.cka_batch=4"])
         let cost = try #require(try GuidanceCost(recipe, samples: 8, ranks: 1, pool: WorkerPool(threads: 1)))
         #expect(cost.guideSeconds > 0 && cost.comparisonSeconds > 0)
     }
@@ -158,7 +158,7 @@ import Training
             let trainer = try bench(
                 recipe, batch: 8,
                 [
-                    "guidance.guide_arch.width=64", "guidance.guide_arch.heads=4", "guidance.cka_batch=8",
+                    "guidance.guide_arch.embed_dim=64", "guidance.guide_arch.num_heads=4", "guidance.cka_batch=8",
                     "guidance.guide_seed=\(seed)", "model.dropout=0",
                 ]
             ).trainer
@@ -190,10 +190,10 @@ import Training
         let recipe = try shippedRecipe(
             "Recipes/elr-fcn2x256-digits-sym40-150ep.yaml",
             [
-                "batch.global=8", "clip.norm=0.001",
+                "batch.global=8", "clip.max_norm=0.001",
                 "objective.elr.plus={mixup_alpha: 1, ema_alpha: 0.9, mixup_slice: 4}",
                 Self.guidance(
-                    "{kind: fcn, depth: 2, width: 16, start: uniform, grey: true}",
+                    "{kind: fcn, depth: 2, embed_dim: 16, init: uniform, channels: 1}",
                     "alpha: 1000000, reduction: sum, taps_target: [layers.0, layers.1], "
                         + "taps_guide: [layers.0, layers.1], form: flatten, cka_batch: 8, stop_step: 2"),
             ])
@@ -270,9 +270,9 @@ import Training
                 "Recipes/simmim-vit_micro-digits.yaml",
                 [
                     "data.train.path=\(Self.digits)", "model.depth=2", "schedule.kind=constant",
-                    "schedule.base_rate=1e-3",
-                    "schedule.minimum_rate=null", "schedule.epochs=null", "schedule.warmup_epochs=null",
-                    "schedule.warmup_rate=null",
+                    "schedule.base_lr=1e-3",
+                    "schedule.min_lr=null", "schedule.epochs=null", "schedule.warmup_epochs=null",
+                    "schedule.warmup_lr=null",
                     "schedule.updates=\(updates)", "log.every_updates=1", "checkpoint.every_epochs=null",
                     "checkpoint.every_updates=4", "batch.global=20",
                     Self.guidance(
@@ -311,10 +311,10 @@ import Training
     @Test func `a trained guide has the weights of its run`() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lacuna-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let model = ["model.width=24", "model.depth=2", "model.heads=2"]
+        let model = ["model.embed_dim=24", "model.depth=2", "model.num_heads=2"]
         let data = ["data.train.path=\(Self.digits)", "data.evaluation.path=\(Self.digits)"]
         let short = [
-            "schedule.epochs=null", "schedule.warmup_epochs=null", "schedule.warmup_rate=null", "batch.global=20",
+            "schedule.epochs=null", "schedule.warmup_epochs=null", "schedule.warmup_lr=null", "batch.global=20",
         ]
         let recipe = try shippedRecipe(
             "Recipes/simmim-vit_micro-digits.yaml",
@@ -346,9 +346,9 @@ import Training
         let said = try start(lines.joined(separator: ", "))
         #expect(said.contains { $0.hasPrefix("guide: ") && $0.contains("tensors taken") }, "\(said)")
         #expect(said.contains { $0.contains("20 samples are compared") }, "\(said)")
-        let other = lines.joined(separator: ", ").replacingOccurrences(of: "heads: 2", with: "heads: 3")
+        let other = lines.joined(separator: ", ").replacingOccurrences(of: "num_heads: 2", with: "num_heads: 3")
         let error = #expect(throws: (any Error).self) { try start(other) }
-        #expect("\(error.map { "\($0)" } ?? "")".contains("guidance.guide_arch.heads 2, here 3"))
+        #expect("\(error.map { "\($0)" } ?? "")".contains("guidance.guide_arch.num_heads 2, here 3"))
     }
 
     @Test func `a plan counts the guide and what is compared`() throws {

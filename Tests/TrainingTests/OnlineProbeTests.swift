@@ -15,18 +15,18 @@ import Training
     ) throws {
         func weights(_ changes: [String]) throws -> [[Float]] {
             let recipe = try shippedRecipe(
-                Self.micro, ["batch.global=8", "batch.accumulation=\(accumulation)", "average.decay=0.9"] + changes)
+                Self.micro, ["batch.global=8", "batch.grad_accum_steps=\(accumulation)", "ema.decay=0.9"] + changes)
             let trainer = try StepBench(
                 recipe, communicator: SingleProcess(), pool: WorkerPool(threads: 2)
             ).trainer
             for _ in 0..<4 { _ = try trainer.step() }
             return [trainer.store.values.array] + trainer.groups.state.map(\.array)
         }
-        #expect(try weights(["online_probe.rate=0.1"]) == weights([]))
+        #expect(try weights(["online_probe.lr=0.1"]) == weights([]))
     }
 
     @Test func `a probe that cannot learn is refused`() throws {
-        let recipe = try shippedRecipe(Self.micro, ["online_probe.rate=0.1", "batch.global=8"])
+        let recipe = try shippedRecipe(Self.micro, ["online_probe.lr=0.1", "batch.global=8"])
         let unlabelled = try Experiment(recipe, samples: 8, classes: 0)
         let batch = RepeatedBatch(Batch(synthetic: BatchShape(size: 8, height: 16, width: 16, maskCount: 16), seed: 0))
         let error = #expect(throws: ModelError.self) {
@@ -37,6 +37,6 @@ import Training
         #expect(
             error.map { "\($0)" }?.contains("online_probe: found 0 classes") == true,
             "\(error.map { "\($0)" } ?? "none")")
-        #expect(throws: RecipeError.self) { try shippedRecipe(Self.micro, ["online_probe.rate=0"]) }
+        #expect(throws: RecipeError.self) { try shippedRecipe(Self.micro, ["online_probe.lr=0"]) }
     }
 }

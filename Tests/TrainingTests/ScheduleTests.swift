@@ -53,8 +53,8 @@ struct ScheduleTests {
     }
 
     @Test(arguments: [
-        ["schedule.warmup_epochs=5", "schedule.warmup_rate=0"], ["schedule.period_epochs=0"],
-        ["schedule.minimum_rate=1"],
+        ["schedule.warmup_epochs=5", "schedule.warmup_lr=0"], ["schedule.cycle_epochs=0"],
+        ["schedule.min_lr=1"],
     ])
     func `restarts that contradict the rest are refused`(changes: [String]) {
         #expect(throws: RecipeError.self) { try shippedRecipe(Self.restarts, changes) }

@@ -25,6 +25,6 @@ func shippedRecipe(_ path: String, _ overrides: [String] = []) throws -> Recipe 
 
 /// Training on synthetic data in batches of `batch`.
 func bench(_ path: String, batch: Int, threads: Int = 1, _ overrides: [String] = []) throws -> StepBench {
-    let recipe = try shippedRecipe(path, overrides + ["batch.global=\(batch)", "batch.accumulation=1"])
+    let recipe = try shippedRecipe(path, overrides + ["batch.global=\(batch)", "batch.grad_accum_steps=1"])
     return try StepBench(recipe, communicator: SingleProcess(), pool: WorkerPool(threads: threads))
 }

@@ -25,9 +25,9 @@ import Training
     private static func changes(_ recipe: String) -> [String] {
         let sets = [data("train", first: 0, count: 40), data("evaluation", first: 40, count: 10)]
         if recipe != finetune { return small + sets }
-        let bare = sets.map { $0.replacingOccurrences(of: "procedural,", with: "procedural, path: null, part: null,") }
+        let bare = sets.map { $0.replacingOccurrences(of: "procedural,", with: "procedural, path: null, split: null,") }
         return small + bare + [
-            "data.subset=null", "evaluation.every_epochs=null", "evaluation.every_updates=6", "average.decay=0.5",
+            "data.subset=null", "evaluation.every_epochs=null", "evaluation.every_updates=6", "ema.decay=0.5",
         ]
     }
 
@@ -76,7 +76,7 @@ import Training
 
     @Test func `an average holds running statistics and begins with the weights that were loaded`() throws {
         try train(Self.pretrain, "pre")
-        let still = ["schedule.base_rate=0", "schedule.warmup_rate=0", "schedule.minimum_rate=0"]
+        let still = ["schedule.base_lr=0", "schedule.warmup_lr=0", "schedule.min_lr=0"]
         let said = try train(Self.finetune, "fine", still, from: StartingWeights("\(folder.path)/pre"))
         #expect(said.contains("  new: fc.bias, fc.weight"))
         let before = try checkpoint("pre").open(.model)
@@ -114,7 +114,7 @@ import Training
                 try shippedRecipe(
                     Self.convnet,
                     [
-                        "model.stages=[[{kind: conv, channels: 64, kernel: 3, stride: 2}, {kind: \(layer)}]]",
+                        "model.stages=[[{kind: conv, channels: 64, kernel_size: 3, stride: 2}, {kind: \(layer)}]]",
                         "images.size=64",
                     ])
             }
@@ -123,11 +123,11 @@ import Training
     }
 
     @Test(arguments: [
-        ("[[{kind: conv, channels: 6, kernel: 3, stride: 4, groups: 3}]]", "3 groups do not divide 32 and 6 channels"),
-        ("[[{kind: conv, channels: 8, kernel: 3, stride: 2}, {kind: relu}]]", "an activation follows a batch_norm"),
-        ("[[{kind: conv, channels: 8, kernel: 3, stride: 2}, {kind: add}]]", "add needs a keep"),
+        ("[[{kind: conv, channels: 6, kernel_size: 3, stride: 4, groups: 3}]]", "3 groups do not divide 32 and 6 channels"),
+        ("[[{kind: conv, channels: 8, kernel_size: 3, stride: 2}, {kind: relu}]]", "an activation follows a batch_norm"),
+        ("[[{kind: conv, channels: 8, kernel_size: 3, stride: 2}, {kind: add}]]", "add needs a keep"),
         (
-            "[[{kind: max_pool, kernel: 3, stride: 2}], [{kind: conv, channels: 8, kernel: 3}]]",
+            "[[{kind: max_pool, kernel_size: 3, stride: 2}], [{kind: conv, channels: 8, kernel_size: 3}]]",
             "a stage after the first halves the side"
         ),
     ])

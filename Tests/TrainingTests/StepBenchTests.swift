@@ -23,7 +23,7 @@ import Training
     }
 
     @Test(arguments: [1, 2]) func `a training step allocates nothing after the first two`(threads: Int) throws {
-        let extra = ["model.drop_path=0.1", "average.decay=0.99", "online_probe.rate=0.01"]
+        let extra = ["model.drop_path_rate=0.1", "ema.decay=0.99", "online_probe.lr=0.01"]
         for overrides in [[], extra] {
             let bench = try bench(Self.micro, batch: 4, threads: threads, overrides)
             for _ in 0..<2 { _ = try bench.trainer.step() }
@@ -36,14 +36,14 @@ import Training
     }
 
     private static let swin =
-        "model={kind: swin, preset: null, init_values: null, relative_positions: null, "
-        + "shared_relative_positions: null, width: 16, depths: [1, 2], heads: [1, 2], patch: 4, window: 4, drop_path: 0.1, "
-        + "absolute_positions: false}"
+        "model={kind: swin, preset: null, init_values: null, use_rel_pos_bias: null, "
+        + "use_shared_rel_pos_bias: null, embed_dim: 16, depths: [1, 2], num_heads: [1, 2], patch_size: 4, window_size: 4, drop_path_rate: 0.1, "
+        + "use_abs_pos_emb: false}"
 
     /// Drop path, dropout and a guide's taps among them.
     @Test(arguments: [
-        (micro, ["model.drop_path=0.1"]),
-        ("Recipes/simmim-vit_micro-procedural.yaml", [swin, "objective.mask_patch=8"]),
+        (micro, ["model.drop_path_rate=0.1"]),
+        ("Recipes/simmim-vit_micro-procedural.yaml", [swin, "objective.mask_patch_size=8"]),
         ("Recipes/crate_mae-micro-procedural.yaml", []),
         ("Recipes/crate_mae-micro-by_vit-procedural.yaml", ["guidance.cka_batch=8"]),
         ("Recipes/mtm-token_vit_micro-digits.yaml", []),
@@ -76,7 +76,7 @@ import Training
     }
 
     @Test func `micro-batches are added without allocating`() throws {
-        let recipe = try shippedRecipe(Self.micro, ["batch.global=8", "batch.accumulation=2"])
+        let recipe = try shippedRecipe(Self.micro, ["batch.global=8", "batch.grad_accum_steps=2"])
         let bench = try StepBench(recipe, communicator: SingleProcess(), pool: WorkerPool(threads: 1))
         for _ in 0..<2 { _ = try bench.trainer.step() }
         let before = allocations_of_this_thread()
@@ -114,7 +114,7 @@ import Training
     }
 
     @Test(arguments: [
-        (micro, ["grad_noise.eta=0.01", "online_probe.rate=0.01"], ["gradient noise", "online probe"]),
+        (micro, ["grad_noise.eta=0.01", "online_probe.lr=0.01"], ["gradient noise", "online probe"]),
         ("Recipes/elr-fcn2x256-digits-sym40-150ep.yaml", [], ["early-learning targets"]),
         ("Recipes/tokenizer-vq_vit_micro-digits.yaml", [], ["codebook"]),
         ("Recipes/crate_mae-micro-by_vit-procedural.yaml", ["guidance.cka_batch=32"], ["guide"]),

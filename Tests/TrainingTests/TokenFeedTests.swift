@@ -25,7 +25,7 @@ import Training
         let recipe = try shippedRecipe(
             "Recipes/seit-token_vit_tiny-cifar10-200ep.yaml",
             [
-                "seed=\(four.seed)", "tokens.size=\(four.size)", "tokens.codes=16", "tokens.width=\(four.width)",
+                "seed=\(four.seed)", "tokens.size=\(four.size)", "tokens.codebook_size=16", "tokens.code_dim=\(four.width)",
                 "tokens.edit={synonyms: 0.5, swap: 0.5}", "tokens.partner=\(partner)", "tokens.mix.partner=\(partner)",
                 "tokens.color={noise: \(noise), adapt: \(1 - noise), after_crop: \(cutsFirst)}",
             ])
@@ -91,7 +91,7 @@ private struct FourGrids {
         maps.indices.map { sample in
             var random = key(sample).stream(.crop)
             let part = Floats(zeros: size * size * width)
-            MapCrop.random(side: side, minimumArea: 0.2, &random)
+            MapCrop.random(side: side, area: 0.2...1, &random)
                 .resize(maps[sample], columns: side, into: part, side: size, channels: width)
             return part
         }

@@ -5,10 +5,10 @@ public import Kernels
 public struct TokenGeometry: Sendable, Equatable {
     /// Side of the maps.
     public let side: Int
-    /// Least share of a map's area that is cut out.
-    public let minimumArea: Double
+    /// Share of a map's area that is cut out.
+    public let area: ClosedRange<Double>
 
-    public init(side: Int, minimumArea: Double) { (self.side, self.minimumArea) = (side, minimumArea) }
+    public init(side: Int, area: ClosedRange<Double>) { (self.side, self.area) = (side, area) }
 
     /// One movement of a dense feature map.
     public enum Movement: Sendable, Equatable {
@@ -54,13 +54,13 @@ public struct TokenGeometry: Sendable, Equatable {
     }
 
     /// A part of one sample's map.
-    public func crop(_ random: inout RandomStream) -> MapCrop { .random(side: side, minimumArea: minimumArea, &random) }
+    public func crop(_ random: inout RandomStream) -> MapCrop { .random(side: side, area: area, &random) }
 }
 
 extension MapCrop {
     /// The box of a random resized crop of a square map.
-    public static func random(side: Int, minimumArea: Double, _ random: inout RandomStream) -> MapCrop {
-        let box = RandomResizedCrop(size: side, area: minimumArea...1, .bicubic)
+    public static func random(side: Int, area: ClosedRange<Double>, _ random: inout RandomStream) -> MapCrop {
+        let box = RandomResizedCrop(size: side, area: area, .bicubic)
             .box(height: side, width: side) { random.uniform() }
         return MapCrop(top: box.top, left: box.left, height: box.height, width: box.width)
     }

@@ -113,7 +113,7 @@ extension Loader.Settings {
             throw DataError(
                 "batch", found: "\(size) samples in a micro-batch of a rank",
                 expected: "an even number, to mix neighbours",
-                hint: "choose batch.global, batch.accumulation and ranks so that it is even")
+                hint: "choose batch.global, batch.grad_accum_steps and ranks so that it is even")
         }
     }
 }

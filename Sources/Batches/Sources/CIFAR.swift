@@ -16,7 +16,7 @@ public struct CIFAR<Variant: CIFARVariant>: DataSource {
     private let starts: [Int]
 
     public init(_ settings: SplitSettings, _ context: SourceContext) throws(DataError) {
-        try self.init(folder: settings.path, split: settings.part)
+        try self.init(folder: settings.path, split: settings.split)
     }
 
     /// - Parameter folder: holds the unpacked `.bin` and name files.

@@ -51,10 +51,10 @@ extension DataSource {
 /// Settings of a set that is one folder or file with a training and a test part.
 public struct SplitSettings: RecipeSection {
     public let path: String
-    public let part: Split
+    public let split: Split
 
     public static let meanings = [
         "path": "Folder or file of the set, as its page in Datasets says.",
-        "part": "The training or the test part.",
+        "split": "The training or the test part.",
     ]
 }

@@ -16,7 +16,7 @@ public struct Digits: DataSource {
     private let pixels, labels: Bytes
 
     public init(_ settings: SplitSettings, _ context: SourceContext) throws(DataError) {
-        try self.init(settings.path, split: settings.part)
+        try self.init(settings.path, split: settings.split)
     }
 
     public init(_ path: String, split: Split) throws(DataError) {

@@ -16,10 +16,10 @@ public struct IDX: DataSource {
 
     /// The four files of a folder carry fixed names.
     public init(_ settings: SplitSettings, _ context: SourceContext) throws(DataError) {
-        let stem = "\(settings.path)/\(settings.part == .train ? "train" : "t10k")"
+        let stem = "\(settings.path)/\(settings.split == .train ? "train" : "t10k")"
         try self.init(
             images: "\(stem)-images-idx3-ubyte", labels: "\(stem)-labels-idx1-ubyte",
-            name: "\(settings.path) \(settings.part.rawValue)", classes: Self.digitNames)
+            name: "\(settings.path) \(settings.split.rawValue)", classes: Self.digitNames)
     }
 
     public init(images: String, labels: String, name: String, classes: [String]) throws(DataError) {

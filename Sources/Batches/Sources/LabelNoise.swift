@@ -18,10 +18,10 @@ public enum LabelNoise: Sendable, Equatable {
     /// - Parameter similar: the classes taken for one another where the recipe names none.
     public init(_ settings: Recipe.LabelNoise, similar: SimilarClasses?) {
         switch (settings.kind, settings.similarClasses ?? similar) {
-        case (.symmetric, _): self = .symmetric(rate: settings.rate)
-        case (.asymmetric, .blocks(let size)?): self = .blocks(rate: settings.rate, size: size)
+        case (.symmetric, _): self = .symmetric(rate: settings.noiseRate)
+        case (.asymmetric, .blocks(let size)?): self = .blocks(rate: settings.noiseRate, size: size)
         case (.asymmetric, .flips(let flips)?):
-            self = .flips(rate: settings.rate, flips, isSequential: settings.asymSequential)
+            self = .flips(rate: settings.noiseRate, flips, isSequential: settings.asymSequential)
         case (.asymmetric, nil): preconditionFailure("a checked recipe says which classes are taken for one another")
         }
     }

@@ -47,15 +47,15 @@ extension Recipe.Tokens {
     /// The records must be of the kind that the model is built for.
     func check(_ grid: TokenGrid, of place: String) throws(DataError) {
         let codebook = grid.codebook
-        guard codebook.count <= codes else {
+        guard codebook.count <= codebookSize else {
             throw DataError(
-                place, found: "\(codebook.count) codes", expected: "at most the recipe's \(codes)",
-                hint: "raise tokens.codes")
+                place, found: "\(codebook.count) codes", expected: "at most the recipe's \(codebookSize)",
+                hint: "raise tokens.codebook_size")
         }
-        guard codebook.width == width else {
+        guard codebook.width == codeDim else {
             throw DataError(
-                place, found: "code vectors of \(codebook.width) numbers", expected: "the recipe's \(width)",
-                hint: "set tokens.width, or take the token set that the recipe is made for")
+                place, found: "code vectors of \(codebook.width) numbers", expected: "the recipe's \(codeDim)",
+                hint: "set tokens.code_dim, or take the token set that the recipe is made for")
         }
         guard size <= grid.side else {
             throw DataError(

@@ -89,8 +89,8 @@ public struct ExportedModel {
                 "num_classes": .integer(classes),
                 "input_size": .array([.integer(3), .integer(size), .integer(size)]), "fixed_input_size": .bool(true),
                 "mean": .array(normalisation.mean.map(JSON.number)), "std": .array(normalisation.std.map(JSON.number)),
-                "interpolation": .string(view.interpolation.rawValue), "crop_pct": .number(view.cropRatio ?? 1),
-                "crop_mode": .string(view.cropRatio == nil ? "squash" : "center"),
+                "interpolation": .string(view.interpolation.rawValue), "crop_pct": .number(view.cropPct ?? 1),
+                "crop_mode": .string(view.cropPct == nil ? "squash" : "center"),
                 "first_conv": .string(counterpart.firstConvolution), "classifier": .string(counterpart.head),
             ]),
         ]
@@ -109,8 +109,8 @@ public struct ExportedModel {
 extension Recipe {
     /// What `evaluationTransform` makes of an image: the share of its short edge that is kept, nil for the whole
     /// image whatever its aspect, and the filter.
-    fileprivate var evaluationView: (cropRatio: Double?, interpolation: Crop.Interpolation) {
-        if let evaluation = images.evaluation { return (evaluation.cropRatio, evaluation.interpolation) }
-        return (1, images.crop?.interpolation ?? images.randomCrop?.interpolation ?? .bilinear)
+    fileprivate var evaluationView: (cropPct: Double?, interpolation: RandomResizedCrop.Interpolation) {
+        if let evaluation = images.evaluation { return (evaluation.cropPct, evaluation.interpolation) }
+        return (1, images.randomResizedCrop?.interpolation ?? images.randomCrop?.interpolation ?? .bilinear)
     }
 }

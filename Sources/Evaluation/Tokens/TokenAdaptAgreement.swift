@@ -54,7 +54,7 @@ public struct TokenAdaptAgreement: Sendable {
                 }
                 model.forward(plan, pairs.images, masks: pairs.masks)
                 pool.largestColumns(
-                    plan.value(of: scores), into: found, columns: objective.settings.codes,
+                    plan.value(of: scores), into: found, columns: objective.settings.codebookSize,
                     among: feed.codebook.count)
                 let count = images.count * found.count / samples
                 tallies[place].add(

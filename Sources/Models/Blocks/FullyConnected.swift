@@ -138,7 +138,7 @@ extension FullyConnected.Settings: EncoderSettings {
 
     public var lineage: [String: String] {
         [
-            "depth": "\(depth)", "width": "\(width)", "first_width": "\(units(0))", "grey": "\(isGrey)",
+            "depth": "\(depth)", "embed_dim": "\(width)", "first_width": "\(units(0))", "channels": isGrey ? "1" : "3",
             "batch_norm": "\(hasNorms)",
         ]
     }

@@ -40,7 +40,7 @@ public struct PatchGrid: Sendable, Equatable {
     init(_ image: ImageSpec, patch: Int) throws(ModelError) {
         guard patch > 0, image.side > 0, image.side % patch == 0 else {
             throw ModelError(
-                "model.patch", found: "\(patch)", expected: "a divisor of the image side \(image.side)",
+                "model.patch_size", found: "\(patch)", expected: "a divisor of the image side \(image.side)",
                 hint: "change the patch or the crop")
         }
         let side = image.side / patch

@@ -44,8 +44,8 @@ public struct CRATESizes: Sendable, Equatable {
     /// λ and η leave no trace in the shapes of the weights, and change what they compute.
     func lineage(patch: Int, step: Double, threshold: Double) -> [String: String] {
         [
-            "width": "\(width)", "depth": "\(depth)", "heads": "\(heads)", "head_width": "\(headWidth)",
-            "patch": "\(patch)", "step_size": "\(step)", "lambda": "\(threshold)",
+            "embed_dim": "\(width)", "depth": "\(depth)", "num_heads": "\(heads)", "head_dim": "\(headWidth)",
+            "patch_size": "\(patch)", "step_size": "\(step)", "lambda": "\(threshold)",
         ]
     }
 
@@ -53,19 +53,19 @@ public struct CRATESizes: Sendable, Equatable {
         "preset": Preset.allCases.map { preset in
             let sizes = CRATESizes(preset)
             return "\(preset) \(sizes.width)/\(sizes.depth)/\(sizes.heads)"
-        }.joined(separator: ", ") + " (width/depth/heads).",
-        "width": "Channels of a token; with depth and heads instead of a preset.",
+        }.joined(separator: ", ") + " (embed_dim/depth/num_heads).",
+        "embed_dim": "Channels of a token; with depth and num_heads instead of a preset.",
         "depth": "Layers.",
-        "heads": "Subspaces of the attention.",
-        "patch": "Side of a token's patch, pixels.",
+        "num_heads": "Subspaces of the attention.",
+        "patch_size": "Side of a token's patch, pixels.",
         "lambda": "Weight of the sparsity term; step_size × lambda is taken from every entry.",
         "step_size": "Step size of the sparsification.",
-        "pooling": "What a classifier's head reads: class_token or mean.",
+        "global_pool": "What a classifier's head reads: token, the class token, or avg, the mean over patches.",
     ]
 
     /// Rules of the keys that every CRATE section has.
     static func check(patch: Int, lambda: Double, stepSize: Double, _ here: Here) {
-        here.require(patch >= 1, at: "patch", "at least 1 pixel expected, found \(patch)")
+        here.require(patch >= 1, at: "patch_size", "at least 1 pixel expected, found \(patch)")
         here.require(lambda >= 0, at: "lambda", "0 or more expected, found \(lambda)")
         here.require(stepSize > 0, at: "step_size", "more than 0 expected, found \(stepSize)")
     }
@@ -73,7 +73,7 @@ public struct CRATESizes: Sendable, Equatable {
     /// The rule with the image.
     static func check(patch: Int, _ recipe: Recipe, _ here: Here) {
         here.recipe.require(
-            patch >= 1 && recipe.images.size % patch == 0, at: "model.patch", reading: ["images.size"],
+            patch >= 1 && recipe.images.size % patch == 0, at: "model.patch_size", reading: ["images.size"],
             "\(patch) does not divide images.size \(recipe.images.size)")
     }
 
@@ -81,13 +81,13 @@ public struct CRATESizes: Sendable, Equatable {
         guard width > 0, depth > 0, heads > 0, headWidth > 0 else {
             throw ModelError(
                 "model", found: "width \(width), depth \(depth), heads \(heads) of \(headWidth)",
-                expected: "at least 1 of each", hint: "name a preset, or width, depth and heads")
+                expected: "at least 1 of each", hint: "name a preset, or embed_dim, depth and num_heads")
         }
     }
 }
 
 /// The vector that the head of a classifier reads.
 public enum TokenPooling: String, CaseIterable, Sendable, Decodable {
-    case classToken = "class_token"
-    case mean
+    case classToken = "token"
+    case mean = "avg"
 }

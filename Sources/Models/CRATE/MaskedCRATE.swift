@@ -47,7 +47,7 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
         try sizes.check()
         guard sizes.width % 4 == 0 else {
             throw ModelError(
-                "model.width", found: "\(sizes.width)", expected: "a multiple of 4",
+                "model.embed_dim", found: "\(sizes.width)", expected: "a multiple of 4",
                 hint: "positions are sines and cosines of rows and columns")
         }
         (self.settings, self.patches) = (settings, patches)

@@ -6,19 +6,19 @@ public struct ConvNeXtSection: EncoderSection {
 
     private let preset: ConvNeXt.Size?
     private let depths, widths: [Int]?
-    private let dropPath: Double
+    private let dropPathRate: Double
 
     public static let meanings = [
         "preset": ConvNeXt.Size.allCases.map { $0.rawValue }.joined(separator: ", ") + ".",
         "depths": "Blocks of each stage; with widths instead of a preset.",
         "widths": "Channels of each stage.",
-        "drop_path": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
+        "drop_path_rate": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
     ]
 
     public var settings: ConvNeXt.Settings {
         var settings =
             preset.map { ConvNeXt.Settings($0) } ?? ConvNeXt.Settings(depths: depths ?? [], widths: widths ?? [])
-        settings.dropPathRate = dropPath
+        settings.dropPathRate = dropPathRate
         return settings
     }
 
@@ -32,7 +32,7 @@ public struct ConvNeXtSection: EncoderSection {
                 at: "widths", reading: ["depths"],
                 "as many as depths, each at least 1, expected, found \(widths) for \(depths)")
         }
-        here.require((0..<1).contains(dropPath), at: "drop_path", "0 to below 1 expected, found \(dropPath)")
+        here.require((0..<1).contains(dropPathRate), at: "drop_path_rate", "0 to below 1 expected, found \(dropPathRate)")
     }
 
     /// Rules with the image.

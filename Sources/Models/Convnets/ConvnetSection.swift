@@ -49,7 +49,7 @@ private struct LayerSection: RecipeSection {
         case layerNorm = "layer_norm"
         case relu, relu6
         case maxPool = "max_pool"
-        case averagePool = "average_pool"
+        case averagePool = "avg_pool"
         case keep, add
         // Known so that they can be refused by name.
         case groupNorm = "group_norm"
@@ -78,11 +78,11 @@ private struct LayerSection: RecipeSection {
     }
 
     let kind: Kind
-    private let channels, kernel, stride, dilation, groups: Int
-    private let bias, countsPadding: Bool
+    private let channels, kernelSize, stride, dilation, groups: Int
+    private let bias, countIncludePad: Bool
 
     private enum CodingKeys: String, CodingKey {
-        case kind, channels, kernel, stride, dilation, groups, bias, countsPadding
+        case kind, channels, kernelSize, stride, dilation, groups, bias, countIncludePad
     }
 
     init(from decoder: any Decoder) throws {
@@ -92,34 +92,34 @@ private struct LayerSection: RecipeSection {
         let (isConvolution, isAverage) = (kind == .conv, kind == .averagePool)
         let hasWindow = isConvolution || isAverage || kind == .maxPool
         channels = isConvolution ? try number(.channels) : 1
-        kernel = hasWindow ? try number(.kernel) : 1
+        kernelSize = hasWindow ? try number(.kernelSize) : 1
         stride = hasWindow ? try number(.stride) : 1
         dilation = isConvolution ? try number(.dilation) : 1
         groups = isConvolution ? try number(.groups) : 1
         bias = isConvolution ? try keys.decode(Bool.self, forKey: .bias) : false
-        countsPadding = isAverage ? try keys.decode(Bool.self, forKey: .countsPadding) : true
+        countIncludePad = isAverage ? try keys.decode(Bool.self, forKey: .countIncludePad) : true
     }
 
-    static let defaults = ["stride": "1", "dilation": "1", "groups": "1", "bias": "false", "counts_padding": "true"]
+    static let defaults = ["stride": "1", "dilation": "1", "groups": "1", "bias": "false", "count_include_pad": "true"]
     static let meanings = [
         "kind": "What the layer does. keep remembers the map, add adds it: the shortcut of a residual block.",
         "channels": "Channels that come out.",
-        "kernel": "Side of the window. Odd ones are padded to keep the side; an even one is as large as its stride.",
+        "kernel_size": "Side of the window. Odd ones are padded to keep the side; an even one is as large as its stride.",
         "stride": "Positions between windows.",
         "dilation": "Positions between the taps of a window.",
         "groups": "Groups of channels that do not mix.",
         "bias": "Whether a bias is added.",
-        "counts_padding": "Whether taps outside the map count in the average.",
+        "count_include_pad": "Whether taps outside the map count in the average.",
     ]
 
     /// The numbers can be a layer's.
     var isSound: Bool {
-        [channels, kernel, stride, dilation, groups].allSatisfy { $0 >= 1 } && (kernel % 2 == 1 || kernel == stride)
+        [channels, kernelSize, stride, dilation, groups].allSatisfy { $0 >= 1 } && (kernelSize % 2 == 1 || kernelSize == stride)
     }
 
     var layer: Convnet.Layer {
         // What is refused or invalid has been reported; any layer takes its place.
-        let side = isSound ? kernel : 1
+        let side = isSound ? kernelSize : 1
         let window = Window(
             side, stride: max(stride, 1), padding: side % 2 == 1 ? max(dilation, 1) * (side - 1) / 2 : 0,
             dilation: max(dilation, 1))
@@ -130,7 +130,7 @@ private struct LayerSection: RecipeSection {
         case .relu: return .activation(.relu)
         case .relu6: return .activation(.relu6)
         case .maxPool: return .maxPool(window)
-        case .averagePool: return .averagePool(window, countsPadding: countsPadding)
+        case .averagePool: return .averagePool(window, countsPadding: countIncludePad)
         case .add: return .add
         case .keep, .groupNorm, .instanceNorm, .squeezeExcitation, .globalPool, .sigmoid, .conv1d: return .keep
         }
@@ -139,10 +139,10 @@ private struct LayerSection: RecipeSection {
     func check(_ here: Here) {
         here.require(kind.refusal == nil, at: "kind", kind.refusal ?? "")
         here.requirePositive([
-            "channels": channels, "kernel": kernel, "stride": stride, "dilation": dilation, "groups": groups,
+            "channels": channels, "kernel_size": kernelSize, "stride": stride, "dilation": dilation, "groups": groups,
         ])
         here.require(
-            kernel % 2 == 1 || kernel == stride, at: "kernel", reading: ["stride"],
-            "an odd side expected, or that of the stride, found \(kernel)")
+            kernelSize % 2 == 1 || kernelSize == stride, at: "kernel_size", reading: ["stride"],
+            "an odd side expected, or that of the stride, found \(kernelSize)")
     }
 }

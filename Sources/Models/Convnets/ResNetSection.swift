@@ -9,7 +9,7 @@ public struct ResNetSection: EncoderSection {
     private let layers, channels: [Int]?
     private let stem: ResNet.Stem?
     private let stemWidth: Int?
-    private let dropPath: Double
+    private let dropPathRate: Double
 
     public static let meanings = [
         "preset": ResNet.Size.allCases.map { $0.rawValue }.joined(separator: ", ")
@@ -19,7 +19,7 @@ public struct ResNetSection: EncoderSection {
         "channels": "Channels of each stage; a bottleneck puts out four times as many.",
         "stem": "pooled: 7x7 with stride 2 and maximum pooling; small: 3x3 with stride 2.",
         "stem_width": "Channels of the first convolution.",
-        "drop_path": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
+        "drop_path_rate": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
     ]
 
     public var settings: ResNet.Settings {
@@ -28,7 +28,7 @@ public struct ResNetSection: EncoderSection {
             ?? ResNet.Settings(
                 block ?? .basic, layers: layers ?? [], channels: channels ?? [], stem: stem ?? .pooled,
                 stemWidth: stemWidth ?? 0)
-        settings.dropPathRate = dropPath
+        settings.dropPathRate = dropPathRate
         return settings
     }
 
@@ -45,7 +45,7 @@ public struct ResNetSection: EncoderSection {
                 "as many as layers, each at least 1, expected, found \(channels) for \(layers)")
         }
         here.requirePositive(["stem_width": stemWidth])
-        here.require((0..<1).contains(dropPath), at: "drop_path", "0 to below 1 expected, found \(dropPath)")
+        here.require((0..<1).contains(dropPathRate), at: "drop_path_rate", "0 to below 1 expected, found \(dropPathRate)")
     }
 
     /// Rules with the image.

@@ -1,48 +1,48 @@
 public import Recipes
 
-/// The model section of a recipe with `kind: token_vit`: a named size, or width, depth and heads.
+/// The model section of a recipe with `kind: token_vit`: a named size, or embed_dim, depth and num_heads.
 public struct TokenTransformerSection: EncoderSection {
     public static let kind = "token_vit"
 
     private let preset: VisionTransformer.Size?
-    private let width, depth, heads: Int?
-    private let patch: Int
+    private let embedDim, depth, numHeads: Int?
+    private let patchSize: Int
     private let input: TokenTransformer.Input
-    private let dropPath, dropout: Double
+    private let dropPathRate, dropout: Double
 
     public var encoder: any EncoderSettings {
         var settings = TokenTransformer.Settings(
-            width: preset?.width ?? width ?? 0, depth: preset?.depth ?? depth ?? 0,
-            heads: preset?.heads ?? heads ?? 0, input: input)
-        (settings.patch, settings.dropPathRate, settings.dropout) = (patch, dropPath, dropout)
+            width: preset?.width ?? embedDim ?? 0, depth: preset?.depth ?? depth ?? 0,
+            heads: preset?.heads ?? numHeads ?? 0, input: input)
+        (settings.patch, settings.dropPathRate, settings.dropout) = (patchSize, dropPathRate, dropout)
         return settings
     }
 
-    public static let defaults = ["patch": "2"]
+    public static let defaults = ["patch_size": "2"]
     public static let meanings = [
         "preset": VisionTransformer.Size.allCases.map { "\($0) \($0.width)/\($0.depth)/\($0.heads)" }
-            .joined(separator: ", ") + " (width/depth/heads).",
-        "width": "Channels of a patch; with depth and heads instead of a preset.",
+            .joined(separator: ", ") + " (embed_dim/depth/num_heads).",
+        "embed_dim": "Channels of a patch; with depth and num_heads instead of a preset.",
         "depth": "Blocks.",
-        "heads": "Attention heads.",
-        "patch": "Side of a patch, tokens.",
+        "num_heads": "Attention heads.",
+        "patch_size": "Side of a patch, tokens.",
         "input": "ids: a learned embedding (SeiT++); vectors: those of the codebook, patches overlap (SeiT).",
-        "drop_path": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
+        "drop_path_rate": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
         "dropout": "Share of the embedding's numbers dropped in training, 0 to below 1; of ids only.",
     ]
 
     public func check(_ here: Here) {
-        here.require(preset: preset, or: ["width": width, "depth": depth, "heads": heads])
-        here.requirePositive(["width": width, "depth": depth, "heads": heads])
-        if let width, let heads {
+        here.require(preset: preset, or: ["embed_dim": embedDim, "depth": depth, "num_heads": numHeads])
+        here.requirePositive(["embed_dim": embedDim, "depth": depth, "num_heads": numHeads])
+        if let embedDim, let numHeads {
             here.require(
-                heads >= 1 && width % heads == 0 && width % 4 == 0, at: "heads", reading: ["width"],
-                "\(heads) heads do not divide the width \(width), or that is no multiple of 4")
+                numHeads >= 1 && embedDim % numHeads == 0 && embedDim % 4 == 0, at: "num_heads", reading: ["embed_dim"],
+                "\(numHeads) heads do not divide the \(embedDim) channels, or that is no multiple of 4")
         }
         here.require(
-            patch >= 1 && (patch % 2 == 0 || input == .ids), at: "patch", reading: ["input"],
-            "an even number of tokens expected, or any with input 'ids', found \(patch)")
-        for (key, rate) in [("drop_path", dropPath), ("dropout", dropout)] {
+            patchSize >= 1 && (patchSize % 2 == 0 || input == .ids), at: "patch_size", reading: ["input"],
+            "an even number of tokens expected, or any with input 'ids', found \(patchSize)")
+        for (key, rate) in [("drop_path_rate", dropPathRate), ("dropout", dropout)] {
             here.require((0..<1).contains(rate), at: key, "0 to below 1 expected, found \(rate)")
         }
         here.require(
@@ -56,7 +56,7 @@ public struct TokenTransformerSection: EncoderSection {
             "this encoder reads tokens; give a section 'tokens' in place of 'images'")
         guard let tokens = recipe.tokens else { return }
         here.recipe.require(
-            section.patch >= 1 && tokens.size % section.patch == 0, at: "model.patch", reading: ["tokens.size"],
-            "\(section.patch) does not divide tokens.size \(tokens.size)")
+            section.patchSize >= 1 && tokens.size % section.patchSize == 0, at: "model.patch_size", reading: ["tokens.size"],
+            "\(section.patchSize) does not divide tokens.size \(tokens.size)")
     }
 }

@@ -35,13 +35,13 @@ extension TokenTransformer {
         func check(_ image: ImageSpec) throws(ModelError) {
             guard patch > 0, patch % 2 == 0 || input == .ids, image.side % patch == 0 else {
                 throw ModelError(
-                    "model.patch", found: "\(patch)",
+                    "model.patch_size", found: "\(patch)",
                     expected: "a divisor of the grid's side \(image.side), an even one where patches overlap",
-                    hint: "change model.patch or tokens.size")
+                    hint: "change model.patch_size or tokens.size")
             }
             guard heads > 0, width > 0, width % heads == 0, width % 4 == 0 else {
                 throw ModelError(
-                    "model.heads", found: "\(heads) heads of a width of \(width)",
+                    "model.num_heads", found: "\(heads) heads of a width of \(width)",
                     expected: "a divisor of the width, which is a multiple of 4",
                     hint: "each head takes an equal share of the channels")
             }

@@ -25,7 +25,7 @@ public struct TokenizerEncoder: Encoder {
         let width = settings.sizes.width
         guard width % 4 == 0 else {
             throw ModelError(
-                "model.width", found: "\(width)", expected: "a multiple of 4",
+                "model.embed_dim", found: "\(width)", expected: "a multiple of 4",
                 hint: "positions are sines and cosines of rows and columns")
         }
         self.settings = settings
@@ -63,7 +63,7 @@ extension TokenizerEncoder.Settings: EncoderSettings {
     }
 
     public var lineage: [String: String] {
-        ["model.heads": "\(sizes.heads)", "model.head_width": "\(sizes.headWidth)", "model.patch": "\(patch)"]
+        ["num_heads": "\(sizes.heads)", "head_dim": "\(sizes.headWidth)", "patch_size": "\(patch)"]
     }
 }
 

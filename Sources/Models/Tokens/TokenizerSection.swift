@@ -4,33 +4,34 @@ public import Recipes
 public struct TokenizerSection: EncoderSection {
     public static let kind = "vq_vit"
 
-    private let width, depth, heads, headWidth, hidden, patch: Int
+    private let embedDim, depth, numHeads, headDim, hidden, patchSize: Int
 
     public var encoder: any EncoderSettings {
         TokenizerEncoder.Settings(
-            .init(width: width, depth: depth, heads: heads, headWidth: headWidth, hidden: hidden), patch: patch)
+            .init(width: embedDim, depth: depth, heads: numHeads, headWidth: headDim, hidden: hidden), patch: patchSize)
     }
 
-    public static let defaults = ["head_width": "64"]
+    public static let defaults = ["head_dim": "64"]
     public static let meanings = [
-        "width": "Channels of a token inside encoder and decoder, a multiple of 4.",
+        "embed_dim": "Channels of a token inside encoder and decoder, a multiple of 4.",
         "depth": "Layers of the encoder, and as many of the decoder.",
-        "heads": "Heads of the attention.",
-        "head_width": "Channels of a head.",
+        "num_heads": "Heads of the attention.",
+        "head_dim": "Channels of a head.",
         "hidden": "Channels inside the MLP.",
-        "patch": "Side of a patch, pixels: a token each.",
+        "patch_size": "Side of a patch, pixels: a token each.",
     ]
 
     public func check(_ here: Here) {
         here.requirePositive([
-            "width": width, "depth": depth, "heads": heads, "head_width": headWidth, "hidden": hidden, "patch": patch,
+            "embed_dim": embedDim, "depth": depth, "num_heads": numHeads, "head_dim": headDim, "hidden": hidden,
+            "patch_size": patchSize,
         ])
-        here.require(width % 4 == 0, at: "width", "a multiple of 4 expected, found \(width)")
+        here.require(embedDim % 4 == 0, at: "embed_dim", "a multiple of 4 expected, found \(embedDim)")
     }
 
     public static func check(_ section: TokenizerSection, _ recipe: Recipe, _ here: Here) {
         here.recipe.require(
-            section.patch >= 1 && recipe.images.size % section.patch == 0, at: "model.patch", reading: ["images.size"],
-            "\(section.patch) does not divide images.size \(recipe.images.size)")
+            section.patchSize >= 1 && recipe.images.size % section.patchSize == 0, at: "model.patch_size", reading: ["images.size"],
+            "\(section.patchSize) does not divide images.size \(recipe.images.size)")
     }
 }

@@ -39,7 +39,7 @@ final class EarlyLearningHook: StepHook {
                     expected: "with objective.elr at most as many, so that no sample comes twice in a batch",
                     hint: "take a smaller batch"))
         }
-        if let plus = settings.plus, size % (plus.mixupSlice ?? batch.global / batch.accumulation) != 0 {
+        if let plus = settings.plus, size % (plus.mixupSlice ?? batch.global / batch.gradAccumSteps) != 0 {
             throw SharedError(
                 ModelError(
                     "objective.elr.plus.mixup_slice",

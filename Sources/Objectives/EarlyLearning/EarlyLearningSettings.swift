@@ -86,7 +86,7 @@ extension EarlyLearningSettings {
     func check(_ recipe: Recipe, _ here: Here) {
         let all = here.recipe
         all.require(
-            recipe.batch.repeats == 1, at: "batch.repeats", reading: ["objective.elr"],
+            recipe.batch.augRepeats == 1, at: "batch.aug_repeats", reading: ["objective.elr"],
             "a sample must not come twice in a batch: its target could follow only one of the two")
         for (key, mix) in [
             ("images.mix", recipe.images.mix), ("tokens.mix", recipe.tokens?.mix),
@@ -103,16 +103,16 @@ extension EarlyLearningSettings {
             reading: ["model", "tokens", "objective.elr.plus"],
             "ELR+ blends what the model sees, and ids have no mean: 'vectors' expected")
         all.require(
-            !recipe.has(EMA.key), at: "average", reading: ["objective.elr.plus"],
+            !recipe.has(EMA.key), at: "ema", reading: ["objective.elr.plus"],
             "ELR+ keeps averages of its own for the targets and is scored by its networks")
         all.require(
             recipe.schedule.updates == nil, at: "schedule.updates", reading: ["objective.elr.plus"],
             "the two networks take turns by epochs: give the length in epochs")
-        let micro = recipe.batch.global / max(recipe.batch.accumulation, 1)
+        let micro = recipe.batch.global / max(recipe.batch.gradAccumSteps, 1)
         if let slice = plus.mixupSlice {
             all.require(
                 micro % max(slice, 1) == 0, at: "objective.elr.plus.mixup_slice",
-                reading: ["batch.global", "batch.accumulation"],
+                reading: ["batch.global", "batch.grad_accum_steps"],
                 "\(slice) does not divide the \(micro) samples of a micro-batch")
         }
     }

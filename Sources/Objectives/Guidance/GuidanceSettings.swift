@@ -103,13 +103,13 @@ extension Guidance {
             here.require(
                 guideInput == .same || recipe.tokens == nil, at: "guidance.guide_input", reading: ["tokens"],
                 "noise is made of pixels, and this recipe reads tokens")
-            let micro = recipe.batch.global / recipe.batch.accumulation
+            let micro = recipe.batch.global / recipe.batch.gradAccumSteps
             let group = "guidance.cka_batch"
             here.require(
-                scope == .local || ckaBatch >= micro && recipe.batch.accumulation == 1
+                scope == .local || ckaBatch >= micro && recipe.batch.gradAccumSteps == 1
                     || micro % ckaBatch == 0,
                 at: group, reading: ["batch", "guidance.scope"],
-                recipe.batch.accumulation == 1
+                recipe.batch.gradAccumSteps == 1
                     ? "\(ckaBatch) does not divide the batch of \(recipe.batch.global)"
                     : "\(ckaBatch) does not divide the \(micro) samples of a micro-batch; groups lie inside one")
         }

@@ -62,7 +62,7 @@ final class Guide: StepHook {
             ($0.factors, Floats([Float](repeating: 1, count: $0.factors.shape.count)))
         }
         values = Doubles(zeros: 2 * recording.links.count)
-        (seed, accumulation) = (recipe.seed, recipe.batch.accumulation)
+        (seed, accumulation) = (recipe.seed, recipe.batch.gradAccumSteps)
         (self.recording, self.settings, self.remarks) = (recording, settings, remarks)
         self.communicator = communicator
     }

@@ -93,7 +93,7 @@ extension GuidedRecording: HookPart {
         }
         let settings = guidance.settings
         guard
-            step.recipe.batch.accumulation == 1 || settings.scope == .local || step.samples % settings.ckaBatch == 0
+            step.recipe.batch.gradAccumSteps == 1 || settings.scope == .local || step.samples % settings.ckaBatch == 0
         else {
             throw ModelError(
                 "guidance.cka_batch", found: "\(settings.ckaBatch)",

@@ -7,7 +7,7 @@ public import Recipes
 
 /// The moving average of the first network's weights and running statistics, blended once an update.
 public struct EMA: HookPart {
-    public static let key = "average"
+    public static let key = "ema"
     public static let meaning = "Moving average of the weights; absent: none."
 
     public struct Settings: RecipeSection {

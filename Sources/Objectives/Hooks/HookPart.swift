@@ -61,7 +61,7 @@ public final class StepRecording {
 
     /// Samples of a micro-batch on one rank.
     public var samples: Int { batch.images.shape[0] }
-    public var ranks: Int { recipe.batch.global / samples / recipe.batch.accumulation }
+    public var ranks: Int { recipe.batch.global / samples / recipe.batch.gradAccumSteps }
 }
 
 /// What a hook finds when a trainer makes it.
@@ -102,6 +102,6 @@ public struct HookContext {
     public var samples: Int { batch.images.shape[0] }
 
     public var cut: BatchCut {
-        BatchCut(rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.accumulation)
+        BatchCut(rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.gradAccumSteps)
     }
 }

@@ -15,12 +15,12 @@ public struct OnlineProbe: HookPart {
     public static let meaning = "A classifier on the features of each batch, to watch; absent: none."
 
     public struct Settings: RecipeSection {
-        public let rate: Double
+        public let lr: Double
 
-        public static let meanings = ["rate": "Learning rate of the classifier, AdamW."]
+        public static let meanings = ["lr": "Learning rate of the classifier, AdamW."]
 
         public func check(_ here: Here) {
-            here.require(rate > 0, at: "rate", "more than 0 expected, found \(rate)")
+            here.require(lr > 0, at: "lr", "more than 0 expected, found \(lr)")
         }
     }
 
@@ -64,7 +64,7 @@ private final class OnlineClassifier: StepHook {
     private let store: ParameterStore
     private let groups: ParameterGroups
     private let rule = AdamW()
-    private let rate: Double
+    private let learningRate: Double
     private let globalBatch: Int
     private let communicator: any Communicator
     private let pool: WorkerPool
@@ -105,7 +105,7 @@ private final class OnlineClassifier: StepHook {
         (oneHot, normed) = (Floats(zeros: samples * classes), Floats(zeros: samples * width))
         (mean, variance) = (Floats(zeros: width), Floats(zeros: width))
         variance.fill(1)
-        (rate, globalBatch) = (settings.rate, context.recipe.batch.global)
+        (learningRate, globalBatch) = (settings.lr, context.recipe.batch.global)
         (self.communicator, self.pool) = (communicator, pool)
     }
 
@@ -154,7 +154,7 @@ private final class OnlineClassifier: StepHook {
         tally[2] += 1
         pool.scale(store.gradients, by: 1 / Float(globalBatch))
         for group in groups.groups {
-            rule.update(group.run, learningRate: rate, weightDecay: 0, step: Int(tally[2]), pool: pool)
+            rule.update(group.run, learningRate: learningRate, weightDecay: 0, step: Int(tally[2]), pool: pool)
         }
     }
 

@@ -68,7 +68,7 @@ final class CodebookTraining: StepHook {
         window = min(start, (wanted + globalTokens - 1) / globalTokens)
         if average != nil, window * globalTokens < codes {
             throw ModelError(
-                "objective.codes", found: "\(codes)", expected: "at most \(window * globalTokens)",
+                "objective.codebook_size", found: "\(codes)", expected: "at most \(window * globalTokens)",
                 hint: "codes start at vectors of the first objective.start_updates batches: raise those or the batch")
         }
         shared = try communicator.allocate(codes * (width + 1) + 1)

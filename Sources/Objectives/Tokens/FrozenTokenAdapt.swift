@@ -26,10 +26,10 @@ final class FrozenTokenAdapt {
     ///   - size: m, the side of the model's grid.
     init(_ adapt: Recipe.Tokens.Adapt, _ grid: TokenGrid, size: Int, samples: Int, pool: WorkerPool) throws {
         let weights = try AdaptWeights(adapt.path)
-        settings = try weights.settings(grid, size: size, headWidth: adapt.headWidth)
+        settings = try weights.settings(grid, size: size, headWidth: adapt.headDim)
         codes = grid.codebook.count
         let (patch, stored) = (TokenAdapt.patch, settings.stored)
-        geometry = TokenGeometry(side: patch * stored, minimumArea: adapt.minimumArea)
+        geometry = TokenGeometry(side: patch * stored, area: adapt.scale[0]...adapt.scale[1])
         featureSide = patch * size
         let (first, second) = (Graph(), Graph())
         let network = try TokenAdapt(first.scope, settings)
@@ -106,7 +106,7 @@ struct AdaptWeights {
         guard inner % headWidth == 0 else {
             throw CheckpointError(
                 .mismatched, at: place, found: "attention of \(inner) channels",
-                expected: "whole heads of tokens.adapt.head_width \(headWidth)", hint: "set tokens.adapt.head_width")
+                expected: "whole heads of tokens.adapt.head_dim \(headWidth)", hint: "set tokens.adapt.head_dim")
         }
         guard codes >= grid.codebook.count, entry[1] == grid.codebook.width, knows(grid.codebook) else {
             throw CheckpointError(

@@ -17,62 +17,62 @@ public struct MaskedTokens: Objective {
         }
 
         /// The share of masked patches: a normal distribution cut to a range. The least share is dropped.
-        public let minimumRatio, maximumRatio, centreRatio, ratioDeviation: Double
+        public let maskRatioMin, maskRatioMax, maskRatioMu, maskRatioStd: Double
         public let loss: Form
         public let labelSmoothing: Double
-        public let decoderWidth, decoderDepth, decoderHeads: Int
+        public let decoderEmbedDim, decoderDepth, decoderNumHeads: Int
         public let decoderDropout: Double
 
         public init(
-            ratios: ClosedRange<Double>, centreRatio: Double, ratioDeviation: Double, loss: Form = .crossEntropy,
+            ratios: ClosedRange<Double>, maskRatioMu: Double, maskRatioStd: Double, loss: Form = .crossEntropy,
             labelSmoothing: Double = 0, decoder: TokenDecoder.Settings
         ) {
-            (minimumRatio, maximumRatio) = (ratios.lowerBound, ratios.upperBound)
-            (self.centreRatio, self.ratioDeviation) = (centreRatio, ratioDeviation)
+            (maskRatioMin, maskRatioMax) = (ratios.lowerBound, ratios.upperBound)
+            (self.maskRatioMu, self.maskRatioStd) = (maskRatioMu, maskRatioStd)
             (self.loss, self.labelSmoothing) = (loss, labelSmoothing)
-            (decoderWidth, decoderDepth, decoderHeads) = (decoder.width, decoder.depth, decoder.heads)
+            (decoderEmbedDim, decoderDepth, decoderNumHeads) = (decoder.width, decoder.depth, decoder.heads)
             decoderDropout = decoder.dropout
         }
 
         public static let defaults = ["loss": "cross_entropy", "label_smoothing": "0"]
         public static let meanings = [
-            "minimum_ratio":
+            "mask_ratio_min":
                 "Least share of masked patches, above 0; so many are dropped: the encoder sees the others.",
-            "maximum_ratio": "Greatest share of masked patches, up to 1.",
-            "centre_ratio": "Centre of the normal distribution of the share, before it is cut; drawn for each update.",
-            "ratio_deviation": "Its standard deviation.",
+            "mask_ratio_max": "Greatest share of masked patches, up to 1.",
+            "mask_ratio_mu": "Centre of the normal distribution of the share, before it is cut; drawn for each update.",
+            "mask_ratio_std": "Its standard deviation.",
             "loss": "cross_entropy over all codes, or binary: one question for each code, mean over codes.",
             "label_smoothing": "Share of a target that is spread over all codes, 0 to below 1.",
-            "decoder_width": "Channels of the decoder.",
+            "decoder_embed_dim": "Channels of the decoder.",
             "decoder_depth": "Blocks of the decoder.",
-            "decoder_heads": "Attention heads of the decoder.",
+            "decoder_num_heads": "Attention heads of the decoder.",
             "decoder_dropout": "Share of the decoder's values left out in training, 0 to below 1.",
         ]
 
         public func check(_ here: Here) {
             here.require(
-                minimumRatio > 0 && minimumRatio < maximumRatio && maximumRatio <= 1, at: "minimum_ratio",
-                reading: ["maximum_ratio"], "shares 0 < minimum_ratio < maximum_ratio <= 1 expected")
-            here.require(ratioDeviation > 0, at: "ratio_deviation", "more than 0 expected, found \(ratioDeviation)")
+                maskRatioMin > 0 && maskRatioMin < maskRatioMax && maskRatioMax <= 1, at: "mask_ratio_min",
+                reading: ["mask_ratio_max"], "shares 0 < mask_ratio_min < mask_ratio_max <= 1 expected")
+            here.require(maskRatioStd > 0, at: "mask_ratio_std", "more than 0 expected, found \(maskRatioStd)")
             here.requirePositive([
-                "decoder_width": decoderWidth, "decoder_depth": decoderDepth, "decoder_heads": decoderHeads,
+                "decoder_embed_dim": decoderEmbedDim, "decoder_depth": decoderDepth, "decoder_num_heads": decoderNumHeads,
             ])
             here.require(
-                decoderHeads >= 1 && decoderWidth % decoderHeads == 0 && decoderWidth % 4 == 0, at: "decoder_heads",
-                reading: ["decoder_width"],
-                "\(decoderHeads) heads do not divide the width \(decoderWidth), or that is no multiple of 4")
+                decoderNumHeads >= 1 && decoderEmbedDim % decoderNumHeads == 0 && decoderEmbedDim % 4 == 0, at: "decoder_num_heads",
+                reading: ["decoder_embed_dim"],
+                "\(decoderNumHeads) heads do not divide the \(decoderEmbedDim) channels, or that is no multiple of 4")
             for (key, rate) in [("label_smoothing", labelSmoothing), ("decoder_dropout", decoderDropout)] {
                 here.require((0..<1).contains(rate), at: key, "0 to below 1 expected, found \(rate)")
             }
         }
 
         var decoder: TokenDecoder.Settings {
-            .init(width: decoderWidth, depth: decoderDepth, heads: decoderHeads, dropout: decoderDropout)
+            .init(width: decoderEmbedDim, depth: decoderDepth, heads: decoderNumHeads, dropout: decoderDropout)
         }
 
         var share: TruncatedNormal {
             TruncatedNormal(
-                mu: centreRatio, std: ratioDeviation, range: minimumRatio...maximumRatio)
+                mu: maskRatioMu, std: maskRatioStd, range: maskRatioMin...maskRatioMax)
         }
     }
 

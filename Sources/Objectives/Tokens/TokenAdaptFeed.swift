@@ -27,27 +27,27 @@ package final class TokenAdaptFeed: BatchFeed {
         _ source: (any BatchFeed)?, _ recipe: Recipe, _ objective: TokenAdaptation, samples: Int, pool: WorkerPool
     ) throws {
         let settings = objective.settings, network = objective.network.settings
-        guard settings.patch % TokenAdapt.patch == 0 else {
+        guard settings.patchSize % TokenAdapt.patch == 0 else {
             throw DataError(
-                "objective.patch", found: "\(settings.patch)", expected: "an even number",
+                "objective.patch_size", found: "\(settings.patchSize)", expected: "an even number",
                 hint: "a feature stands for half a token along each side")
         }
         let set = try TokenSet(settings.tokens)
-        guard set.grid.codebook.count <= settings.codes, set.grid.codebook.width == settings.codeWidth,
+        guard set.grid.codebook.count <= settings.codebookSize, set.grid.codebook.width == settings.codeDim,
             set.grid.side == network.stored
         else {
             throw DataError(
                 set.path,
                 found:
                     "\(set.grid.codebook.count) codes of \(set.grid.codebook.width) numbers, \(set.grid.side) a side",
-                expected: "at most \(settings.codes) of \(settings.codeWidth), \(network.stored) a side",
-                hint: "set objective.codes, code_width and patch, or take another set")
+                expected: "at most \(settings.codebookSize) of \(settings.codeDim), \(network.stored) a side",
+                hint: "set objective.codebook_size, code_dim and patch_size, or take another set")
         }
-        (side, movedSide) = (network.stored * settings.patch, settings.size * settings.patch)
+        (side, movedSide) = (network.stored * settings.patchSize, settings.size * settings.patchSize)
         tokenizer = try FrozenTokenizer(
             settings.tokenizer, set, for: recipe, sides: [side, movedSide], samples: samples, pool: pool)
         codebook = set.grid.codebook
-        geometry = TokenGeometry(side: TokenAdapt.patch * network.stored, minimumArea: settings.minimumArea)
+        geometry = TokenGeometry(side: TokenAdapt.patch * network.stored, area: settings.scale[0]...settings.scale[1])
         batch = Batch(
             BatchShape(
                 size: samples, height: network.stored, width: network.stored, channels: network.width,
@@ -116,7 +116,7 @@ package final class TokenAdaptFeed: BatchFeed {
 
     /// Writes what happens to the feature maps, and the same for the images: positions are longer, angles the same.
     private func move(_ movements: [TokenGeometry.Movement], _ crop: (SampleKey) -> MapCrop) {
-        let scale = settings.patch / TokenAdapt.patch
+        let scale = settings.patchSize / TokenAdapt.patch
         let features = movements.map { $0.warp(side: geometry.side) }
         let pixels = movements.map { $0.warp(side: side, scale: Double(scale)) }
         for sample in 0..<batch.shape.size {

@@ -16,26 +16,28 @@ public struct TokenAdaptation: Objective {
         /// Where the ids come from.
         public let tokenizer, tokens: String
         /// K and D of the token set.
-        public let codes, codeWidth: Int
+        public let codebookSize, codeDim: Int
         /// Pixels along the side of a token, and tokens along the side of a moved image.
-        public let patch, size: Int
-        public let minimumArea, identity: Double
+        public let patchSize, size: Int
+        public let scale: [Double]
+        public let identity: Double
 
         public static let meanings = [
             "tokenizer": "The tokenizer: a run folder or a step of one.",
             "tokens": "A token set that it has written, whose codebook numbers the codes.",
-            "codes": "Codes of the set's codebook.",
-            "code_width": "Numbers of a code vector.",
-            "patch": "Side of a token, pixels.",
+            "codebook_size": "Codes of the set's codebook.",
+            "code_dim": "Numbers of a code vector.",
+            "patch_size": "Side of a token, pixels.",
             "size": "Side of the model's grid, tokens: what is left of an image after the crop.",
-            "minimum_area": "Smallest share of an image's area that is cut out, above 0 to 1.",
+            "scale": "Smallest and largest share of an image's area that is cut out, above 0 to 1.",
             "identity": "Probability that nothing moves and the middle is cut out, 0 to 1; drawn for each update.",
         ]
 
         public func check(_ here: Here) {
-            here.requirePositive(["codes": codes, "code_width": codeWidth, "patch": patch, "size": size])
-            here.require(
-                minimumArea > 0 && minimumArea <= 1, at: "minimum_area", "above 0 to 1 expected, found \(minimumArea)")
+            here.requirePositive([
+                "codebook_size": codebookSize, "code_dim": codeDim, "patch_size": patchSize, "size": size,
+            ])
+            here.requireRange(scale, at: "scale", upTo: 1)
             here.requireProbability(["identity": identity])
         }
     }
@@ -53,16 +55,16 @@ public struct TokenAdaptation: Objective {
                 "model.kind", found: "another encoder", expected: TokenizerSection.kind,
                 hint: "TokenAdapt is made of small transformers of the tokenizer's kind")
         }
-        guard input.image.side % settings.patch == 0 else {
+        guard input.image.side % settings.patchSize == 0 else {
             throw ModelError(
-                "objective.patch", found: "\(settings.patch)", expected: "a divisor of images.size \(input.image.side)",
+                "objective.patch_size", found: "\(settings.patchSize)", expected: "a divisor of images.size \(input.image.side)",
                 hint: "it is the tokenizer's patch")
         }
         network = try TokenAdapt(
             scope,
             TokenAdapt.Settings(
-                model.sizes, codes: settings.codes, width: settings.codeWidth,
-                stored: input.image.side / settings.patch, size: settings.size))
+                model.sizes, codes: settings.codebookSize, width: settings.codeDim,
+                stored: input.image.side / settings.patchSize, size: settings.size))
         (self.settings, self.input) = (settings, input)
     }
 
@@ -71,7 +73,7 @@ public struct TokenAdaptation: Objective {
     public func inputs(_ graph: Graph, batch: Int) -> BatchTensors {
         let (stored, size) = (network.settings.stored, settings.size)
         return BatchTensors(
-            images: graph.input("vectors", [batch, stored, stored, settings.codeWidth]),
+            images: graph.input("vectors", [batch, stored, stored, settings.codeDim]),
             mask: graph.input("geometry", [batch, MapGeometry.floats]),
             targets: graph.input("ids", [batch, size, size, 1]))
     }
@@ -118,11 +120,11 @@ extension TokenAdaptation {
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let side = recipe.images.size
         here.recipe.require(
-            settings.patch >= 1 && side % settings.patch == 0, at: "objective.patch", reading: ["images.size"],
-            "\(settings.patch) does not divide images.size \(side)")
+            settings.patchSize >= 1 && side % settings.patchSize == 0, at: "objective.patch_size", reading: ["images.size"],
+            "\(settings.patchSize) does not divide images.size \(side)")
         here.recipe.require(
-            settings.patch < 1 || settings.size * settings.patch <= side, at: "objective.size",
-            reading: ["objective.patch", "images.size"],
-            "\(settings.size) tokens of \(settings.patch) pixels are more than images.size \(side)")
+            settings.patchSize < 1 || settings.size * settings.patchSize <= side, at: "objective.size",
+            reading: ["objective.patch_size", "images.size"],
+            "\(settings.size) tokens of \(settings.patchSize) pixels are more than images.size \(side)")
     }
 }

@@ -39,14 +39,14 @@ package final class TokenFeed: BatchFeed {
             throw DataError(
                 "batch", found: "\(samples) samples in a micro-batch of a rank",
                 expected: "a multiple of \(adaptation == nil ? 2 : 4), to mix neighbours",
-                hint: "choose batch.global, batch.accumulation and ranks so that it is one")
+                hint: "choose batch.global, batch.grad_accum_steps and ranks so that it is one")
         }
         // Pairs that begin with an odd sample on one rank would begin with an even one on two.
         guard samples % 2 == 0 || tokens.partner == .mirror || (tokens.color == nil && adaptation == nil) else {
             throw DataError(
                 "batch", found: "\(samples) samples in a micro-batch of a rank",
                 expected: "an even number, since tokens.color and tokens.adapt take neighbours",
-                hint: "choose batch.global, batch.accumulation and ranks so that it is even, or tokens.partner: mirror")
+                hint: "choose batch.global, batch.grad_accum_steps and ranks so that it is even, or tokens.partner: mirror")
         }
         steps = TokenSteps(tokens, grid, seed: recipe.seed, samples: samples)
         batch = Batch(

@@ -73,7 +73,7 @@ struct TokenSteps {
             for place in places {
                 var random = batch.key(half.places[place], seed: steps.seed).stream(.crop)
                 let crop =
-                    steps.tokens.crop.map { MapCrop.random(side: side, minimumArea: $0.minimumArea, &random) }
+                    steps.tokens.crop.map { MapCrop.random(side: side, area: $0.scale[0]...$0.scale[1], &random) }
                     ?? .centre(size, of: side)
                 crop.resize(
                     steps.map(half.places[place]), columns: side, into: half.maps[place * count..<(place + 1) * count],

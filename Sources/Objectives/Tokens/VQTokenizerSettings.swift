@@ -11,33 +11,34 @@ extension VQTokenizer {
         }
 
         public let quantizer: Form
-        public let codes, width: Int?
+        public let codebookSize, codeDim: Int?
         public let levels: [Int]?
-        public let commitment, absoluteError: Double
+        public let commitmentWeight, absoluteError: Double
         public let decay, restartShare: Double
         public let startUpdates: Int
 
         public init(
-            _ quantizer: Form, codes: Int? = nil, width: Int? = nil, levels: [Int]? = nil, commitment: Double = 0.25,
+            _ quantizer: Form, codebookSize: Int? = nil, codeDim: Int? = nil, levels: [Int]? = nil,
+            commitmentWeight: Double = 0.25,
             absoluteError: Double = 0.1, decay: Double = 0.99, restartShare: Double = 0.1, startUpdates: Int = 0
         ) {
-            (self.quantizer, self.codes, self.width, self.levels) = (quantizer, codes, width, levels)
-            (self.commitment, self.absoluteError, self.decay) = (commitment, absoluteError, decay)
+            (self.quantizer, self.codebookSize, self.codeDim, self.levels) = (quantizer, codebookSize, codeDim, levels)
+            (self.commitmentWeight, self.absoluteError, self.decay) = (commitmentWeight, absoluteError, decay)
             (self.restartShare, self.startUpdates) = (restartShare, startUpdates)
         }
 
         public static let defaults = [
-            "commitment": "0.25", "absolute_error": "0.1", "decay": "0.99", "restart_share": "0.1",
+            "commitment_weight": "0.25", "absolute_error": "0.1", "decay": "0.99", "restart_share": "0.1",
             "start_updates": "0",
         ]
         public static let meanings = [
             "quantizer":
                 "ema_cosine: unit codes that follow the vectors by moving averages; ema_euclidean: codes of any length; "
                 + "fsq: rounding of each dimension; gradient: codes that learn as weights do.",
-            "codes": "Codes of the codebook; with fsq the product of the levels.",
-            "width": "Numbers of a code; with fsq one for each of the levels.",
+            "codebook_size": "Codes of the codebook; with fsq the product of the levels.",
+            "code_dim": "Numbers of a code; with fsq one for each of the levels.",
             "levels": "With fsq: steps of each dimension, 2 to 1000.",
-            "commitment": "Weight of the squared distance of vectors to their codes.",
+            "commitment_weight": "Weight of the squared distance of vectors to their codes.",
             "absolute_error": "Weight of the mean size of the pixels' error beside its mean square.",
             "decay": "What an update leaves of the moving averages, 0 to below 1.",
             "restart_share":
@@ -50,12 +51,12 @@ extension VQTokenizer {
             here.require(
                 (levels != nil) == isLevels, at: "levels", reading: ["quantizer"],
                 isLevels ? "missing: fsq wants them" : "only fsq has them")
-            for (key, value) in [("codes", codes), ("width", width)] {
+            for (key, value) in [("codebook_size", codebookSize), ("code_dim", codeDim)] {
                 here.require(
                     (value == nil) == isLevels, at: key, reading: ["quantizer"],
                     isLevels ? "fsq has it from its levels: leave it out" : "missing")
             }
-            here.requirePositive(["codes": codes, "width": width])
+            here.requirePositive(["codebook_size": codebookSize, "code_dim": codeDim])
             if let levels {
                 // With more the bound reaches past the outermost step, and values round to one that does not exist.
                 here.require(
@@ -63,11 +64,12 @@ extension VQTokenizer {
                     "numbers from 2 to 1000 expected")
             }
             // In Double, which does not overflow. Ids are kept as Float.
-            let count = levels.map { $0.reduce(1.0) { $0 * Double($1) } } ?? Double(codes ?? 1)
+            let count = levels.map { $0.reduce(1.0) { $0 * Double($1) } } ?? Double(codebookSize ?? 1)
             here.require(
-                count < Double(1 << 24), at: levels == nil ? "codes" : "levels",
+                count < Double(1 << 24), at: levels == nil ? "codebook_size" : "levels",
                 "fewer than \(1 << 24) codes expected, found \(count)")
-            here.require(commitment >= 0, at: "commitment", "0 or more expected, found \(commitment)")
+            here.require(
+                commitmentWeight >= 0, at: "commitment_weight", "0 or more expected, found \(commitmentWeight)")
             here.require(absoluteError >= 0, at: "absolute_error", "0 or more expected, found \(absoluteError)")
             here.require((0..<1).contains(decay), at: "decay", "0 to below 1 expected, found \(decay)")
             here.require((0..<1).contains(restartShare), at: "restart_share", "0 to below 1 expected")
@@ -84,8 +86,8 @@ extension VQTokenizer {
                 case .levels: .levels(levels ?? [])
                 }
             return .init(
-                kind, codes: codes ?? levels?.reduce(1, *) ?? 1, width: width ?? levels?.count ?? 1,
-                commitment: commitment)
+                kind, codes: codebookSize ?? levels?.reduce(1, *) ?? 1, width: codeDim ?? levels?.count ?? 1,
+                commitment: commitmentWeight)
         }
     }
 }

@@ -4,21 +4,21 @@ public import Recipes
 /// Keys of the rules with Adam's two moments.
 public struct AdamSettings: RecipeSection {
     public let betas: [Double]
-    public let epsilon: Double
+    public let eps: Double
 
-    public init(betas: [Double] = [0.9, 0.999], epsilon: Double = 1e-8) {
+    public init(betas: [Double] = [0.9, 0.999], eps: Double = 1e-8) {
         self.betas = betas
-        self.epsilon = epsilon
+        self.eps = eps
     }
 
     public static let meanings = [
         "betas": "Decay of the first and second moment, 0 to below 1.",
-        "epsilon": "Added to the root of the second moment.",
+        "eps": "Added to the root of the second moment.",
     ]
 
     public func check(_ here: Here) {
         here.requireBetas(betas)
-        here.requirePositive(epsilon, at: "epsilon")
+        here.requirePositive(eps, at: "eps")
     }
 }
 
@@ -62,7 +62,7 @@ extension AdamSettings {
             Self.kernel,
             [
                 keep, coupled, 1 - first, second, 1 - second, learningRate / biasCorrection(first, step),
-                1 / biasCorrection(second, step).squareRoot(), epsilon,
+                1 / biasCorrection(second, step).squareRoot(), eps,
             ], pool: pool)
     }
 }

@@ -7,14 +7,14 @@ public import Recipes
 public struct LAMB: UpdateRule {
     public struct Settings: RecipeSection {
         public let betas: [Double]
-        public let epsilon: Double
+        public let eps: Double
         public let biasCorrection, gradAveraging, trustClip, alwaysAdapt: Bool
 
         public init(
-            betas: [Double] = [0.9, 0.999], epsilon: Double = 1e-6, biasCorrection: Bool = true,
+            betas: [Double] = [0.9, 0.999], eps: Double = 1e-6, biasCorrection: Bool = true,
             gradAveraging: Bool = true, trustClip: Bool = false, alwaysAdapt: Bool = false
         ) {
-            (self.betas, self.epsilon) = (betas, epsilon)
+            (self.betas, self.eps) = (betas, eps)
             (self.biasCorrection, self.gradAveraging) = (biasCorrection, gradAveraging)
             (self.trustClip, self.alwaysAdapt) = (trustClip, alwaysAdapt)
         }
@@ -24,7 +24,7 @@ public struct LAMB: UpdateRule {
         ]
         public static let meanings = [
             "betas": "Decay of the first and second moment, 0 to below 1.",
-            "epsilon": "Added to the root of the second moment.",
+            "eps": "Added to the root of the second moment.",
             "bias_correction": "Divide moments by 1 - beta^k.",
             "grad_averaging": "A gradient enters the first moment with weight 1 - beta; false: whole.",
             "trust_clip": "The trust ratio is at most 1.",
@@ -33,7 +33,7 @@ public struct LAMB: UpdateRule {
 
         public func check(_ here: Here) {
             here.requireBetas(betas)
-            here.requirePositive(epsilon, at: "epsilon")
+            here.requirePositive(eps, at: "eps")
         }
     }
 
@@ -67,7 +67,7 @@ public struct LAMB: UpdateRule {
         return [
             0, first, settings.gradAveraging ? 1 - first : 1, second, 1 - second,
             corrects ? 1 / Kernels.biasCorrection(first, step) : 1,
-            corrects ? 1 / Kernels.biasCorrection(second, step).squareRoot() : 1, settings.epsilon, weightDecay,
+            corrects ? 1 / Kernels.biasCorrection(second, step).squareRoot() : 1, settings.eps, weightDecay,
         ]
     }
 

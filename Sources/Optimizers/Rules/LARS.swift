@@ -10,29 +10,29 @@ public struct LARS: UpdateRule {
         /// Whose norms and momentum.
         public enum Form: String, CaseIterable, Decodable, Sendable { case mae, timm }
 
-        public let momentum, trust: Double
+        public let momentum, trustCoeff: Double
         public let form: Form
-        public let dampening, epsilon: Double
+        public let dampening, eps: Double
         public let nesterov, trustClip, alwaysAdapt: Bool
 
         public init(
-            momentum: Double = 0.9, trust: Double = 0.001, form: Form, dampening: Double = 0, epsilon: Double = 1e-8,
+            momentum: Double = 0.9, trustCoeff: Double = 0.001, form: Form, dampening: Double = 0, eps: Double = 1e-8,
             nesterov: Bool = false, trustClip: Bool = false, alwaysAdapt: Bool = false
         ) {
-            (self.momentum, self.trust, self.form) = (momentum, trust, form)
-            (self.dampening, self.epsilon) = (dampening, epsilon)
+            (self.momentum, self.trustCoeff, self.form) = (momentum, trustCoeff, form)
+            (self.dampening, self.eps) = (dampening, eps)
             (self.nesterov, self.trustClip, self.alwaysAdapt) = (nesterov, trustClip, alwaysAdapt)
         }
 
         public static let defaults = [
-            "dampening": "0", "epsilon": "1e-8", "nesterov": "false", "trust_clip": "false", "always_adapt": "false",
+            "dampening": "0", "eps": "1e-8", "nesterov": "false", "trust_clip": "false", "always_adapt": "false",
         ]
         public static let meanings = [
             "momentum": "Decay of the running gradient, 0 to below 1.",
-            "trust": "Trust coefficient.",
+            "trust_coeff": "Trust coefficient.",
             "form": "mae: norm of the decayed gradient, vectors left alone; timm: norm of the raw one.",
             "dampening": "Share of a new gradient that the running one leaves out; form timm.",
-            "epsilon": "Added to the norms that a trust ratio divides by; form timm.",
+            "eps": "Added to the norms that a trust ratio divides by; form timm.",
             "nesterov": "Look one momentum step ahead; form timm.",
             "trust_clip": "The trust ratio is at most the learning rate; form timm.",
             "always_adapt": "Scale by the trust ratio also where there is no weight decay; form timm.",
@@ -40,8 +40,8 @@ public struct LARS: UpdateRule {
 
         public func check(_ here: Here) {
             here.requireMomentum(momentum, dampening, nesterov)
-            here.requirePositive(trust, at: "trust")
-            here.requirePositive(epsilon, at: "epsilon")
+            here.requirePositive(trustCoeff, at: "trust_coeff")
+            here.requirePositive(eps, at: "eps")
             for (key, isGiven) in [
                 ("dampening", dampening != 0), ("nesterov", nesterov), ("trust_clip", trustClip),
                 ("always_adapt", alwaysAdapt),
@@ -92,14 +92,14 @@ public struct LARS: UpdateRule {
         _ values: Double, _ directions: Double, _ weightDecay: Double, isVector: Bool
     ) -> (weightDecay: Double, ratio: Double) {
         guard !isVector else { return (0, 1) }
-        return (weightDecay, values > 0 && directions > 0 ? settings.trust * values / directions : 1)
+        return (weightDecay, values > 0 && directions > 0 ? settings.trustCoeff * values / directions : 1)
     }
 
     private func timm(_ values: Double, _ gradients: Double, _ learningRate: Double, _ weightDecay: Double) -> Double {
         guard weightDecay != 0 || settings.alwaysAdapt else { return 1 }
         var ratio = 1.0
         if values > 0 && gradients > 0 {
-            ratio = settings.trust * values / (gradients + weightDecay * values + settings.epsilon)
+            ratio = settings.trustCoeff * values / (gradients + weightDecay * values + settings.eps)
         }
         return settings.trustClip ? min(ratio / learningRate, 1) : ratio
     }

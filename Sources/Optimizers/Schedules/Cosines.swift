@@ -22,24 +22,24 @@ public enum Cosine: ScheduleKind {
     }
 
     public struct Settings: RecipeSection {
-        public let minimumRate: Double
+        public let minLR: Double
         public let form: Form
 
         public static let defaults = ["form": "simmim"]
         public static let meanings = [
-            "minimum_rate": "Learning rate at the end of the cosine or of a period, at the reference batch.",
+            "min_lr": "Learning rate at the end of the cosine, at a global batch of lr_base_size.",
             "form": "Whose cosine. simmim: counted from the start of the run, one update late, layer decay leaves "
                 + "warm-up start and minimum alone; mae: counted from the end of a warm-up from 0; deit: by whole "
                 + "epochs, one late; crate: by whole epochs, the smaller of a rise over the warm-up and a cosine over "
-                + "the run; crate_fine_tuning: by whole epochs, two late; spark: from 0.005 of the base rate to 0.001 of "
+                + "the run; crate_fine_tuning: by whole epochs, two late; spark: from 0.005 of base_lr to 0.001 of "
                 + "it; torch: by whole epochs, or by updates where the run's length is given so. For mae, deit and crate "
-                + "the reference batch changes the base rate alone.",
+                + "lr_base_size changes base_lr alone.",
         ]
 
         public func check(_ here: Here) {
-            here.requireNotNegative(minimumRate, at: "minimum_rate")
+            here.requireNotNegative(minLR, at: "min_lr")
             here.require(
-                minimumRate == 0 || ![.crate, .crateFineTuning].contains(form), at: "minimum_rate", reading: ["form"],
+                minLR == 0 || ![.crate, .crateFineTuning].contains(form), at: "min_lr", reading: ["form"],
                 "the form '\(form.rawValue)' ends at 0")
         }
     }
@@ -47,7 +47,7 @@ public enum Cosine: ScheduleKind {
     public static let kind = "cosine"
 
     public static func schedule(_ settings: Settings, _ frame: ScheduleFrame) -> any LearningRateSchedule {
-        let minimum = settings.minimumRate
+        let minimum = settings.minLR
         return switch settings.form {
         case .simmim: SimMIMSchedule(frame, .cosine(minimum: minimum))
         case .mae: MAESchedule(frame, minimum: minimum)
@@ -63,7 +63,7 @@ public enum Cosine: ScheduleKind {
         let (schedule, form) = (recipe.schedule.shared, settings.form)
         // The rise of CRATE's may end after the run: the cosine is the smaller one then.
         if form != .crate { schedule.requireWarmupInside(here) }
-        here.requireMinimum(settings.minimumRate, under: schedule)
+        here.requireMinimum(settings.minLR, under: schedule)
         if [.deit, .crate, .crateFineTuning].contains(form) {
             here.require(
                 schedule.updates == nil && schedule.warmupUpdates == nil, at: "form",
@@ -72,7 +72,7 @@ public enum Cosine: ScheduleKind {
         }
         if [.mae, .crate, .crateFineTuning].contains(form) {
             here.require(
-                (schedule.warmupRate ?? 0) == 0, at: "warmup_rate", reading: ["form"],
+                (schedule.warmupLR ?? 0) == 0, at: "warmup_lr", reading: ["form"],
                 "the form '\(form.rawValue)' starts at 0")
         }
         here.require(
@@ -80,13 +80,13 @@ public enum Cosine: ScheduleKind {
             "the form '\(form.rawValue)' has no warm-up")
         if form == .spark {
             for (key, share, found) in [
-                ("warmup_rate", 0.005, schedule.warmupRate), ("minimum_rate", 0.001, settings.minimumRate),
+                ("warmup_lr", 0.005, schedule.warmupLR), ("min_lr", 0.001, settings.minLR),
             ] {
                 guard let found else { continue }
-                let expected = schedule.baseRate * share
+                let expected = schedule.baseLR * share
                 here.require(
-                    abs(found - expected) <= 1e-6 * expected, at: key, reading: ["form", "base_rate"],
-                    "the form 'spark' takes \(share) of base_rate, \(expected), found \(found)")
+                    abs(found - expected) <= 1e-6 * expected, at: key, reading: ["form", "base_lr"],
+                    "the form 'spark' takes \(share) of base_lr, \(expected), found \(found)")
             }
         }
     }

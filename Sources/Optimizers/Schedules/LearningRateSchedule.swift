@@ -55,9 +55,9 @@ extension Recipe {
 public struct ScheduleFrame: Sendable, Equatable {
     /// Learning rate at the global batch.
     public let base: Double
-    /// What a learning rate at the reference batch is multiplied by: global batch / reference batch.
+    /// What a learning rate at a batch of `lr_base_size` is multiplied by: global batch / `lr_base_size`.
     public let batchFactor: Double
-    /// Learning rate at the start of the warm-up, at the reference batch.
+    /// Learning rate at the start of the warm-up, at a global batch of `lr_base_size`.
     public let warmupStart: Double
     /// None: as good as a warm-up of no updates.
     public let warmup: Length?
@@ -78,7 +78,7 @@ public struct ScheduleFrame: Sendable, Equatable {
         let keys = recipe.schedule.shared
         let factor = keys.rateFactor(global: recipe.batch.global)
         self.init(
-            base: keys.baseRate * factor, batchFactor: factor, warmupStart: keys.warmupRate ?? 0,
+            base: keys.baseLR * factor, batchFactor: factor, warmupStart: keys.warmupLR ?? 0,
             warmup: Length(epochs: keys.warmupEpochs, updates: keys.warmupUpdates),
             length: Length(epochs: keys.epochs, updates: keys.updates) ?? .updates(Updates(0)), clock: clock)
     }

@@ -114,17 +114,17 @@ public enum MultiStep: ScheduleKind {
 /// Times `gamma` every so many epochs.
 public enum Step: ScheduleKind {
     public struct Settings: RecipeSection {
-        public let everyEpochs: Int
+        public let stepEpochs: Int
         public let gamma: Double
         public let form: StepForm
 
         public static let defaults = ["form": "torch"]
         public static let meanings = [
-            "every_epochs": "Epochs between steps.", "gamma": "Factor at a milestone or step.", "form": StepForm.meaning,
+            "step_epochs": "Epochs between steps.", "gamma": "Factor at a milestone or step.", "form": StepForm.meaning,
         ]
 
         public func check(_ here: Here) {
-            here.requirePositive(["every_epochs": everyEpochs])
+            here.requirePositive(["step_epochs": stepEpochs])
             here.requirePositive(gamma, at: "gamma")
         }
     }
@@ -132,7 +132,7 @@ public enum Step: ScheduleKind {
     public static let kind = "step"
 
     public static func schedule(_ settings: Settings, _ frame: ScheduleFrame) -> any LearningRateSchedule {
-        let period = Epochs(settings.everyEpochs)
+        let period = Epochs(settings.stepEpochs)
         switch settings.form {
         case .torch: return TorchSchedule(frame, .step(period: period, gamma: settings.gamma))
         case .simmim: return SimMIMSchedule(frame, .step(period: period, gamma: settings.gamma))
@@ -143,17 +143,17 @@ public enum Step: ScheduleKind {
 /// A cosine that begins again every so many epochs, by whole epochs.
 public enum WarmRestarts: ScheduleKind {
     public struct Settings: RecipeSection {
-        public let minimumRate: Double
-        public let periodEpochs: Int
+        public let minLR: Double
+        public let cycleEpochs: Int
 
         public static let meanings = [
-            "minimum_rate": "Learning rate at the end of the cosine or of a period, at the reference batch.",
-            "period_epochs": "Epochs from one start of the cosine to the next.",
+            "min_lr": "Learning rate at the end of a cycle, at a global batch of lr_base_size.",
+            "cycle_epochs": "Epochs from one start of the cosine to the next.",
         ]
 
         public func check(_ here: Here) {
-            here.requirePositive(["period_epochs": periodEpochs])
-            here.requireNotNegative(minimumRate, at: "minimum_rate")
+            here.requirePositive(["cycle_epochs": cycleEpochs])
+            here.requireNotNegative(minLR, at: "min_lr")
         }
     }
 
@@ -161,12 +161,12 @@ public enum WarmRestarts: ScheduleKind {
 
     public static func schedule(_ settings: Settings, _ frame: ScheduleFrame) -> any LearningRateSchedule {
         TorchSchedule(
-            frame, .warmRestarts(minimum: settings.minimumRate, period: Epochs(settings.periodEpochs)))
+            frame, .warmRestarts(minimum: settings.minLR, period: Epochs(settings.cycleEpochs)))
     }
 
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let schedule = recipe.schedule.shared
-        here.requireMinimum(settings.minimumRate, under: schedule)
+        here.requireMinimum(settings.minLR, under: schedule)
         here.require(
             schedule.warmupEpochs == nil && schedule.warmupUpdates == nil,
             at: schedule.warmupEpochs != nil ? "warmup_epochs" : "warmup_updates", reading: ["kind"],
@@ -176,9 +176,9 @@ public enum WarmRestarts: ScheduleKind {
 
 extension Here {
     /// A cosine goes down.
-    func requireMinimum(_ minimumRate: Double, under schedule: Recipe.Schedule) {
+    func requireMinimum(_ minLR: Double, under schedule: Recipe.Schedule) {
         require(
-            minimumRate <= schedule.baseRate, at: "minimum_rate", reading: ["base_rate"],
-            "\(minimumRate) is more than base_rate \(schedule.baseRate)")
+            minLR <= schedule.baseLR, at: "min_lr", reading: ["base_lr"],
+            "\(minLR) is more than base_lr \(schedule.baseLR)")
     }
 }

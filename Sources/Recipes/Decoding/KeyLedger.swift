@@ -34,10 +34,26 @@ final class KeyLedger {
 
     func knows(_ key: String) -> Bool { asked.contains(key) }
 
-    /// Pairs absent keys with unknown ones that look like them; required keys choose first.
-    func renames(for unknown: [String]) -> [String: String] {
-        var free = unknown
+    /// The unknown keys that schema 1 had for keys asked for.
+    func oldNames(
+        _ unknown: [RecipeNode.Entry], _ path: String, parts: Set<String>
+    ) -> [String: Schema1.Rule] {
+        var rules: [String: Schema1.Rule] = [:]
+        for entry in unknown {
+            rules[entry.key] = Schema1.rule(for: entry.key, in: path) {
+                knows($0.new) || parts.contains($0.new)
+            }
+        }
+        return rules
+    }
+
+    /// Pairs absent keys with unknown ones that are their old names or look like them; required keys choose first.
+    func renames(for unknown: [String], _ old: [String: Schema1.Rule]) -> [String: String] {
+        var free = unknown.filter { old[$0] == nil }
         var pairs: [String: String] = [:]
+        for (key, rule) in old where absent.contains(rule.new) {
+            if case .name = rule.change { pairs[rule.new] = key }
+        }
         for key in missing + absent.filter({ !missing.contains($0) }) {
             guard let near = Spelling.nearest(to: key, among: free),
                 Spelling.nearest(to: near, among: absent) == key

@@ -125,6 +125,17 @@ extension ValueReader {
         return value
     }
 
+    /// Decodes the parts that stand under the names of schema 1.
+    func readParts(_ old: [String: Schema1.Rule], _ entries: [RecipeNode.Entry], at path: String) {
+        for entry in entries {
+            guard let rule = old[entry.key], case .name = rule.change, let owner = catalogue.parts[path]?[rule.new] else {
+                continue
+            }
+            let here = Here(report: report, root: root, path: path)
+            owner.read(self, entry.value, here, path.appending(key: rule.new))
+        }
+    }
+
     /// Decodes the parts among a section's keys that nobody else asked for.
     /// - Returns: the keys that are parts.
     func readParts(_ entries: [RecipeNode.Entry], at path: String) -> Set<String> {

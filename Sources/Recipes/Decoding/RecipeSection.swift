@@ -59,12 +59,14 @@ extension String {
     /// This dotted path with one more key.
     package func appending(key: String) -> String { isEmpty ? key : key.isEmpty ? self : "\(self).\(key)" }
 
-    /// `warmupEpochs` as it is written in a recipe: `warmup_epochs`.
+    /// `warmupEpochs` as it is written in a recipe, `warmup_epochs`; `baseLR` is `base_lr`.
     var inRecipe: String {
         var result = ""
+        var last: Character?
         for character in self {
-            if character.isUppercase, !result.isEmpty { result += "_" }
+            if character.isUppercase, last?.isUppercase == false { result += "_" }
             result += character.lowercased()
+            last = character
         }
         return result
     }

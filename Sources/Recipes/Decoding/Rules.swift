@@ -38,16 +38,10 @@ extension Here {
             "missing key '\(other.key)' or '\(one.key)'")
     }
 
-    /// Limits of a box inside an image: its share of the area, and its width over its height.
-    func requireBox(minimumArea: Double, maximumArea: Double, minimumRatio: Double, maximumRatio: Double) {
-        require(minimumArea > 0, at: "minimum_area", "more than 0 expected, found \(minimumArea)")
-        require(maximumArea <= 1, at: "maximum_area", "at most 1 expected, found \(maximumArea)")
-        require(
-            minimumArea <= maximumArea, at: "minimum_area", reading: ["maximum_area"],
-            "\(minimumArea) is more than maximum_area \(maximumArea)")
-        require(minimumRatio > 0, at: "minimum_ratio", "more than 0 expected, found \(minimumRatio)")
-        require(
-            minimumRatio <= maximumRatio, at: "minimum_ratio", reading: ["maximum_ratio"],
-            "\(minimumRatio) is more than maximum_ratio \(maximumRatio)")
+    /// A list of a smallest and a largest number, both above 0 and up to `limit`.
+    public func requireRange(_ bounds: [Double], at key: String, upTo limit: Double? = nil) {
+        let isRange = bounds.count == 2 && bounds[0] > 0 && bounds[0] <= bounds[1] && bounds[1] <= limit ?? .infinity
+        let most = limit.map { ", at most \($0)" } ?? ""
+        require(isRange, at: key, "two numbers above 0\(most) expected, the smaller one first, found \(bounds)")
     }
 }

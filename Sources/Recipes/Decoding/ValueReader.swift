@@ -57,6 +57,12 @@ struct ValueReader {
             return C.allCases.first
         }
         if let value = C(rawValue: text) { return value }
+        if let rule = Schema1.rule(for: "kind", in: path.sectionAndKey.section), case .values(let values) = rule.change,
+            let new = values[text].flatMap({ C(rawValue: $0) })
+        {
+            report.add(Issue(node.place, path, "`\(text)` is called `\(new.rawValue)` since schema 2"), spoiling: path)
+            return new
+        }
         let nearest = Spelling.nearest(to: text, among: C.names)
         report(node, path, expected: "one of \(C.names.joined(separator: ", "))", suggestion: nearest)
         return nearest.flatMap { C(rawValue: $0) } ?? C.allCases.first
@@ -95,7 +101,9 @@ struct ValueReader {
         let free = entries.filter { !ledger.knows($0.key) && !ignoring.contains($0.key) }
         let parts = readParts(free, at: path)
         let unknown = free.filter { !parts.contains($0.key) }
-        let renames = ledger.renames(for: unknown.map(\.key))
+        let old = ledger.oldNames(unknown, path, parts: Set(catalogue.parts[path]?.keys.map(\.self) ?? []))
+        let renames = ledger.renames(for: unknown.map(\.key), old)
+        readParts(old, unknown, at: path)
         var missing = ledger.missing
         if !renames.isEmpty {
             // Read again with the misspelt keys understood: what stands under them may be wrong as well.
@@ -103,9 +111,15 @@ struct ValueReader {
             let second = KeyLedger(renames: renames)
             value = try build(type, node, path, second, owner)
             _ = readParts(free, at: path)
+            readParts(old, unknown, at: path)
             missing = second.missing
         }
         for entry in unknown {
+            if let rule = old[entry.key] {
+                report.add(Issue(entry.keyPlace, path, rule.text), spoiling: path.appending(key: rule.new))
+                missing.removeAll { $0 == rule.new }
+                continue
+            }
             let suggestion =
                 renames.first { $0.value == entry.key }?.key
                 ?? Spelling.nearest(to: entry.key, among: ledger.asked.filter { node.entry($0) == nil })

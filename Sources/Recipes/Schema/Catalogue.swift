@@ -75,7 +75,7 @@ public struct Catalogue: Sendable {
 
 extension String {
     /// A dotted path cut before its last key.
-    fileprivate var sectionAndKey: (section: String, key: String) {
+    var sectionAndKey: (section: String, key: String) {
         guard let dot = lastIndex(of: ".") else { return ("", self) }
         return (String(self[..<dot]), String(self[index(after: dot)...]))
     }

@@ -2,34 +2,35 @@ extension Recipe {
     /// How an image becomes the model's input.
     public struct Images: RecipeSection {
         public let size: Int
-        public let crop: Crop?
+        public let randomResizedCrop: RandomResizedCrop?
         public let randomCrop: RandomCrop?
-        public let flip: Double?
+        public let hflip: Double?
         public let policy: Policy?
         public let colorJitter: Double?
         public let normalize: Normalize
-        public let erase: Erase?
+        public let randomErasing: RandomErasing?
         public let mix: Mix?
         public let evaluation: Evaluation?
 
         public static let meanings = [
             "size": "Height and width of the model's input, pixels.",
-            "crop": "Random resized crop; absent: random_crop, or the whole image is resized.",
-            "random_crop": "A random square without scaling; absent: crop, or the whole image is resized.",
-            "flip": "Probability that an image is mirrored left to right, 0 to 1; absent: never.",
+            "random_resized_crop": "A random part, resized; absent: random_crop, or the whole image is resized.",
+            "random_crop": "A random square without scaling; absent: random_resized_crop, or the whole image is resized.",
+            "hflip": "Probability that an image is mirrored left to right, 0 to 1; absent: never.",
             "policy": "Random operations of a published policy; absent: none.",
             "color_jitter": "Brightness, contrast and saturation change by factors of up to 1 ± this; absent: not.",
             "normalize": "Mean and standard deviation taken out of each colour channel.",
-            "erase": "Random boxes overwritten; absent: none.",
+            "random_erasing": "Boxes overwritten; absent: none.",
             "mix": "Mixup and CutMix, for classes; absent: none.",
             "evaluation": "What evaluations see; absent: the short edge resized to the input, and its centre.",
         ]
 
         public func check(_ here: Here) {
             here.require((1...4096).contains(size), at: "size", "1 to 4096 pixels expected, found \(size)")
-            here.requireProbability(["flip": flip])
+            here.requireProbability(["hflip": hflip])
             here.require(
-                crop == nil || randomCrop == nil, at: "random_crop", reading: ["crop"], "crop is given too; keep one")
+                randomResizedCrop == nil || randomCrop == nil, at: "random_crop", reading: ["random_resized_crop"],
+                "random_resized_crop is given too; keep one")
             if let edge = randomCrop?.shortEdge, let padding = randomCrop?.padding {
                 here.require(
                     edge + 2 * padding >= size, at: "random_crop.short_edge", reading: ["size", "random_crop.padding"],
@@ -54,7 +55,7 @@ extension Recipe {
         public let shortEdge: Int?
         public let padding: Int
         public let border: Border
-        public let interpolation: Crop.Interpolation
+        public let interpolation: RandomResizedCrop.Interpolation
 
         public static let defaults = ["padding": "0", "border": "zero"]
         public static let meanings = [
@@ -72,32 +73,28 @@ extension Recipe {
         }
     }
 
-    /// Random resized crop: area and ratio are drawn, the box is resized to the input.
-    public struct Crop: RecipeSection {
+    /// A box whose area and ratio are drawn, resized to the input.
+    public struct RandomResizedCrop: RecipeSection {
         public enum Interpolation: String, CaseIterable, Decodable, Sendable {
             case bilinear, bicubic
         }
 
-        public let minimumArea, maximumArea: Double
-        public let minimumRatio, maximumRatio: Double
+        public let scale, ratio: [Double]
         public let interpolation: Interpolation
 
         public static let meanings = [
-            "minimum_area": "Smallest share of the image's area, above 0 to 1.",
-            "maximum_area": "Largest share of the image's area, above 0 to 1.",
-            "minimum_ratio": "Smallest width over height.",
-            "maximum_ratio": "Largest width over height.",
+            "scale": "Smallest and largest share of the image's area, above 0 to 1.",
+            "ratio": "Smallest and largest width over height.",
             "interpolation": "Filter of the resize.",
         ]
 
         public func check(_ here: Here) {
-            here.requireBox(
-                minimumArea: minimumArea, maximumArea: maximumArea, minimumRatio: minimumRatio,
-                maximumRatio: maximumRatio)
+            here.requireRange(scale, at: "scale", upTo: 1)
+            here.requireRange(ratio, at: "ratio")
         }
     }
 
-    /// `(value / 255 - mean) / deviation` for each colour channel.
+    /// `(value / 255 - mean) / std` for each colour channel.
     public struct Normalize: RecipeSection {
         public let mean: [Double]
         public let std: [Double]
@@ -118,20 +115,20 @@ extension Recipe {
 extension Recipe.Images {
     /// The image that evaluations see: nothing is drawn.
     public struct Evaluation: RecipeSection {
-        public let cropRatio: Double?
-        public let interpolation: Recipe.Crop.Interpolation
+        public let cropPct: Double?
+        public let interpolation: Recipe.RandomResizedCrop.Interpolation
 
         public static let meanings = [
-            "crop_ratio":
-                "Share of the short edge that the centre crop keeps: the edge is resized to size / crop_ratio, "
+            "crop_pct":
+                "Share of the short edge that the centre crop keeps: the edge is resized to size / crop_pct, "
                 + "rounded down; absent: the whole image is resized to the input, whatever its aspect.",
             "interpolation": "Filter of the resize.",
         ]
 
         public func check(_ here: Here) {
-            if let cropRatio {
+            if let cropPct {
                 here.require(
-                    cropRatio > 0.1 && cropRatio <= 1, at: "crop_ratio", "above 0.1 to 1 expected, found \(cropRatio)")
+                    cropPct > 0.1 && cropPct <= 1, at: "crop_pct", "above 0.1 to 1 expected, found \(cropPct)")
             }
         }
     }
@@ -141,7 +138,7 @@ extension Recipe.Images {
     /// Nothing is done to a grid of tokens, and its numbers stay as they are.
     init(grid size: Int) {
         self.init(
-            size: size, crop: nil, randomCrop: nil, flip: nil, policy: nil, colorJitter: nil,
-            normalize: Recipe.Normalize(mean: [0, 0, 0], std: [1, 1, 1]), erase: nil, mix: nil, evaluation: nil)
+            size: size, randomResizedCrop: nil, randomCrop: nil, hflip: nil, policy: nil, colorJitter: nil,
+            normalize: Recipe.Normalize(mean: [0, 0, 0], std: [1, 1, 1]), randomErasing: nil, mix: nil, evaluation: nil)
     }
 }

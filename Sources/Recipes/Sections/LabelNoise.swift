@@ -6,7 +6,7 @@ extension Recipe {
         }
 
         public let kind: Kind
-        public let rate: Double
+        public let noiseRate: Double
         public let seed: UInt64
         public let flips: [[Int]]?
         public let blocks: Int?
@@ -17,7 +17,7 @@ extension Recipe {
             "kind":
                 "symmetric: a share of the samples gets a class drawn from all, the true one included; asymmetric: classes "
                 + "are taken for similar ones.",
-            "rate": "Share of the samples that are drawn again or flipped, above 0 to 1.",
+            "noise_rate": "Share of the samples that are drawn again or flipped, above 0 to 1.",
             "seed": "Another seed, other wrong labels.",
             "flips":
                 "Asymmetric: pairs [from, to] of class numbers. Absent: those of the reference for cifar10, blocks of 5 "
@@ -29,7 +29,7 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(rate > 0 && rate <= 1, at: "rate", "above 0 to 1 expected, found \(rate)")
+            here.require(noiseRate > 0 && noiseRate <= 1, at: "noise_rate", "above 0 to 1 expected, found \(noiseRate)")
             for (key, isGiven) in [("flips", flips != nil), ("blocks", blocks != nil)] {
                 here.require(
                     !isGiven || kind == .asymmetric, at: key, reading: ["kind"],

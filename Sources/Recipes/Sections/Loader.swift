@@ -2,17 +2,17 @@ extension Recipe {
     /// Reading and augmenting ahead of the step.
     public struct Loader: RecipeSection {
         public let threads: Int
-        public let slots: Int
+        public let prefetchBatches: Int
 
         public static let meanings = [
             "threads": "Threads of a rank that read and augment.",
-            "slots": "Micro-batches held ready.",
+            "prefetch_batches": "Micro-batches held ready.",
         ]
 
         public func check(_ here: Here) {
             here.requirePositive(["threads": threads])
             here.require(
-                slots >= 2, at: "slots", "at least 2 expected, one in use and one being filled, found \(slots)")
+                prefetchBatches >= 2, at: "prefetch_batches", "at least 2 expected, one in use and one being filled, found \(prefetchBatches)")
         }
     }
 }

@@ -9,21 +9,20 @@ extension Recipe {
             case neighbour, mirror
         }
 
-        public let mixup, cutmix: Double
-        public let probability: Double
-        public let `switch`: Double
+        public let mixupAlpha, cutmixAlpha: Double
+        public let prob, switchProb: Double
         public let mode: Mode
         public let partner: Partner
         public let cutmixMinmax: [Double]?
 
         public static let defaults = [
-            "probability": "1", "switch": "0.5", "mode": "batch", "partner": "neighbour",
+            "prob": "1", "switch_prob": "0.5", "mode": "batch", "partner": "neighbour",
         ]
         public static let meanings = [
-            "mixup": "alpha of mixup's Beta(alpha, alpha); 0: none.",
-            "cutmix": "alpha of CutMix's Beta(alpha, alpha); 0: none.",
-            "probability": "Of mixing at all, 0 to 1.",
-            "switch": "Probability of CutMix where both are on, 0 to 1.",
+            "mixup_alpha": "alpha of mixup's Beta(alpha, alpha); 0: none.",
+            "cutmix_alpha": "alpha of CutMix's Beta(alpha, alpha); 0: none.",
+            "prob": "Probability of mixing at all, 0 to 1.",
+            "switch_prob": "Probability of CutMix where both are on, 0 to 1.",
             "mode": "What one draw is for: the whole batch of an update, each image (elem) or each pair.",
             "partner":
                 "neighbour: pairs next to each other, the same for any number of ranks; mirror: first and last of "
@@ -34,12 +33,12 @@ extension Recipe {
         ]
 
         public func check(_ here: Here) {
-            here.require(mixup >= 0, at: "mixup", "0 or more expected, found \(mixup)")
-            here.require(cutmix >= 0, at: "cutmix", "0 or more expected, found \(cutmix)")
+            here.require(mixupAlpha >= 0, at: "mixup_alpha", "0 or more expected, found \(mixupAlpha)")
+            here.require(cutmixAlpha >= 0, at: "cutmix_alpha", "0 or more expected, found \(cutmixAlpha)")
             here.require(
-                mixup > 0 || cutmix > 0 || cutmixMinmax != nil, at: "", reading: ["mixup", "cutmix"],
-                "mixup and cutmix are both 0; leave the section out")
-            here.requireProbability(["probability": probability, "switch": `switch`])
+                mixupAlpha > 0 || cutmixAlpha > 0 || cutmixMinmax != nil, at: "", reading: ["mixup_alpha", "cutmix_alpha"],
+                "mixup_alpha and cutmix_alpha are both 0; leave the section out")
+            here.requireProbability(["prob": prob, "switch_prob": switchProb])
             if let sides = cutmixMinmax {
                 here.require(
                     sides.count == 2 && sides[0] > 0 && sides[0] <= sides[1] && sides[1] <= 1, at: "cutmix_minmax",

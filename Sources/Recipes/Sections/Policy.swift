@@ -22,7 +22,7 @@ extension Recipe {
         /// What each kind reads.
         public enum Rule: Sendable, Equatable {
             case randAugment(RandAugmentText, Warp)
-            case torchvisionRandAugment(operations: Int, bin: Int, Warp)
+            case torchvisionRandAugment(numOps: Int, magnitude: Int, Warp)
             case trivialAugment(Warp)
             case autoAugment(Warp)
             case threeAugment
@@ -32,7 +32,7 @@ extension Recipe {
         public let rule: Rule
 
         private enum CodingKeys: String, CodingKey {
-            case kind, config, operations, bin, interpolation, fill
+            case kind, config, numOps, magnitude, interpolation, fill
         }
 
         public init(from decoder: any Decoder) throws {
@@ -48,8 +48,8 @@ extension Recipe {
                 rule = .randAugment(RandAugmentText(try keys.decode(String.self, forKey: .config)), try warp())
             case .torchvisionRandAugment:
                 rule = .torchvisionRandAugment(
-                    operations: try keys.decode(Int.self, forKey: .operations),
-                    bin: try keys.decode(Int.self, forKey: .bin), try warp())
+                    numOps: try keys.decode(Int.self, forKey: .numOps),
+                    magnitude: try keys.decode(Int.self, forKey: .magnitude), try warp())
             case .trivialAugment: rule = .trivialAugment(try warp())
             case .autoAugment: rule = .autoAugment(try warp())
             case .threeAugment: rule = .threeAugment
@@ -61,8 +61,8 @@ extension Recipe {
                 "rand_augment (timm's), torchvision_rand_augment, trivial_augment (the wide one), auto_augment (v0) or "
                 + "three_augment (DeiT III).",
             "config": "timm's text: rand-m9-mstd0.5-inc1.",
-            "operations": "Operations of an image.",
-            "bin": "Strength of all operations, 0 to 30.",
+            "num_ops": "Operations of an image.",
+            "magnitude": "Strength of all operations, 0 to 30.",
             "interpolation": "Of rotations, shears and shifts; random: bilinear or bicubic for each.",
             "fill": "Red, green, blue, 0 to 255, of what comes from outside the image.",
         ]
@@ -72,9 +72,9 @@ extension Recipe {
             case .randAugment(let text, let warp):
                 here.require(text.problem == nil, at: "config", text.problem ?? "")
                 check(warp, here)
-            case .torchvisionRandAugment(let operations, let bin, let warp):
-                here.requirePositive(["operations": operations])
-                here.require((0...30).contains(bin), at: "bin", "0 to 30 expected, found \(bin)")
+            case .torchvisionRandAugment(let numOps, let magnitude, let warp):
+                here.requirePositive(["num_ops": numOps])
+                here.require((0...30).contains(magnitude), at: "magnitude", "0 to 30 expected, found \(magnitude)")
                 check(warp, here)
             case .trivialAugment(let warp), .autoAugment(let warp): check(warp, here)
             case .threeAugment: break

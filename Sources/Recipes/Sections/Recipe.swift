@@ -44,13 +44,13 @@ public struct Recipe: RecipeSection {
     public var images: Images { imagesGiven ?? Images(grid: tokens?.size ?? 1) }
 
     /// Version of the key names; files of another version are refused.
-    public static let currentSchema = 1
+    public static let currentSchema = 2
 
     static let extendsMeaning =
         "The one recipe this one varies: sections merge, lists are replaced, null takes a key away."
 
     public static let meanings = [
-        "schema": "Version of the key names: 1.",
+        "schema": "Version of the key names: 2; `lacuna recipe upgrade` rewrites a file of version 1.",
         "kind": "pretrain; finetune for supervised training; tokenizer for learning to write images as ids.",
         "about": "What the experiment is, in a sentence.",
         "reference": "Published or measured results to expect.",
@@ -76,7 +76,7 @@ public struct Recipe: RecipeSection {
 
     /// Rules over several sections, asked once the parts are known.
     func checkWhole(_ here: Here) {
-        here.require(schema == Self.currentSchema, at: "schema", "this version reads schema 1, found \(schema)")
+        here.require(schema == Self.currentSchema, at: "schema", "schema \(Self.currentSchema) expected, found \(schema)")
         here.requirePositive(["threads": threads])
         here.requireOne(of: ("tokens", tokens), or: ("images", imagesGiven))
         here.require(
@@ -88,9 +88,9 @@ public struct Recipe: RecipeSection {
                 "there are no classes to mix; only a recipe of kind 'finetune' has it")
         }
         here.require(
-            images.mix == nil || images.mix?.partner == .mirror || batch.global % (2 * batch.accumulation) == 0,
-            at: "batch.global", reading: ["images.mix", "batch.accumulation"],
-            "\(batch.global) samples do not divide into pairs in each of \(batch.accumulation) micro-batches, as images.mix "
+            images.mix == nil || images.mix?.partner == .mirror || batch.global % (2 * batch.gradAccumSteps) == 0,
+            at: "batch.global", reading: ["images.mix", "batch.grad_accum_steps"],
+            "\(batch.global) samples do not divide into pairs in each of \(batch.gradAccumSteps) micro-batches, as images.mix "
                 + "needs them")
         for (key, isGiven) in [
             ("optimizer.layer_decay", optimizer.layerDecay != nil), ("evaluation", evaluation != nil),

@@ -2,7 +2,7 @@ extension Recipe {
     /// How a record of a token set becomes the model's input; stands in the place of `images`.
     public struct Tokens: RecipeSection {
         public let size: Int
-        public let codes, width: Int
+        public let codebookSize, codeDim: Int
         public let edit: Edit?
         public let crop: Crop?
         public let color: Color?
@@ -13,8 +13,8 @@ extension Recipe {
         public static let defaults = ["partner": "neighbour"]
         public static let meanings = [
             "size": "Side of the grid that the model sees, tokens; at most the stored side.",
-            "codes": "Codes that the model provides for: at least as many as the token set's codebook has.",
-            "width": "Numbers of a code vector; that of the token set's codebook.",
+            "codebook_size": "Codes that the model provides for: at least as many as the token set's codebook has.",
+            "code_dim": "Numbers of a code vector; that of the token set's codebook.",
             "edit": "Token-EDA: ids replaced by similar ones, or blocks exchanged; absent: not.",
             "crop": "Random resized crop of the code vectors; absent: the middle of the grid.",
             "color": "Noise or another sample's statistics in the code vectors; absent: neither.",
@@ -29,11 +29,12 @@ extension Recipe {
         public func check(_ here: Here) {
             here.require((1...1024).contains(size), at: "size", "1 to 1024 tokens expected, found \(size)")
             here.require(
-                (2..<1 << 24).contains(codes), at: "codes", "2 to \((1 << 24) - 1) expected, found \(codes)")
+                (2..<1 << 24).contains(codebookSize), at: "codebook_size",
+                "2 to \((1 << 24) - 1) expected, found \(codebookSize)")
             here.require(
-                edit == nil || codes > 5, at: "codes", reading: ["edit"],
-                "6 or more expected, found \(codes): edit takes one of the five nearest other codes")
-            here.require((1...4096).contains(width), at: "width", "1 to 4096 expected, found \(width)")
+                edit == nil || codebookSize > 5, at: "codebook_size", reading: ["edit"],
+                "6 or more expected, found \(codebookSize): edit takes one of the five nearest other codes")
+            here.require((1...4096).contains(codeDim), at: "code_dim", "1 to 4096 expected, found \(codeDim)")
             here.require(
                 adapt == nil || color?.afterCrop != true, at: "adapt", reading: ["color"],
                 "color.after_crop leaves nothing of the stored grid; TokenAdapt reads that")
@@ -56,14 +57,11 @@ extension Recipe.Tokens {
 
     /// Area and ratio are drawn, the part is resized by cubic interpolation; the ratio lies between 3/4 and 4/3.
     public struct Crop: RecipeSection {
-        public let minimumArea: Double
+        public let scale: [Double]
 
-        public static let meanings = ["minimum_area": "Smallest share of the grid's area, above 0 to 1."]
+        public static let meanings = ["scale": "Smallest and largest share of the grid's area, above 0 to 1."]
 
-        public func check(_ here: Here) {
-            here.require(
-                minimumArea > 0 && minimumArea <= 1, at: "minimum_area", "above 0 to 1 expected, found \(minimumArea)")
-        }
+        public func check(_ here: Here) { here.requireRange(scale, at: "scale", upTo: 1) }
     }
 
     /// One of two changes, or none, for the samples of an update, and then for half of them.
@@ -84,22 +82,21 @@ extension Recipe.Tokens {
     /// TokenAdapt: code vectors become features, which are mirrored, turned, moved, cut, mixed, and become ids again.
     public struct Adapt: RecipeSection {
         public let path: String
-        public let minimumArea: Double
-        public let headWidth: Int
+        public let scale: [Double]
+        public let headDim: Int
         public let mix: Recipe.Mix?
 
-        public static let defaults = ["head_width": "64"]
+        public static let defaults = ["head_dim": "64"]
         public static let meanings = [
             "path": "Its weights: a run folder, a step of one or a safetensors file.",
-            "minimum_area": "Smallest share of the features' area that is cut out, above 0 to 1.",
-            "head_width": "Channels of a head of its attention, of which the weights say nothing.",
+            "scale": "Smallest and largest share of the features' area that is cut out, above 0 to 1.",
+            "head_dim": "Channels of a head of its attention, of which the weights say nothing.",
             "mix": "Mixup and CutMix of the features, for classes; absent: none.",
         ]
 
         public func check(_ here: Here) {
-            here.require(
-                minimumArea > 0 && minimumArea <= 1, at: "minimum_area", "above 0 to 1 expected, found \(minimumArea)")
-            here.requirePositive(["head_width": headWidth])
+            here.requireRange(scale, at: "scale", upTo: 1)
+            here.requirePositive(["head_dim": headDim])
         }
     }
 }

@@ -41,7 +41,7 @@ public struct PlanSummary {
     public let hooks: [any HookCost]
 
     public init(_ recipe: Recipe, ranks: Int) throws {
-        let accumulation = recipe.batch.accumulation
+        let accumulation = recipe.batch.gradAccumSteps
         guard ranks > 0, recipe.batch.global % (ranks * accumulation) == 0 else {
             throw TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation)
         }
@@ -78,7 +78,7 @@ public struct PlanSummary {
         averageBytes = (networks > 1 ? networks : experiment.parts.reduce(0) { $0 + $1.copies }) * report.parameterBytes
         let inputs = experiment.batch
         let floats = [inputs.images, inputs.mask, inputs.targets].reduce(0) { $0 + ($1?.shape.count ?? 0) }
-        loaderBytes = recipe.loader.slots * (floats * MemoryLayout<Float>.stride)
+        loaderBytes = recipe.loader.prefetchBatches * (floats * MemoryLayout<Float>.stride)
         (self.length, dataProblem, sourceBytesPerImage) = (length, problem, bytes)
         tokens = experiment.objective.writtenGrid
         (self.recipe, self.ranks) = (recipe, ranks)
@@ -128,7 +128,7 @@ public struct PlanSummary {
     ///   - share: of that rate which whole steps reach.
     public func secondsPerUpdate(flopsPerSecond rate: Double, threads: Int, share: Double) -> Double {
         let hooked = hooks.reduce(0) { $0 + $1.networkFlops + $1.planFlops }
-        return Double((flops + report.recomputedFlops - hooked) * recipe.batch.accumulation)
+        return Double((flops + report.recomputedFlops - hooked) * recipe.batch.gradAccumSteps)
             / (rate * Double(threads) * share)
     }
 

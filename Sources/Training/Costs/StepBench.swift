@@ -43,7 +43,7 @@ public final class StepBench {
     public init(
         _ recipe: Recipe, communicator: any Communicator, pool: WorkerPool, options: PlanOptions = PlanOptions()
     ) throws {
-        let accumulation = recipe.batch.accumulation
+        let accumulation = recipe.batch.gradAccumSteps
         guard recipe.batch.global % (communicator.size * accumulation) == 0 else {
             throw TrainingError.batch(
                 global: recipe.batch.global, ranks: communicator.size, accumulation: accumulation)
@@ -72,7 +72,7 @@ public final class StepBench {
             size: samples, height: side, width: side, channels: recipe.tokens == nil ? 3 : 1,
             maskCount: settings.masking?.count ?? 0, targetClasses: experiment.batch.targets?.shape[1] ?? 0)
         return Batch(
-            synthetic: shape, seed: recipe.seed, first: rank * samples, codes: recipe.tokens?.codes,
+            synthetic: shape, seed: recipe.seed, first: rank * samples, codes: recipe.tokens?.codebookSize,
             masking: settings.masking)
     }
 
@@ -99,7 +99,7 @@ public final class StepBench {
         let median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
         let peak = Doubles([Double(peakResidentBytes())])
         try communicator.maximum(peak)
-        let images = trainer.samples * trainer.recipe.batch.accumulation
+        let images = trainer.samples * trainer.recipe.batch.gradAccumSteps
         let sums = trainer.rankSums.times
         return Result(
             imagesPerSecond: Double(images * communicator.size) / median, secondsPerStep: median,
@@ -119,7 +119,7 @@ public final class StepBench {
             return MonotonicTime.now - start
         }
         let (groups, rule, clock) = (trainer.groups, trainer.rule, trainer.clock)
-        let (network, micros) = (trainer.networks[0], 0..<trainer.recipe.batch.accumulation)
+        let (network, micros) = (trainer.networks[0], 0..<trainer.recipe.batch.gradAccumSteps)
         let clip = timed {
             pool.scale(trainer.store.gradients, by: 1)
             _ = trainer.clip.apply(to: groups.runs, pool: pool)

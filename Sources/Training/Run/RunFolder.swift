@@ -179,7 +179,9 @@ struct RunOpening {
             speaker.warn("checkpoint of step \(rejected.step) is damaged, taking an older one: \(rejected.error)")
         }
         var position: RunLog.Position?
-        if let state = checkpoint?.state {
+        if let checkpoint {
+            var state = checkpoint.state
+            state.recipe = try Recipe.keys(of: checkpoint)
             let changes = try state.acceptChanges(
                 to: recipe.keys, safe: Recipe.safeKeys, allowed: options.allowedChanges)
             for change in changes { speaker.say("recipe changed: \(change)") }

@@ -28,7 +28,7 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
         case .notFinite(let step, let count, let operation):
             let place = operation.map { "; the first value that is not finite comes from \($0)" } ?? ""
             return "step \(step): the gradient was not finite in \(count) updates in a row\(place). Lower "
-                + "schedule.base_rate, clip the gradient, or raise limits.skipped_updates; captures/ has the samples"
+                + "schedule.base_lr, clip the gradient, or raise limits.skipped_updates; captures/ has the samples"
         case .cannotSave(let reason, let count):
             return
                 "\(count) \(count == 1 ? "checkpoint" : "checkpoints in a row") could not be written, the older ones "

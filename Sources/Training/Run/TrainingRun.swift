@@ -48,7 +48,7 @@ public final class TrainingRun {
         _ recipe: Recipe, _ options: Options, communicator: any Communicator, pool: WorkerPool, stop: StopRequest,
         speaker: any RunSpeaker
     ) throws {
-        let (ranks, accumulation) = (communicator.size, recipe.batch.accumulation)
+        let (ranks, accumulation) = (communicator.size, recipe.batch.gradAccumSteps)
         guard recipe.batch.global % (ranks * accumulation) == 0 else {
             throw SharedError(
                 TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation))

@@ -47,19 +47,29 @@ public struct TrainingSets: Sendable {
     public var evaluation: (any SampleSource)? { validation ?? test }
 }
 
+extension Recipe.Subset {
+    fileprivate var amount: ClassShare { shots.map(ClassShare.perClass) ?? .share(labelFraction ?? 1) }
+
+    fileprivate var text: String { amountText(shots, labelFraction) }
+}
+
 extension Recipe.Portion {
     fileprivate var amount: ClassShare {
         perClass.map(ClassShare.perClass) ?? .share(share ?? 1)
     }
 
-    fileprivate var text: String { perClass.map { "\($0)" } ?? "\(fixed((share ?? 1) * 100, digits: 2)) %" }
+    fileprivate var text: String { amountText(perClass, share) }
+}
+
+private func amountText(_ count: Int?, _ share: Double?) -> String {
+    count.map { "\($0)" } ?? "\(fixed((share ?? 1) * 100, digits: 2)) %"
 }
 
 extension Recipe {
     /// The order of training. A subset may be smaller than a batch, which then holds samples several times.
     func sampler(of train: any SampleSource) throws(DataError) -> Sampler {
         try Sampler(
-            count: train.count, globalBatch: batch.global, order: .shuffled(seed: seed), repetitions: batch.repeats,
+            count: train.count, globalBatch: batch.global, order: .shuffled(seed: seed), repetitions: batch.augRepeats,
             wraps: data.subset != nil)
     }
 

@@ -82,6 +82,6 @@ extension NoiseStage {
         guard let norm = excess(over: clip), let limit = clip.limit else { return nil }
         return
             "grad_noise: at the start the noise is about \(fixed(norm, digits: 1)) long, \(fixed(norm / limit, digits: 0)) "
-            + "times clip.norm: updates will be mostly noise. Take grad_noise.mode 'relative' or a smaller eta"
+            + "times clip.max_norm: updates will be mostly noise. Take grad_noise.mode 'relative' or a smaller eta"
     }
 }

@@ -75,7 +75,7 @@ public final class Trainer {
         exchange = try GradientExchange(communicator, gradients: gradients, buckets: networks[0].plan.buckets)
         statistics = StepStatistics(communicator)
         clip = Clip(recipe, before: rule)
-        let epochs = EpochClock(updates: updatesPerEpoch, accumulation: recipe.batch.accumulation)
+        let epochs = EpochClock(updates: updatesPerEpoch, accumulation: recipe.batch.gradAccumSteps)
         schedule = try recipe.learningRates(epochs, experiment.catalog.schedules)
         weightDecays = WeightDecaySchedule(recipe, epochs)
         clock = TrainingClock(
@@ -96,7 +96,7 @@ public final class Trainer {
     /// One update: a global batch, its gradients added over micro-batches and ranks, the weights moved.
     public func step() throws -> StepReport {
         try letHooksGo()
-        let (network, last) = (networks[clock.network], recipe.batch.accumulation - 1)
+        let (network, last) = (networks[clock.network], recipe.batch.gradAccumSteps - 1)
         var found = Found()
         for micro in 0...last {
             announce(.reading, clock.step)

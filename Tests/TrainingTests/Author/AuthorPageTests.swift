@@ -57,7 +57,7 @@ import Training
     }
 
     @Test func `the page's kinds are checked as others are`() throws {
-        let error = #expect(throws: RecipeError.self) { try recipe(["model.patch=5", "objective.hidden=0"]) }
+        let error = #expect(throws: RecipeError.self) { try recipe(["model.patch_size=5", "objective.hidden=0"]) }
         #expect(error?.issues.count == 2)
         #expect(throws: RecipeError.self) { try recipe([], .own) }
     }

@@ -12,11 +12,10 @@ struct PatchNet: Encoder {
     private let mlp: MLP
 
     init(_ scope: Scope, _ settings: PatchNetSection, _ image: ImageSpec) {
-        let (width, normal) = (settings.width, Initializer.truncatedNormal(std: 0.02, cut: 2))
-        grid = FeatureGrid(side: image.side / settings.patch, stride: settings.patch, width: width)
+        let (width, normal) = (settings.embedDim, Initializer.truncatedNormal(std: 0.02, cut: 2))
+        grid = FeatureGrid(side: image.side / settings.patchSize, stride: settings.patchSize, width: width)
         embedding = PatchEmbedding(
-            scope["patch_embed"], channels: image.channels, patch: settings.patch, width: width,
-            init: normal)
+            scope["patch_embed"], channels: image.channels, patch: settings.patchSize, width: width, init: normal)
         norm = LayerNorm(scope["blocks"][0]["norm"], width, epsilon: 1e-6)
         mlp = MLP(
             scope["blocks"][0]["mlp"], width, hidden: 2 * width, init: normal, outputInit: normal)
@@ -47,19 +46,19 @@ struct PatchNet: Encoder {
 struct PatchNetSection: EncoderSection, EncoderSettings {
     static let kind = "patch_net"
 
-    let width, patch: Int
+    let embedDim, patchSize: Int
 
-    static let meanings = ["width": "Channels of a patch.", "patch": "Side of a patch, pixels."]
+    static let meanings = ["embed_dim": "Channels of a patch.", "patch_size": "Side of a patch, pixels."]
 
     func check(_ here: Here) {
-        here.requirePositive(["width": width, "patch": patch])
+        here.requirePositive(["embed_dim": embedDim, "patch_size": patchSize])
     }
 
     /// Rules with the image.
     static func check(_ section: PatchNetSection, _ recipe: Recipe, _ here: Here) {
         here.recipe.require(
-            recipe.images.size % section.patch == 0, at: "images.size", reading: ["model"],
-            "a multiple of the patch \(section.patch) expected, found \(recipe.images.size)")
+            recipe.images.size % section.patchSize == 0, at: "images.size", reading: ["model"],
+            "a multiple of the patch \(section.patchSize) expected, found \(recipe.images.size)")
     }
 
     var encoder: any EncoderSettings { self }
