@@ -17,7 +17,7 @@ extension Recipe {
     }
 
     /// Every key of the recipe that a checkpoint was trained by and its value; of an older schema under the names of today.
-    static func keys(of checkpoint: Checkpoints.Checkpoint) throws -> [String: String] {
+    public static func keys(of checkpoint: Checkpoints.Checkpoint) throws -> [String: String] {
         let state = checkpoint.state.recipe
         return state["schema"] == "\(currentSchema)" ? state : try load(from: checkpoint).keys
     }

@@ -237,7 +237,7 @@ extension Recipe.Mix {
             case .pair: .pair
             }
         return Mixing(
-            mixup: mixup, cutmix: cutmix, probability: probability, switching: `switch`,
+            mixup: mixupAlpha, cutmix: cutmixAlpha, probability: prob, switching: switchProb,
             sides: cutmixMinmax.map { $0[0]...$0[1] }, mode: mode, partner: partner == .mirror ? .mirror : .neighbour)
     }
 }

@@ -159,11 +159,11 @@ extension Recipe {
     /// codebook.
     public var syntheticGrid: TokenGrid? {
         tokens.map { tokens in
-            let rows = Floats(zeros: tokens.codes * tokens.width)
+            let rows = Floats(zeros: tokens.codebookSize * tokens.codeDim)
             var random = RandomStream(seed: seed, purpose: .procedural)
             for place in 0..<rows.count { rows[place] = Float(random.normal()) }
             return TokenGrid(
-                side: tokens.size * 8 / 7, Codebook(rows, width: tokens.width, metric: .cosine))
+                side: tokens.size * 8 / 7, Codebook(rows, width: tokens.codeDim, metric: .cosine))
         }
     }
 }

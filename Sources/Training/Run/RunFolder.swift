@@ -3,6 +3,7 @@ import Checkpoints
 import Cluster
 import FoundationEssentials
 import Kernels
+import Objectives
 import Optimizers
 import Platform
 import Recipes
