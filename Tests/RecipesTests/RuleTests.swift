@@ -97,12 +97,7 @@ import Recipes
 
     @Test func `an absent section is a feature switched off`() throws {
         let recipe = try load(
-            starter(("clip:
-  max_norm: 5
-", ""), ("checkpoint:
-  every_epochs: 1
-  keep_last: 2
-", "")))
+            starter(("clip:\n  max_norm: 5\n", ""), ("checkpoint:\n  every_epochs: 1\n  keep_last: 2\n", "")))
         #expect(!recipe.has("clip"))
         #expect(recipe.checkpoint == nil)
         #expect(recipe.limits == nil)
