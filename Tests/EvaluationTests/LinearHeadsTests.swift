@@ -26,7 +26,7 @@ import Training
             values: values, gradients: gradients, state: [Floats(zeros: 6)],
             tensors: [RunTensor(range: 0..<3, rank: 2), RunTensor(range: 3..<6, rank: 1)])
         let update: any UpdateRule =
-            rule == .lars ? ProbeLARS(momentum: 0.9, trust: 0.001) : SGD(momentum: 0.9)
+            rule == .lars ? LARS(.init(form: .mae)) : SGD(.init(momentum: 0.9))
         for (step, factor) in factors.enumerated() {
             gradients.fill(0)
             for row in 0..<6 {
@@ -38,7 +38,7 @@ import Training
                     gradients[3 + k] += slope
                 }
             }
-            update.update(run, rate: rate * factor, decay: 0, step: step + 1, pool: pool)
+            update.update(run, learningRate: rate * factor, weightDecay: 0, step: step + 1, pool: pool)
         }
         return values[0..<3].array
     }

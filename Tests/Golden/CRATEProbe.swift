@@ -34,7 +34,9 @@ import Training
         let store = ParameterStore(graph, minimising: loss, seed: 0, pool: pool)
         for name in store.names { try #require(store.value(name)).copy(from: golden.floats("param/\(name)")) }
         let plan = try Plan(graph, minimising: loss, keeping: [logits, loss], store: store, pool: pool)
-        let rule = ProbeLARS(momentum: settings.momentum, trust: settings.trust_coefficient)
+        let rule = try updateRule([
+            "kind": "lars", "form": "mae", "momentum": settings.momentum, "trust": settings.trust_coefficient,
+        ])
         let groups = ParameterGroups(store, rule: rule, decays: { _, _ in true })
         var norm = BatchStatistics(
             mean: try golden.floats("param/head.0.running_mean"),
@@ -56,7 +58,7 @@ import Training
                 expectWithin(CRATETolerance.gradient, ours, try golden.floats("grad/\(name)"), "gradient of \(name)")
             }
             for group in groups.groups {
-                rule.update(group.run, rate: settings.lr, decay: settings.weight_decay, step: step + 1, pool: pool)
+                rule.update(group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: step + 1, pool: pool)
             }
         }
         for name in store.names {

@@ -52,10 +52,11 @@ import Training
         let store = ParameterStore(graph, minimising: loss.sum, seed: 0, pool: pool)
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss.sum, keeping: [loss.sum, loss.weight], store: store, pool: pool)
-        let rule = try rule(config)
+        let rule = try updateRule([
+            "kind": try #require(config.optimizer).lowercased(), "betas": config.betas, "epsilon": config.eps,
+        ])
         let groups = ParameterGroups(store, rule: rule, decays: { objective.decay.decays($0, rank: $1) })
         let clip = Clip(limit: nil)
-        let clock = EpochClock(microBatches: try #require(config.steps_per_epoch))
         let schedule = try schedule(config)
         let steps = try golden.shape("input/images")[0]
         let pixels = try golden.pixels("input/images")
@@ -73,12 +74,12 @@ import Training
                 let reference = try golden.floats("trace/grad_norm")[step]
                 expectWithin(CRATETolerance.gradient, [Float(norm)], [reference], "norm of step \(step)")
             }
-            let rate = schedule.rate(at: step, base: try #require(config.lr), clock: clock)
+            let rate = schedule.learningRate(at: step)
             let reference = try golden.floats("trace/lr")[step]
             #expect(abs(Float(rate) - reference) <= CRATETolerance.rate * abs(reference), "rate of step \(step)")
             for group in groups.groups {
                 let decay = group.decays ? try #require(config.weight_decay) : 0
-                rule.update(group.run, rate: rate, decay: decay, step: step + 1, pool: pool)
+                rule.update(group.run, learningRate: rate, weightDecay: decay, step: step + 1, pool: pool)
             }
         }
         for name in golden.parts(after: "after/") {
@@ -88,26 +89,19 @@ import Training
         }
     }
 
-    private func rule(_ config: CRATEConfig) throws -> any UpdateRule {
-        let betas = try #require(config.betas)
-        switch config.optimizer {
-        case "Lion": return Lion(first: betas[0], second: betas[1])
-        case "AdamW": return AdamW(first: betas[0], second: betas[1], epsilon: try #require(config.eps))
-        default: throw UnknownOptimizer(name: config.optimizer ?? "none")
-        }
-    }
-
-    /// The auto-encoder's settings have a rate at the end, the classifier's none.
-    private func schedule(_ config: CRATEConfig) throws -> Schedule {
-        let (warmup, epochs) = (try #require(config.warmup_epochs), try #require(config.epochs))
-        guard let minimum = config.min_lr else { return .crate(warmupEpochs: warmup, epochs: epochs) }
-        return .mae(minimum: minimum, warmupEpochs: Double(warmup), epochs: epochs)
+    /// The auto-encoder's settings have a learning rate at the end, the classifier's none.
+    private func schedule(_ config: CRATEConfig) throws -> any LearningRateSchedule {
+        try Golden.schedule(
+            EpochClock(updates: try #require(config.steps_per_epoch)),
+            [
+                "kind": "cosine", "form": config.min_lr == nil ? "crate" : "mae", "base_rate": config.lr,
+                "minimum_rate": config.min_lr ?? 0, "warmup_epochs": config.warmup_epochs, "warmup_rate": 0,
+                "epochs": config.epochs,
+            ])
     }
 
     private func part(_ numbers: [Float], _ index: Int, of count: Int) -> [Float] {
         let size = numbers.count / count
         return Array(numbers[index * size..<(index + 1) * size])
     }
-
-    private struct UnknownOptimizer: Error { let name: String }
 }

@@ -35,7 +35,7 @@ import Training
             store.values[slot.range].copy(from: try golden.floats("param/\(slot.parameter.name)"))
         }
         let plan = try Plan(graph, minimising: loss, keeping: [loss], store: store, pool: pool)
-        let rule = SGD(momentum: settings.momentum)
+        let rule = try updateRule(["kind": "sgd", "momentum": settings.momentum])
         let groups = ParameterGroups(store, rule: rule, decays: { _, _ in false })
         let numbers = GradientNoise.order(of: store.trainableSlots.map(\.parameter.name))
         #expect(settings.index_order.enumerated().allSatisfy { numbers[$1] == UInt32($0) })
@@ -59,10 +59,10 @@ import Training
             }
             let norm = try #require(Clip(limit: settings.clip).apply(to: groups.runs, pool: pool))
             expectApart(1e-5, [Float(norm)], try golden.step("trace/grad_norm", step), "norm \(step)")
-            let deviation = noise.deviation(at: step, norm: norm, count: store.gradients.count)
-            noise.add(to: store.gradients, sites, step: step, deviation: deviation, pool: pool)
+            let std = noise.std(at: step, norm: norm, count: store.gradients.count)
+            noise.add(to: store.gradients, sites, step: step, std: std, pool: pool)
             for group in groups.groups {
-                rule.update(group.run, rate: settings.lr, decay: 0, step: step + 1, pool: pool)
+                rule.update(group.run, learningRate: settings.lr, weightDecay: 0, step: step + 1, pool: pool)
             }
         }
         for slot in store.slots {

@@ -34,7 +34,7 @@ import Training
             try Plan(
                 step.net.graph, minimising: step.loss, keeping: [step.loss, step.targets], store: store, pool: pool)
         }
-        let rule = SGD(momentum: settings.momentum)
+        let rule = try updateRule(["kind": "sgd", "momentum": settings.momentum])
         let groups = ParameterGroups(store, rule: rule, decays: { _, _ in true })
         var memory = TargetMemory(settings.N, settings.C)
         let (order, trace) = (try golden.integers("input/order"), try golden.floats("trace/loss"))
@@ -57,7 +57,7 @@ import Training
                 }
                 done += 1
                 for group in groups.groups {
-                    rule.update(group.run, rate: settings.lr, decay: settings.weight_decay, step: done, pool: pool)
+                    rule.update(group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: done, pool: pool)
                 }
             }
         }
@@ -97,7 +97,7 @@ import Training
         let mixing = TargetMixing(
             .init(mixupAlpha: 1, emaAlpha: settings.ema_alpha, emaStep: settings.ema_step), seed: 0, size: B,
             inputs: D, classes: K)
-        let rule = SGD(momentum: settings.momentum)
+        let rule = try updateRule(["kind": "sgd", "momentum": settings.momentum])
         let decay = EMADecay.ramp(settings.ema_alpha, updates: settings.ema_step)
         var options = PlanOptions()
         options.usesBatchStatistics = true
@@ -144,7 +144,7 @@ import Training
                     pool.scale(side.store.gradients, by: 1 / Float(B))
                     for group in side.groups.groups {
                         rule.update(
-                            group.run, rate: settings.lr, decay: settings.weight_decay, step: step + 1, pool: pool)
+                            group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: step + 1, pool: pool)
                     }
                     pool.blend(side.store.values, into: side.average.values, keep: decay.value(at: step + 1))
                 }

@@ -17,9 +17,9 @@ import Training
         let train = try #require(golden.config.train)
         let layers = try #require(objective.layers)
         let groups = ParameterGroups(
-            store, rule: AdamW(first: 0.9, second: 0.999, epsilon: 1e-8),
+            store, rule: AdamW(),
             decays: { objective.decay.decays($0, rank: $1) },
-            rateScale: { layers.scale(of: $0, decay: train.layer_decay ?? 1) })
+            scale: { layers.scale(of: $0, decay: train.layer_decay ?? 1) })
         let names = groups.groups.map { group in
             Set(
                 store.trainableSlots.filter { slot in group.run.tensors.contains { $0.range == slot.range } }

@@ -48,7 +48,7 @@ struct GradientNoiseGolden {
                 let noise = GradientNoise(.absolute(variance: Double(eta)), exponent: Double(gamma), seed: 0)
                 for (t, step) in steps.enumerated() {
                     let row = (g * etas.count + e) * steps.count + t
-                    let ours = noise.deviation(at: step, norm: 0, count: 1)
+                    let ours = noise.std(at: step, norm: 0, count: 1)
                     expectRelative(ours, Double(reference[row]), 1e-6, "η \(eta), γ \(gamma), t \(step)")
                 }
             }
@@ -72,7 +72,7 @@ struct GradientNoiseGolden {
                     }
                     if let normals = reference("normal")?.floats {
                         let ours = Floats(zeros: normals.count)
-                        noise.add(to: ours, parameter: parameter, step: step, deviation: 1, pool: pool)
+                        noise.add(to: ours, parameter: parameter, step: step, std: 1, pool: pool)
                         let worst = zip(ours.array, normals).map { abs($0 - $1) }.max() ?? 0
                         #expect(worst <= 1e-6, "\(name), step \(step), seed \(text)")
                     }
@@ -85,8 +85,8 @@ struct GradientNoiseGolden {
                     }
                     if let scaled = reference("noise")?.floats {
                         let ours = Floats(zeros: scaled.count)
-                        let deviation = noise.deviation(at: step, norm: 0, count: 1)
-                        noise.add(to: ours, parameter: parameter, step: step, deviation: deviation, pool: pool)
+                        let std = noise.std(at: step, norm: 0, count: 1)
+                        noise.add(to: ours, parameter: parameter, step: step, std: std, pool: pool)
                         let worst = zip(ours.array, scaled).map { abs($0 - $1) }.max() ?? 0
                         #expect(worst <= 1e-6, "\(name), step \(step), seed \(text)")
                     }
@@ -109,7 +109,7 @@ struct GradientNoiseGolden {
             let start = tensors.last?.range.upperBound ?? 0
             tensors.append(RunTensor(range: start..<start + (try golden.floats("param/\(name)").count), rank: 1))
         }
-        let rule = SGD(momentum: settings.momentum)
+        let rule = try updateRule(["kind": "sgd", "momentum": settings.momentum])
         let run = ParameterRun(
             values: values, gradients: gradients, state: rule.stateNames.map { _ in Floats(zeros: values.count) },
             tensors: tensors)
@@ -124,14 +124,14 @@ struct GradientNoiseGolden {
             }
             let norm = try #require(Clip(limit: settings.clip).apply(to: [run], pool: pool))
             expectClose([Float(norm)], try golden.floats("output/\(step)/norm"), "norm")
-            let deviation = noise.deviation(at: step, norm: norm, count: values.count)
+            let std = noise.std(at: step, norm: norm, count: values.count)
             for (index, tensor) in tensors.enumerated() {
                 noise.add(
-                    to: gradients[tensor.range], parameter: UInt32(index), step: step, deviation: deviation, pool: pool)
+                    to: gradients[tensor.range], parameter: UInt32(index), step: step, std: std, pool: pool)
             }
             let final = try golden.floats(names.map { "output/\(step)/final_grad/\($0)" })
             #expect(zip(gradients.array, final).allSatisfy { abs($0 - $1) <= 1e-6 }, "gradient of step \(step)")
-            rule.update(run, rate: settings.lr, decay: 0, step: step + 1, pool: pool)
+            rule.update(run, learningRate: settings.lr, weightDecay: 0, step: step + 1, pool: pool)
             let after = try golden.floats(names.map { "after/\(step + 1)/\($0)" })
             #expect(zip(values.array, after).allSatisfy { abs($0 - $1) <= 1e-6 }, "values after step \(step + 1)")
         }

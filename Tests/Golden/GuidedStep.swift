@@ -111,7 +111,7 @@ import Training
 
     @Test(arguments: files) func `three updates follow the reference`(_ golden: OptimFile<GuidedStepCase>) throws {
         let (trial, size) = (try Trial(golden), golden.settings)
-        let rule = Adam(first: 0.9, second: 0.999, epsilon: 1e-8)
+        let rule = try updateRule(["kind": "adam", "betas": [0.9, 0.999], "epsilon": 1e-8])
         let groups = ParameterGroups(trial.store, rule: rule, decays: { _, _ in false })
         for step in 0..<size.steps {
             try trial.run(step)
@@ -122,7 +122,7 @@ import Training
             #expect(abs(loss - Double(try golden.floats("trace/loss")[step])) <= 1e-5)
             trial.pool.scale(trial.store.gradients, by: 1 / Float(size.batch))
             for group in groups.groups {
-                rule.update(group.run, rate: size.lr, decay: 0, step: step + 1, pool: trial.pool)
+                rule.update(group.run, learningRate: size.lr, weightDecay: 0, step: step + 1, pool: trial.pool)
             }
         }
         // The bias of a linear map before a norm has no gradient; Adam turns its rounding into steps of the rate.

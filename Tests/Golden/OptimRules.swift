@@ -1,10 +1,12 @@
 import Checkpoints
 import Kernels
+import Objectives
 import Optimizers
+import Recipes
 import Testing
 import Training
 
-/// The settings of an optimiser fixture; which are present depends on the optimiser.
+/// The settings of an optimizer fixture; which are present depends on the optimizer.
 struct RuleSettings: Decodable, Sendable {
     let optimizer: String
     let betas: [Double]?
@@ -15,26 +17,25 @@ struct RuleSettings: Decodable, Sendable {
     let param_order: [String]
     let groups: String
 
-    var rule: (any UpdateRule)? {
-        let (first, second) = (betas?.first ?? 0.9, betas?.last ?? 0.999)
-        switch optimizer {
-        case "AdamW": return AdamW(first: first, second: second, epsilon: eps ?? 1e-8)
-        case "Adam": return Adam(first: first, second: second, epsilon: eps ?? 1e-8)
-        case "SGD":
-            return SGD(momentum: momentum ?? 0, dampening: dampening ?? 0, nesterov: nesterov ?? false)
-        case "LAMB":
-            return LAMB(
-                first: first, second: second, epsilon: eps ?? 1e-6, correctsBias: bias_correction ?? true,
-                averagesGradients: grad_averaging ?? true, clipsTrust: trust_clip ?? false,
-                alwaysAdapts: always_adapt ?? false)
-        case "Lion": return Lion(first: first, second: betas?.last ?? 0.99)
-        case "LARS-A": return ProbeLARS(momentum: momentum ?? 0.9, trust: trust_coefficient ?? 0.001)
-        case "LARS-B":
-            return LARS(
-                momentum: momentum ?? 0.9, dampening: dampening ?? 0, nesterov: nesterov ?? false,
-                trust: trust_coeff ?? 0.001, epsilon: eps ?? 1e-8, clipsTrust: trust_clip ?? false,
-                alwaysAdapts: always_adapt ?? false)
-        default: return nil
+    /// The recipe that runs this optimizer; nil for an unknown one.
+    var recipe: Recipe? {
+        get throws {
+            let kinds = [
+                "AdamW": "adamw", "Adam": "adam", "SGD": "sgd", "LAMB": "lamb", "Lion": "lion", "LARS-A": "lars",
+                "LARS-B": "lars",
+            ]
+            guard let kind = kinds[optimizer] else { return nil }
+            let form: String? = kind == "lars" ? (optimizer == "LARS-A" ? "mae" : "timm") : nil
+            let clip = max_grad_norm.map { "\n" + section("clip", ["norm": $0]) } ?? ""
+            return try Golden.recipe(
+                with: section(
+                    "optimizer",
+                    [
+                        "kind": kind, "weight_decay": weight_decay ?? weight_decay_per_step?[0] ?? 0, "betas": betas,
+                        "epsilon": eps, "momentum": momentum, "dampening": dampening, "nesterov": nesterov,
+                        "bias_correction": bias_correction, "grad_averaging": grad_averaging, "trust_clip": trust_clip,
+                        "always_adapt": always_adapt, "trust": trust_coefficient ?? trust_coeff, "form": form,
+                    ]) + clip)
         }
     }
 
@@ -48,7 +49,10 @@ struct OptimRules {
     @Test(arguments: files)
     func `every step and the final state follow the reference`(_ golden: OptimFile<RuleSettings>) throws {
         let settings = golden.settings
-        let rule = try #require(settings.rule, "unknown optimiser \(settings.optimizer)")
+        let recipe = try #require(try settings.recipe, "unknown optimizer \(settings.optimizer)")
+        let rule = try recipe.updateRule(Catalog.own.optimizers)
+        // LAMB's own clip runs as the clip stage of the step.
+        let clip = Clip(recipe, before: rule)
         let pool = WorkerPool(threads: 2)
         let names = settings.param_order
         let values = Floats(try golden.floats(names.map { "param/\($0)" }))
@@ -68,8 +72,6 @@ struct OptimRules {
         }
         for step in settings.lr_per_step.indices {
             gradients.copy(from: try golden.floats(names.map { "input/grad/\(step)/\($0)" }))
-            // LAMB's own clip runs as the clip stage of the step.
-            let clip = Clip(limit: settings.max_grad_norm, form: .lamb)
             let norm = try #require(clip.apply(to: runs.map(\.1), pool: pool))
             if golden.file.names.contains("output/global_grad_norm/\(step)") {
                 let reference = try golden.floats("output/global_grad_norm/\(step)")
@@ -77,7 +79,8 @@ struct OptimRules {
             }
             for (decays, run) in runs {
                 let decay = decays ? settings.decay(at: step) : 0
-                rule.update(run, rate: settings.lr_per_step[step], decay: decay, step: step + 1, pool: pool)
+                rule.update(
+                    run, learningRate: settings.lr_per_step[step], weightDecay: decay, step: step + 1, pool: pool)
             }
             let reference = try golden.floats(names.map { "after/\(step + 1)/\($0)" })
             expectClose(values.array, reference, "values after step \(step + 1)")

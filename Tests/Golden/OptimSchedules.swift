@@ -1,8 +1,9 @@
 import Checkpoints
 import FoundationEssentials
+import Objectives
 import Optimizers
+import Recipes
 import Testing
-import Training
 
 /// One table of `schedules.safetensors`: the settings of any of its curves.
 struct CurveSettings: Decodable, Sendable {
@@ -13,42 +14,81 @@ struct CurveSettings: Decodable, Sendable {
     let T_0, T_max, every_epochs: Int?
     let rows: String?
 
-    /// SimMIM's tables count updates: one update an "epoch" keeps their units.
-    private func simMIM(_ shape: SimMIMCurve.Shape) -> Schedule {
-        let unit = iters_per_epoch ?? 1
-        return .simMIM(
-            SimMIMCurve(
-                shape, warmupStart: warmup_lr ?? 0, warmupEpochs: Double((warmup_epochs ?? 0) * unit),
-                epochs: (epochs ?? 0) * unit))
-    }
+    private var base: Double { base_lr?[0] ?? lr ?? peak_lr ?? 0 }
 
-    func schedule(_ name: String) -> Schedule? {
+    /// The recipe of a table; nil for an unknown one.
+    func recipe(_ name: String, rows: Int) throws -> Recipe? {
+        func made(_ keys: KeyValuePairs<String, Any?>) throws -> Recipe {
+            let decay = wd.map {
+                "\n" + section(
+                    "optimizer", ["kind": "adam", "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": $0,
+                    "weight_decay_end": wd_end])
+            }
+            let text = section("schedule", keys).replacing(
+                "{", with: "{base_rate: \(base), ", maxReplacements: 1)
+            return try Golden.recipe(with: text + (decay ?? ""))
+        }
         switch name {
-        case "simmim_cosine": simMIM(.cosine(minimum: min_lr ?? 0))
-        case "simmim_multistep": simMIM(.multistep(epochs: milestones_updates ?? [], factor: gamma ?? 0.1))
-        case "simmim_linear": simMIM(.linear(end: lr_min_rate ?? 0.01))
-        case "spark_pretrain", "spark_finetune": .sparK(warmupEpochs: Double(warmup_it ?? 0), epochs: max_it ?? 0)
+        case "simmim_cosine":
+            return try made([
+                "kind": "cosine", "form": "simmim", "epochs": epochs, "warmup_epochs": warmup_epochs,
+                "warmup_rate": warmup_lr, "minimum_rate": min_lr,
+            ])
+        case "simmim_multistep":
+            // In epochs, as a recipe gives them.
+            let milestones = try #require(milestones_updates).map { $0 / (iters_per_epoch ?? 1) }
+            return try made([
+                "kind": "multistep", "form": "simmim", "epochs": epochs, "warmup_epochs": warmup_epochs,
+                "warmup_rate": warmup_lr, "milestones_epochs": milestones, "gamma": gamma,
+            ])
+        case "simmim_linear":
+            return try made([
+                "kind": "linear", "epochs": epochs, "warmup_epochs": warmup_epochs, "warmup_rate": warmup_lr,
+                "lr_min_rate": lr_min_rate,
+            ])
+        case "spark_pretrain", "spark_finetune":
+            return try made([
+                "kind": "cosine", "form": "spark", "updates": max_it, "warmup_updates": warmup_it,
+                "warmup_rate": 0.005 * base, "minimum_rate": 0.001 * base,
+            ])
         case "mae_periter":
-            .mae(minimum: min_lr ?? 0, warmupEpochs: Double(warmup_epochs ?? 0), epochs: epochs ?? 0)
+            return try made([
+                "kind": "cosine", "form": "mae", "epochs": epochs, "warmup_epochs": warmup_epochs, "warmup_rate": 0,
+                "minimum_rate": min_lr,
+            ])
         case "deit_perepoch":
-            .deiT(
-                warmupStart: warmup_lr ?? 0, minimum: min_lr ?? 0, warmupEpochs: warmup_epochs ?? 0,
-                epochs: epochs ?? 0)
-        case "crate_supervised": .crate(warmupEpochs: warmup_steps ?? 0, epochs: epochs ?? 0)
-        case "elr_cosine_restarts": .warmRestarts(minimum: eta_min ?? 0, periodEpochs: T_0 ?? 10)
-        case "elr_multistep": .multistep(epochs: milestones ?? [], factor: gamma ?? 0.1)
-        case "torch_cosine": .cosine(minimum: eta_min ?? 0, epochs: T_max ?? 1)
-        case "guidance_step": .step(everyEpochs: every_epochs ?? 30, factor: factor ?? 0.1)
-        default: nil
+            return try made([
+                "kind": "cosine", "form": "deit", "epochs": epochs, "warmup_epochs": warmup_epochs,
+                "warmup_rate": warmup_lr, "minimum_rate": min_lr,
+            ])
+        case "crate_supervised":
+            return try made([
+                "kind": "cosine", "form": "crate", "epochs": epochs, "warmup_epochs": warmup_steps, "warmup_rate": 0,
+                "minimum_rate": 0,
+            ])
+        case "elr_cosine_restarts":
+            return try made([
+                "kind": "warm_restarts", "epochs": rows, "period_epochs": T_0, "minimum_rate": eta_min,
+            ])
+        case "elr_multistep":
+            return try made(["kind": "multistep", "epochs": rows, "milestones_epochs": milestones, "gamma": gamma])
+        case "torch_cosine":
+            return try made(["kind": "cosine", "form": "torch", "epochs": T_max, "minimum_rate": eta_min])
+        case "guidance_step":
+            return try made([
+                "kind": "step", "epochs": rows * rowStride, "every_epochs": every_epochs, "gamma": factor,
+            ])
+        default: return nil
         }
     }
 
-    /// Rates of one row: a column per group.
-    func columns(_ name: String) -> [(base: Double, scale: Double)] {
-        let base = lr ?? peak_lr ?? 0
-        if let base_lr { return base_lr.map { ($0, 1) } }
-        return (lr_scale ?? [1]).map { (base, $0) }
-    }
+    /// Layer scales of one row's groups.
+    var scales: [Double] { base_lr.map { $0.map { $0 / base } } ?? lr_scale ?? [1] }
+
+    /// Tables that count whole epochs.
+    static let wholeEpochs: Set = [
+        "deit_perepoch", "crate_supervised", "elr_cosine_restarts", "elr_multistep", "torch_cosine", "guidance_step",
+    ]
 
     /// Epochs between two rows: "every 5th epoch from 0" means 5.
     var rowStride: Int {
@@ -56,30 +96,44 @@ struct CurveSettings: Decodable, Sendable {
     }
 }
 
+/// The schedule of a configuration of SimMIM.
+struct SimMIMTrain: Decodable, Sendable {
+    let name: String
+    let epochs, warmup_epochs: Int
+    let warmup_lr: Double
+    let min_lr, gamma, decay_rate: Double?
+    let multisteps: [Int]?
+    let decay_epochs: Int?
+}
+
 /// One case of SimMIM's `schedules.json`.
 struct SimMIMCase: Decodable, Sendable {
-    struct Train: Decodable, Sendable {
-        let name: String
-        let epochs, warmup_epochs: Int
-        let warmup_lr: Double
-        let min_lr, gamma, decay_rate: Double?
-        let multisteps: [Int]?
-        let decay_epochs: Int?
-    }
     let name: String
     let n_iter_per_epoch, accumulation_steps: Int
-    let train: Train
+    let train: SimMIMTrain
     let group_base_lrs: [Double]
     let lr_in_force: [[Double]]
 
-    var shape: SimMIMCurve.Shape? {
-        switch train.name {
-        case "cosine": .cosine(minimum: train.min_lr ?? 0)
-        case "linear": .linear(end: 0.01)
-        case "step": .step(everyEpochs: train.decay_epochs ?? 1, factor: train.decay_rate ?? 0.1)
-        case "multistep": .multistep(epochs: train.multisteps ?? [], factor: train.gamma ?? 0.1)
-        default: nil
-        }
+    var clock: EpochClock {
+        EpochClock(microBatches: n_iter_per_epoch, accumulation: max(accumulation_steps, 1))
+    }
+
+    /// The schedule of the recipe of this case, its base that of the last group.
+    var schedule: any LearningRateSchedule {
+        get throws { try Golden.schedule(clock, train.keys(base: group_base_lrs.last ?? 0)) }
+    }
+}
+
+extension SimMIMTrain {
+    /// The section `schedule` of a recipe that runs as SimMIM's configuration says.
+    func keys(base: Double) -> KeyValuePairs<String, Any?> {
+        [
+            "kind": name, "base_rate": base, "epochs": epochs, "warmup_epochs": warmup_epochs,
+            "warmup_rate": warmup_lr, "minimum_rate": name == "cosine" ? min_lr : nil,
+            "form": name == "linear" ? nil : "simmim", "milestones_epochs": name == "multistep" ? multisteps : nil,
+            "every_epochs": name == "step" ? decay_epochs : nil,
+            "gamma": name == "multistep" ? gamma : name == "step" ? decay_rate : nil,
+        ]
     }
 }
 
@@ -108,53 +162,62 @@ struct OptimSchedules {
     func `every row of a table is the rate in force`(_ file: OptimFile<[String: CurveSettings]>, _ name: String) throws
     {
         let settings = try #require(file.settings[name])
-        let schedule = try #require(settings.schedule(name), "unknown schedule \(name)")
         let key = try #require(file.parts(after: "output/\(name)/").first { $0.hasPrefix("lr") })
         let table = try file.file.tensor("output/\(name)/\(key)")
-        let columns = table.shape.count > 1 ? table.shape[1] : 1
-        // Only this table has rows of micro-batches and phases inside an epoch; the others count their own unit.
-        let accumulation = settings.accum_iter ?? 1
-        let isMicro = settings.rows == "micro-batch"
-        let microBatches = isMicro ? settings.iters_per_epoch ?? 1 : 1
-        let clock = EpochClock(microBatches: microBatches, accumulation: accumulation)
-        for row in 0..<table.shape[0] {
-            let position = row * settings.rowStride
-            func rate(_ base: Double, _ scale: Double) -> Double {
-                schedule.rate(
-                    epoch: position / microBatches, microBatch: position % microBatches, base: base, scale: scale,
-                    clock: clock)
-            }
+        let rows = table.shape[0], columns = table.shape.count > 1 ? table.shape[1] : 1
+        let recipe = try #require(try settings.recipe(name, rows: rows), "unknown schedule \(name)")
+        let isByEpoch = CurveSettings.wholeEpochs.contains(name)
+        // 21 updates an epoch where the table has only whole ones: the first and the last of them are looked at.
+        let clock = EpochClock(
+            microBatches: isByEpoch ? 21 : settings.iters_per_epoch ?? 7, accumulation: settings.accum_iter ?? 1)
+        let schedule = try recipe.learningRates(clock, Catalog.own.schedules)
+        let decays = WeightDecaySchedule(recipe, clock)
+        for row in 0..<rows {
             // Float32 storage costs 6e-8 relative; the acceptance is 1e-6.
             let reference = table.floats[row * columns..<(row + 1) * columns].map(Double.init)
-            if key == "lr_wd_wdNoDecay" {
-                let decay = DecaySchedule.cosine(
-                    start: settings.wd ?? 0, end: settings.wd_end ?? 0, epochs: settings.max_it ?? 1)
-                expectRelative(rate(settings.peak_lr ?? 0, 1), reference[0], 1e-6, "\(name) row \(row)")
-                expectRelative(decay.value(at: row, clock: clock), reference[1], 1e-6, "\(name) decay, row \(row)")
-                #expect(reference[2] == 0)
-                continue
-            }
-            for (column, group) in settings.columns(name).enumerated() {
-                expectRelative(rate(group.base, group.scale), reference[column], 1e-6, "\(name) row \(row)")
+            for update in updates(ofRow: row, settings, clock, isByEpoch: isByEpoch) {
+                let what = "\(name), update \(update)"
+                if key == "lr_wd_wdNoDecay" {
+                    expectRelative(schedule.learningRate(at: update), reference[0], 1e-6, what)
+                    expectRelative(decays.value(at: update), reference[1], 1e-6, "\(what), weight decay")
+                    #expect(reference[2] == 0)
+                    continue
+                }
+                for (column, scale) in settings.scales.enumerated() {
+                    expectRelative(schedule.learningRate(at: update, scale: scale), reference[column], 1e-6, what)
+                }
             }
         }
     }
 
+    /// The updates that a row speaks of: none where it is of a micro-batch that fills no update.
+    private func updates(
+        ofRow row: Int, _ settings: CurveSettings, _ clock: EpochClock, isByEpoch: Bool
+    ) -> [Int] {
+        if isByEpoch {
+            let first = row * settings.rowStride * clock.updates
+            return [first, first + clock.updates - 1]
+        }
+        guard settings.rows == "micro-batch" else { return [row] }
+        return [update(ofMicroBatch: row, clock)].compactMap { $0 }
+    }
+
     @Test(arguments: SimMIMSchedules.all)
-    func `SimMIM's rate in force follows the reference over every micro-batch`(_ golden: SimMIMCase) throws {
-        let shape = try #require(golden.shape, "unknown schedule \(golden.train.name)")
-        let train = golden.train
-        let schedule = Schedule.simMIM(
-            SimMIMCurve(
-                shape, warmupStart: train.warmup_lr, warmupEpochs: Double(train.warmup_epochs), epochs: train.epochs))
-        let count = golden.n_iter_per_epoch
-        let clock = EpochClock(microBatches: count, accumulation: max(golden.accumulation_steps, 1))
+    func `SimMIM's rate in force follows the reference over every update`(_ golden: SimMIMCase) throws {
+        let schedule = try golden.schedule
         for (row, rates) in golden.lr_in_force.enumerated() {
+            guard let update = update(ofMicroBatch: row, golden.clock) else { continue }
             for (base, reference) in zip(golden.group_base_lrs, rates) {
-                let ours = schedule.rate(
-                    epoch: row / count, microBatch: row % count, base: base, scale: 1, clock: clock)
-                expectRelative(ours, reference, 1e-9, "\(golden.name), micro-batch \(row)")
+                let scale = base / (golden.group_base_lrs.last ?? 0)
+                expectRelative(
+                    schedule.learningRate(at: update, scale: scale), reference, 1e-9, "\(golden.name), micro-batch \(row)")
             }
         }
     }
+}
+
+/// The update that a micro-batch of the run belongs to; nil in the partial group at an epoch's end.
+func update(ofMicroBatch index: Int, _ clock: EpochClock) -> Int? {
+    let group = index % clock.microBatches / clock.accumulation
+    return group < clock.updates ? index / clock.microBatches * clock.updates + group : nil
 }

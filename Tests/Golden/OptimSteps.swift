@@ -1,6 +1,8 @@
 import Checkpoints
 import Kernels
+import Objectives
 import Optimizers
+import Recipes
 import Testing
 import Training
 
@@ -43,11 +45,18 @@ struct OptimSteps {
         let run = ParameterRun(values: gradients, gradients: gradients, state: [], tensors: tensors)
         for (index, limit) in golden.settings.max_norms.enumerated() {
             gradients.copy(from: start)
-            let clip = Clip(limit: limit)
-            let norm = try #require(clip.apply(to: [run], pool: pool))
-            let lamb = Clip(limit: limit, form: .lamb).factor(norm: norm)
+            func clip(before kind: String) throws -> Clip {
+                let rule = section(
+                    "optimizer", ["kind": kind, "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": 0])
+                let recipe = try recipe(with: section("clip", ["norm": limit]) + "\n" + rule)
+                return Clip(recipe, before: try recipe.updateRule(Catalog.own.optimizers))
+            }
+            let norm = try #require(try clip(before: "adamw").apply(to: [run], pool: pool))
+            let (torch, lamb) = try (
+                clip(before: "adamw").factor(norm: norm), clip(before: "lamb").factor(norm: norm)
+            )
             expectClose([Float(norm)], try golden.floats("output/\(index)/norm"), "norm")
-            expectClose([Float(clip.factor(norm: norm))], try golden.floats("output/\(index)/coef"), "torch factor")
+            expectClose([Float(torch)], try golden.floats("output/\(index)/coef"), "torch factor")
             expectClose([Float(lamb)], try golden.floats("output/\(index)/coef_lamb"), "LAMB factor")
             let reference = try golden.floats(names.map { "output/\(index)/grad/\($0)" })
             expectClose(gradients.array, reference, "gradients under \(limit)")
@@ -108,10 +117,11 @@ struct OptimSteps {
         let run = ParameterRun(
             values: values, gradients: gradients, state: [Floats(zeros: values.count), Floats(zeros: values.count)],
             tensors: [RunTensor(range: 0..<values.count, rank: 1)])
-        let rule = AdamW(first: settings.betas[0], second: settings.betas[1], epsilon: settings.eps)
+        let rule = try updateRule(["kind": "adamw", "betas": settings.betas, "epsilon": settings.eps])
         for step in 0..<settings.steps {
             gradients.copy(from: try golden.floats("input/grad_bf16/\(step)"))
-            rule.update(run, rate: settings.lr, decay: settings.weight_decay, step: step + 1, pool: pool)
+            rule.update(
+                run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: step + 1, pool: pool)
             guard golden.file.names.contains("after/\(step + 1)/master") else { continue }
             expectClose(values.array, try golden.floats("after/\(step + 1)/master"), "master \(step + 1)")
             pool.roundToHalf(values, into: halves)

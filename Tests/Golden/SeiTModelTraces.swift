@@ -65,17 +65,20 @@ import Training
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss.sum, keeping: [loss.sum, loss.weight], store: store, pool: pool)
         let betas = try #require(config.betas)
-        let rule = AdamW(first: betas[0], second: betas[1], epsilon: try #require(config.eps))
+        let rule = try updateRule(["kind": "adamw", "betas": betas, "epsilon": config.eps])
         let groups = ParameterGroups(
             store, rule: rule, decays: { objective.decay.decays($0, rank: $1) },
-            rateScale: { name in
+            scale: { name in
                 config.layer_decay.flatMap { objective.layers?.scale(of: name, decay: $0) } ?? 1
             })
-        let clock = EpochClock(microBatches: try #require(config.steps_per_epoch))
-        let schedule = Schedule.mae(
-            minimum: try #require(config.min_lr), warmupEpochs: Double(try #require(config.warmup_epochs)),
-            epochs: try #require(config.epochs))
-        let base = try #require(config.lr), decay = try #require(config.weight_decay)
+        let schedule = try Golden.schedule(
+            EpochClock(updates: try #require(config.steps_per_epoch)),
+            [
+                "kind": "cosine", "form": "mae", "base_rate": config.lr,
+                "minimum_rate": config.min_lr, "warmup_epochs": config.warmup_epochs, "warmup_rate": 0,
+                "epochs": config.epochs,
+            ])
+        let decay = try #require(config.weight_decay)
         let shape = try golden.shape("input/tokens")
         let tokens = try golden.integers("input/tokens").map { Float($0) }
         for step in 0..<shape[0] {
@@ -88,11 +91,11 @@ import Training
             pool.scale(store.gradients, by: Float(1 / weight))
             let mean = Float(Double(plan.value(of: loss.sum)[0]) / weight)
             expectWithin(1e-5, [mean], [try golden.floats("trace/loss")[step]], "loss of step \(step)")
-            let rate = schedule.rate(at: step, base: base, clock: clock)
+            let rate = schedule.learningRate(at: step)
             expectWithin(1e-6, [Float(rate)], [try golden.floats("trace/lr")[step]], "rate of step \(step)")
             for group in groups.groups {
                 rule.update(
-                    group.run, rate: rate * group.rateScale, decay: group.decays ? decay : 0, step: step + 1,
+                    group.run, learningRate: rate * group.scale, weightDecay: group.decays ? decay : 0, step: step + 1,
                     pool: pool)
             }
         }

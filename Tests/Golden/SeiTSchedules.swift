@@ -64,24 +64,30 @@ import Training
     @Test(arguments: files) func `rates follow the reference`(_ golden: File) throws {
         for (name, curve) in [("pretrain", golden.config.pretrain), ("finetune", golden.config.finetune)] {
             let (iters, stride) = (try #require(curve.iters), try #require(curve.stride))
-            let schedule = Schedule.mae(
-                minimum: curve.min_lr, warmupEpochs: Double(curve.warmup_epochs), epochs: curve.epochs)
+            let schedule = try Golden.schedule(
+                EpochClock(updates: iters),
+                [
+                    "kind": "cosine", "form": "mae", "base_rate": curve.lr, "minimum_rate": curve.min_lr,
+                    "warmup_epochs": curve.warmup_epochs, "warmup_rate": 0, "epochs": curve.epochs,
+                ])
             let positions = try golden.doubles("input/\(name)")
-            let clock = EpochClock(microBatches: iters)
-            let ours = positions.indices.map { schedule.rate(at: $0 * stride, base: curve.lr, clock: clock) }
+            let ours = positions.indices.map { schedule.learningRate(at: $0 * stride) }
             for (index, position) in positions.enumerated() {
                 #expect(abs(position - Double(index * stride) / Double(iters)) < 1e-9, "row \(index) of \(name)")
             }
             expectEqual(ours, try golden.doubles("output/\(name)"), name)
         }
         let curve = golden.config.supervised
-        let schedule = Schedule.deiT(
-            warmupStart: try #require(curve.warmup_lr), minimum: curve.min_lr, warmupEpochs: curve.warmup_epochs,
-            epochs: curve.epochs)
+        // Three updates an epoch: the first one has the epoch's learning rate.
+        let schedule = try Golden.schedule(
+            EpochClock(updates: 3),
+            [
+                "kind": "cosine", "form": "deit", "base_rate": curve.lr, "minimum_rate": curve.min_lr,
+                "warmup_epochs": curve.warmup_epochs, "warmup_rate": curve.warmup_lr,
+                "epochs": curve.epochs,
+            ])
         let reference = try golden.doubles("output/supervised")
-        let clock = EpochClock(microBatches: 1)
-        expectEqual(
-            reference.indices.map { schedule.rate(at: $0, base: curve.lr, clock: clock) }, reference, "supervised")
+        expectEqual(reference.indices.map { schedule.learningRate(at: 3 * $0) }, reference, "supervised")
     }
 
     @Test(arguments: files) func `the share of masked patches follows its law`(_ golden: File) throws {

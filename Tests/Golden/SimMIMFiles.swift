@@ -4,6 +4,7 @@ import FoundationEssentials
 import Kernels
 import Models
 import Objectives
+import Recipes
 import Testing
 
 /// The part of a fixture's metadata that is not the encoder's.
@@ -17,6 +18,21 @@ struct SimMIMConfig: Decodable, Sendable {
         let min_lr, gamma, layer_decay, decay_rate: Double?
         let multisteps: [Int]?
         let decay_epochs: Int?
+
+        /// Optimizer, schedule and clip of a recipe that trains so.
+        var recipe: Recipe {
+            get throws {
+                let schedule = SimMIMTrain(
+                    name: name, epochs: epochs, warmup_epochs: warmup_epochs, warmup_lr: warmup_lr, min_lr: min_lr,
+                    gamma: gamma, decay_rate: decay_rate, multisteps: multisteps, decay_epochs: decay_epochs)
+                let optimizer: KeyValuePairs<String, Any?> = [
+                    "kind": "adamw", "betas": betas, "epsilon": eps, "weight_decay": weight_decay,
+                ]
+                return try Golden.recipe(
+                    with: section("schedule", schedule.keys(base: base_lr)) + "\n" + section("optimizer", optimizer)
+                        + "\n" + section("clip", ["norm": clip_grad]))
+            }
+        }
     }
     struct Group: Decodable, Sendable {
         let names: [String]

@@ -59,11 +59,12 @@ import Training
                     return RunTensor(range: slot.range, rank: slot.parameter.shape.rank)
                 })
         }
-        let rule = AdamW(first: train.betas[0], second: train.betas[1], epsilon: train.eps)
-        let clip = Clip(limit: train.clip_grad)
+        let recipe = try train.recipe
+        let rule = try recipe.updateRule(Catalog.own.optimizers)
+        let clip = Clip(recipe, before: rule)
         let accumulation = max(1, train.accumulation_steps)
         let clock = EpochClock(microBatches: train.n_iter_per_epoch, accumulation: accumulation)
-        let schedule = Schedule.simMIM(try curve(train))
+        let schedule = try recipe.learningRates(clock, Catalog.own.schedules)
         let images = try golden.file.tensor("input/images")
         let pixels = channelsLast(images.floats, [images.shape[0] * images.shape[1]] + images.shape[2...])
         let rates = try golden.floats("trace/lr")
@@ -84,13 +85,12 @@ import Training
             let isUpdate = (position + 1) % accumulation == 0
             if isUpdate { updates += 1 }
             for (index, run) in runs.enumerated() {
-                let rate = schedule.rate(
-                    epoch: step / clock.microBatches, microBatch: position, base: train.base_lr,
-                    scale: groups[index].scale, clock: clock)
+                guard let update = update(ofMicroBatch: step, clock) else { continue }
+                let rate = schedule.learningRate(at: update, scale: groups[index].scale)
                 expectWithin(1e-6, [Float(rate)], [rates[step * runs.count + index]], "rate of group \(index)")
                 guard isUpdate else { continue }
                 let decay = groups[index].decays ? train.weight_decay : 0
-                rule.update(run, rate: rate, decay: decay, step: updates, pool: pool)
+                rule.update(run, learningRate: rate, weightDecay: decay, step: updates, pool: pool)
             }
         }
         let after = golden.parts(after: "after/")
@@ -113,20 +113,4 @@ import Training
         let size = numbers.count / count
         return Array(numbers[index * size..<(index + 1) * size])
     }
-
-    private func curve(_ train: SimMIMConfig.Train) throws -> SimMIMCurve {
-        let shape: SimMIMCurve.Shape
-        switch train.name {
-        case "cosine": shape = .cosine(minimum: try #require(train.min_lr))
-        case "multistep": shape = .multistep(epochs: train.multisteps ?? [], factor: try #require(train.gamma))
-        case "step":
-            shape = .step(everyEpochs: try #require(train.decay_epochs), factor: try #require(train.decay_rate))
-        case "linear": shape = .linear(end: 0.01)
-        default: throw UnknownSchedule(name: train.name)
-        }
-        return SimMIMCurve(
-            shape, warmupStart: train.warmup_lr, warmupEpochs: Double(train.warmup_epochs), epochs: train.epochs)
-    }
-
-    private struct UnknownSchedule: Error { let name: String }
 }

@@ -3,6 +3,7 @@ import Kernels
 import Models
 import Objectives
 import Optimizers
+import Recipes
 import Testing
 import Training
 
@@ -21,10 +22,45 @@ import Training
         let max_it, steps: Int
         let group_names: [[String]]
         let lr_scale: [Double]
+
+        var recipe: Recipe {
+            get throws {
+                let curve = Curve(peak_lr: peak_lr, wd: wd, wd_end: wd_end, warmup_it: warmup_it, max_it: max_it)
+                let clip = kwargs.max_grad_norm.map { "\n" + section("clip", ["norm": $0]) } ?? ""
+                // The references' own standards where a fixture leaves them out.
+                let eps = kwargs.eps ?? (optimizer == "lamb" ? 1e-6 : 1e-8)
+                let rule = curve.weightDecay(
+                    optimizer, kwargs.betas, eps, alwaysAdapt: kwargs.always_adapt,
+                    biasCorrection: kwargs.bias_correction)
+                return try Golden.recipe(with: curve.schedule + "\n" + rule + clip)
+            }
+        }
     }
     struct Curve: Decodable, Sendable {
         let peak_lr, wd, wd_end, warmup_it: Double
         let max_it: Int
+
+        /// The reference rounds the warm-up to whole updates, half to even.
+        var schedule: String {
+            section(
+                "schedule",
+                [
+                    "kind": "cosine", "form": "spark", "base_rate": peak_lr, "updates": max_it,
+                    "warmup_updates": Int(warmup_it.rounded(.toNearestOrEven)), "warmup_rate": 0.005 * peak_lr,
+                    "minimum_rate": 0.001 * peak_lr,
+                ])
+        }
+
+        func weightDecay(
+            _ kind: String, _ betas: [Double], _ eps: Double, alwaysAdapt: Bool? = nil, biasCorrection: Bool? = nil
+        ) -> String {
+            section(
+                "optimizer",
+                [
+                    "kind": kind, "betas": betas, "epsilon": eps, "weight_decay": wd, "weight_decay_end": wd_end,
+                    "always_adapt": alwaysAdapt, "bias_correction": biasCorrection,
+                ])
+        }
     }
     struct Layers: Decodable, Sendable {
         let names: [String]
@@ -57,15 +93,12 @@ import Training
                         range: try #require(ranges[name]), rank: try golden.file.tensor("param/\(name)").shape.count)
                 })
         }
-        let rule: any UpdateRule =
-            config.optimizer == "lamb"
-            ? LAMB(
-                first: config.kwargs.betas[0], second: config.kwargs.betas[1], epsilon: config.kwargs.eps ?? 1e-6,
-                correctsBias: config.kwargs.bias_correction ?? true, alwaysAdapts: config.kwargs.always_adapt ?? false)
-            : AdamW(first: config.kwargs.betas[0], second: config.kwargs.betas[1], epsilon: config.kwargs.eps ?? 1e-8)
-        let clock = EpochClock(microBatches: 1)
-        let schedule = Schedule.sparK(warmupEpochs: config.warmup_it, epochs: config.max_it)
-        let decays = DecaySchedule.cosine(start: config.wd, end: config.wd_end, epochs: config.max_it)
+        let recipe = try config.recipe
+        let rule = try recipe.updateRule(Catalog.own.optimizers)
+        let clip = Clip(recipe, before: rule)
+        let clock = EpochClock(updates: 3)
+        let schedule = try recipe.learningRates(clock, Catalog.own.schedules)
+        let decays = WeightDecaySchedule(recipe, clock)
         func compare(_ prefix: String, _ floats: Floats) throws {
             for name in names {
                 let ours = floats[try #require(ranges[name])].array
@@ -77,18 +110,16 @@ import Training
                 let gradient = try golden.floats("input/grad_step\(step)/\(name)")
                 gradients[try #require(ranges[name])].copy(from: gradient)
             }
-            if let limit = config.kwargs.max_grad_norm {
-                _ = Clip(limit: limit, form: .lamb).apply(to: runs, pool: pool)
-            }
+            _ = clip.apply(to: runs, pool: pool)
             for (index, run) in runs.enumerated() {
-                let rate = schedule.rate(at: step, base: config.peak_lr, scale: config.lr_scale[index], clock: clock)
+                let rate = schedule.learningRate(at: step, scale: config.lr_scale[index])
                 // The first group is the one without decay.
-                let decay = index == 0 ? 0 : decays.value(at: step, clock: clock)
+                let decay = index == 0 ? 0 : decays.value(at: step)
                 let place = step * runs.count + index
                 expectWithin(1e-6, [Float(rate)], [try golden.floats("trace/lr")[place]], "rate of step \(step)")
                 expectWithin(
                     1e-6, [Float(decay)], [try golden.floats("trace/weight_decay")[place]], "decay of step \(step)")
-                rule.update(run, rate: rate, decay: decay, step: step + 1, pool: pool)
+                rule.update(run, learningRate: rate, weightDecay: decay, step: step + 1, pool: pool)
             }
             average.blend(values, keep: config.ema_decay, pool: pool)
             if step == 0 { try compare("after1", values) }
@@ -100,17 +131,18 @@ import Training
     }
 
     @Test(arguments: curves) func `rates and decay follow the reference`(_ golden: SparKFile<[String: Curve]>) throws {
-        let clock = EpochClock(microBatches: 1)
+        let clock = EpochClock(updates: 3)
         for (name, curve) in golden.config {
-            let schedule = Schedule.sparK(warmupEpochs: curve.warmup_it, epochs: curve.max_it)
-            let decay = DecaySchedule.cosine(start: curve.wd, end: curve.wd_end, epochs: curve.max_it)
+            let recipe = try recipe(with: curve.schedule + "\n" + curve.weightDecay("adamw", [0.9, 0.999], 1e-8))
+            let schedule = try recipe.learningRates(clock, Catalog.own.schedules)
+            let decay = WeightDecaySchedule(recipe, clock)
             let (rates, decays) = (
                 try golden.file.tensor("output/\(name)/lr").doubles, try golden.file.tensor("output/\(name)/wd").doubles
             )
             for step in rates.indices {
-                let rate = schedule.rate(at: step, base: curve.peak_lr, clock: clock)
+                let rate = schedule.learningRate(at: step)
                 #expect(abs(rate - rates[step]) <= 1e-12 * curve.peak_lr, "\(name): rate \(step)")
-                #expect(abs(decay.value(at: step, clock: clock) - decays[step]) <= 1e-12, "\(name): decay \(step)")
+                #expect(abs(decay.value(at: step) - decays[step]) <= 1e-12, "\(name): decay \(step)")
             }
         }
     }

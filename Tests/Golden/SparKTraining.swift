@@ -64,13 +64,17 @@ import Training
                     decay.decays($0.parameter.name, rank: $0.parameter.shape.rank) == decays
                 }.map { RunTensor(range: $0.range, rank: $0.parameter.shape.rank) })
         }
-        let rule = LAMB(
-            first: config.betas[0], second: config.betas[1], epsilon: config.eps, correctsBias: config.bias_correction,
-            alwaysAdapts: config.always_adapt)
-        let clip = Clip(limit: config.max_grad_norm, form: .lamb)
-        let clock = EpochClock(microBatches: 1)
-        let schedule = Schedule.sparK(warmupEpochs: Double(config.warmup_it), epochs: config.max_it)
-        let decays = DecaySchedule.cosine(start: config.wd, end: config.wd_end, epochs: config.max_it)
+        let curve = SparKRules.Curve(
+            peak_lr: config.peak_lr, wd: config.wd, wd_end: config.wd_end, warmup_it: Double(config.warmup_it),
+            max_it: config.max_it)
+        let optimizer = curve.weightDecay(
+            "lamb", config.betas, config.eps, alwaysAdapt: config.always_adapt, biasCorrection: config.bias_correction)
+        let recipe = try recipe(
+            with: curve.schedule + "\n" + optimizer + "\n" + section("clip", ["norm": config.max_grad_norm]))
+        let rule = try recipe.updateRule(Catalog.own.optimizers)
+        let (clip, clock) = (Clip(recipe, before: rule), EpochClock(updates: 1))
+        let schedule = try recipe.learningRates(clock, Catalog.own.schedules)
+        let decays = WeightDecaySchedule(recipe, clock)
         for step in 0..<config.steps {
             plan.set(batch.images, images)
             plan.set(try #require(batch.mask), try golden.active("input/active_\(step)").hidden)
@@ -83,12 +87,12 @@ import Training
             pool.scale(store.gradients, by: 1 / weight)
             let norm = try #require(clip.apply(to: runs, pool: pool))
             expectWithin(1e-4, [Float(norm)], [try golden.floats("trace/grad_norm")[step]], "norm of step \(step)")
-            let rate = schedule.rate(at: step, base: config.peak_lr, clock: clock)
+            let rate = schedule.learningRate(at: step)
             expectWithin(1e-6, [Float(rate)], [try golden.floats("trace/lr")[step]], "rate of step \(step)")
-            let weightDecay = decays.value(at: step, clock: clock)
+            let weightDecay = decays.value(at: step)
             expectWithin(1e-6, [Float(weightDecay)], [try golden.floats("trace/wd")[step]], "decay of step \(step)")
             for (run, decay) in zip(runs, [weightDecay, 0]) {
-                rule.update(run, rate: rate, decay: decay, step: step + 1, pool: pool)
+                rule.update(run, learningRate: rate, weightDecay: decay, step: step + 1, pool: pool)
             }
         }
         var (difference, moved) = (0.0, 0.0)

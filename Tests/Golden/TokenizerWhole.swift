@@ -73,7 +73,7 @@ import Training
             graph, minimising: loss.sum, keeping: [loss.sum, loss.weight, output.ids, output.vectors], store: store,
             pool: pool)
         let betas = try #require(config.betas)
-        let rule = AdamW(first: betas[0], second: betas[1], epsilon: try #require(config.eps))
+        let rule = try updateRule(["kind": "adamw", "betas": betas, "epsilon": config.eps])
         let groups = ParameterGroups(store, rule: rule, decays: { tokenizer.decay.decays($0, rank: $1) })
         func buffer(_ name: String) throws -> Floats { try #require(store.buffer("quantizer." + name)) }
         let average = EMACodebook(
@@ -100,7 +100,7 @@ import Training
             pool.scale(store.gradients, by: Float(1 / weight))
             for group in groups.groups {
                 let decay = group.decays ? try #require(config.weight_decay) : 0
-                rule.update(group.run, rate: try #require(config.lr), decay: decay, step: step + 1, pool: pool)
+                rule.update(group.run, learningRate: try #require(config.lr), weightDecay: decay, step: step + 1, pool: pool)
             }
         }
         for name in golden.parts(after: "after/") {

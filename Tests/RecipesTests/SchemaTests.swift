@@ -1,6 +1,8 @@
 import FoundationEssentials
 import Testing
 
+import Objectives
+import Optimizers
 import Recipes
 
 @Suite struct SchemaTests {
@@ -63,16 +65,26 @@ import Recipes
     }
 
     @Test func `keys depend on the kind`() throws {
-        guard case .section(let fields) = try SectionShape.of(Recipe.self),
-            case .kinds(let kinds)? = fields.first(where: { $0.key == "schedule" })?.shape
-        else {
-            Issue.record("the schedule has no kinds")
-            return
+        func keys<Kind: ScheduleKind>(_ kind: Kind.Type) throws -> Set<String> {
+            guard case .section(let fields) = try SectionShape.of(Kind.Settings.self) else { return [] }
+            return Set(fields.map(\.key))
         }
-        let keys = Dictionary(uniqueKeysWithValues: kinds.map { ($0.kind, Set($0.fields.map(\.key))) })
-        #expect(keys["cosine"]?.contains("min_lr") == true)
-        #expect(keys["multistep"]?.contains("min_lr") == false)
-        #expect(keys["multistep"]?.contains("milestones_epochs") == true)
+        #expect(try keys(Cosine.self).contains("min_lr"))
+        #expect(try !keys(MultiStep.self).contains("min_lr"))
+        #expect(try keys(MultiStep.self).contains("milestones_epochs"))
+    }
+
+    @Test func `update rules and schedules explain every key`() throws {
+        for rule in Catalog.own.optimizers { #expect(try unexplained(rule) == [], "\(rule.kind)") }
+        for kind in Catalog.own.schedules { #expect(try unexplained(kind) == [], "\(kind.kind)") }
+    }
+
+    private func unexplained<Rule: UpdateRule>(_ rule: Rule.Type) throws -> [String] {
+        try SectionShape.of(Rule.Settings.self).unexplained(at: "")
+    }
+
+    private func unexplained<Kind: ScheduleKind>(_ kind: Kind.Type) throws -> [String] {
+        try SectionShape.of(Kind.Settings.self).unexplained(at: "")
     }
 
     @Test func `the list of errors is JSON for editors`() throws {

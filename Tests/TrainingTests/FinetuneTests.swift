@@ -6,6 +6,7 @@ import Cluster
 import Foundation
 import Kernels
 import Objectives
+import Optimizers
 import Platform
 import Recipes
 import Testing
@@ -134,13 +135,13 @@ import Training
 
     @Test func `layer decay scales the rate of each layer and leaves warm-up start and minimum alone`() throws {
         let trainer = try bench(Self.finetune, batch: 4, ["optimizer.layer_decay=0.5", "model.depth=2"]).trainer
-        let scales = trainer.groups.groups.map { "\($0.rateScale) \($0.decays)" }
+        let scales = trainer.groups.groups.map { "\($0.scale) \($0.decays)" }
         // As the parameters are declared: tokens and patches, two blocks, the norm and the head.
         let expected = ["0.125", "0.25", "0.5", "1.0"].flatMap { ["\($0) false", "\($0) true"] }
         #expect(scales == expected)
-        let (schedule, clock, base) = trainer.recipe.rates(perEpoch: 14)
-        #expect(abs(schedule.rate(at: 0, base: base, scale: 0.125, clock: clock) - 1e-6 * 4 / 512) < 1e-18)
-        let middle = [0.125, 1].map { schedule.rate(at: 80, base: base, scale: $0, clock: clock) }
+        let schedule = try trainer.recipe.learningRates(EpochClock(updates: 14), Catalog.own.schedules)
+        #expect(abs(schedule.learningRate(at: 0, scale: 0.125) - 1e-6 * 4 / 512) < 1e-18)
+        let middle = [0.125, 1].map { schedule.learningRate(at: 80, scale: $0) }
         #expect(abs(middle[0] / middle[1] - 0.125) < 1e-3)
     }
 
@@ -160,9 +161,9 @@ import Training
                 "schedule.form=\(form)", "schedule.epochs=20", "schedule.warmup_epochs=2", "schedule.warmup_lr=0",
                 "batch.global=512",
             ])
-        let (schedule, clock, base) = recipe.rates(perEpoch: 10)
-        func rate(_ step: Int) -> Double { schedule.rate(at: step, base: base, clock: clock) }
-        #expect(rate(0) == 0 && base == 0.01)
+        let (base, schedule) = (0.01, try recipe.learningRates(EpochClock(updates: 10), Catalog.own.schedules))
+        func rate(_ step: Int) -> Double { schedule.learningRate(at: step) }
+        #expect(rate(0) == 0)
         switch form {
         case "mae":
             #expect(abs(rate(10) - 0.005) < 1e-12 && rate(20) == base)

@@ -1,4 +1,5 @@
 import Autodiff
+import Checkpoints
 import Kernels
 import Optimizers
 import Recipes
@@ -11,8 +12,8 @@ struct GradientNoiseTests {
     @Test func `a slice of a parameter gets the bits of the whole`() {
         let pool = WorkerPool(threads: 2)
         let whole = Floats(zeros: 10_001), slice = Floats(zeros: 5000)
-        noise.add(to: whole, parameter: 3, step: 17, deviation: 0.5, pool: pool)
-        noise.add(to: slice, first: 1003, parameter: 3, step: 17, deviation: 0.5, pool: pool)
+        noise.add(to: whole, parameter: 3, step: 17, std: 0.5, pool: pool)
+        noise.add(to: slice, first: 1003, parameter: 3, step: 17, std: 0.5, pool: pool)
         #expect(slice.array == Array(whole.array[1003..<6003]))
     }
 
@@ -20,7 +21,7 @@ struct GradientNoiseTests {
         let pool = WorkerPool(threads: 1)
         let draws = [(0, 0), (1, 0), (0, 1)].map { parameter, step in
             let floats = Floats(zeros: 64)
-            noise.add(to: floats, parameter: UInt32(parameter), step: step, deviation: 1, pool: pool)
+            noise.add(to: floats, parameter: UInt32(parameter), step: step, std: 1, pool: pool)
             return floats.array
         }
         #expect(draws[0] != draws[1] && draws[0] != draws[2] && draws[1] != draws[2])
@@ -29,7 +30,7 @@ struct GradientNoiseTests {
     /// A million values of one parameter and update, from `part` million on.
     private func draws(_ parameter: UInt32, _ step: Int, part: Int, _ pool: WorkerPool) -> Floats {
         let floats = Floats(zeros: 1_000_000)
-        noise.add(to: floats, first: part * 1_000_000, parameter: parameter, step: step, deviation: 1, pool: pool)
+        noise.add(to: floats, first: part * 1_000_000, parameter: parameter, step: step, std: 1, pool: pool)
         return floats
     }
 
@@ -74,7 +75,7 @@ struct GradientNoiseTests {
 
     @Test func `relative noise at the first update has the gradient's norm`() {
         let relative = GradientNoise(.relative(share: 1), seed: 1)
-        #expect(abs(relative.deviation(at: 0, norm: 6, count: 9) - 2) < 1e-12)
+        #expect(abs(relative.std(at: 0, norm: 6, count: 9) - 2) < 1e-12)
     }
 
     @Test func `names are numbered in the order of their bytes`() {
@@ -93,7 +94,7 @@ struct NoiseStageTests {
 
     private func stage(_ changes: [String], network: Int = 0) throws -> NoiseStage {
         let recipe = try shippedRecipe(Self.recipe, changes)
-        return try #require(NoiseStage(recipe, store, network: network))
+        return try #require(NoiseStage(recipe, store, network: network) { NamePattern($0).match($1) != nil })
     }
 
     /// What gradients of zero become.

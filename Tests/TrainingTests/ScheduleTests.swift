@@ -1,51 +1,101 @@
 import Optimizers
 import Testing
 import Models
+import Objectives
 import Recipes
 import Training
 
 struct ScheduleTests {
     private static let restarts = "Recipes/elr-resnet34-cifar10-sym60-150ep.yaml"
-    private let clock = EpochClock(microBatches: 10)
+    private static let steps = "Recipes/elr-resnet34-cifar10-sym60-120ep.yaml"
+    private static let simMIM = "Recipes/simmim-vit_base-imagenet_1k-800ep.yaml"
+
+    private func frame(
+        _ base: Double, warmupStart: Double = 0, warmup: Int = 0, length: Int, clock: EpochClock = EpochClock(updates: 10)
+    ) -> ScheduleFrame {
+        ScheduleFrame(
+            base: base, warmupStart: warmupStart, warmup: .epochs(Epochs(warmup)), length: .epochs(Epochs(length)),
+            clock: clock)
+    }
+
+    private func learningRates(_ path: String, _ changes: [String], perEpoch: Int) throws -> any LearningRateSchedule {
+        try shippedRecipe(path, changes).learningRates(EpochClock(updates: perEpoch), Catalog.own.schedules)
+    }
+
+    /// Twelve shipped recipes kept the old rate for the first update of a milestone's epoch.
+    @Test(arguments: [1, 7, 21, 351])
+    func `a milestone acts with the first update of its epoch`(perEpoch: Int) throws {
+        let rates = try learningRates(
+            Self.steps, ["schedule.milestones_epochs=[1, 5]", "schedule.gamma=0.1"], perEpoch: perEpoch)
+        for (milestone, factor) in [(1, 0.1), (5, 0.01)] {
+            let first = milestone * perEpoch, base = rates.learningRate(at: 0)
+            #expect(abs(rates.learningRate(at: first - 1) - 10 * factor * base) < 1e-12)
+            #expect(abs(rates.learningRate(at: first) - factor * base) < 1e-12)
+        }
+    }
+
+    @Test(arguments: [1, 7, 21, 351])
+    func `a step acts with the first update of its epoch, SimMIM's one update later`(perEpoch: Int) throws {
+        let step = "schedule={kind: step, every_epochs: 3, milestones_epochs: null, gamma: 0.5, form: null}"
+        let changed = try learningRates(Self.steps, [step], perEpoch: perEpoch)
+        let late = try learningRates(Self.steps, [step, "schedule.form=simmim"], perEpoch: perEpoch)
+        let base = changed.learningRate(at: 0)
+        for period in 1...3 {
+            let (first, factor) = (3 * period * perEpoch, base * [1, 0.5, 0.25, 0.125][period])
+            #expect(changed.learningRate(at: first - 1) == 2 * factor && changed.learningRate(at: first) == factor)
+            #expect(late.learningRate(at: first) == 2 * factor && late.learningRate(at: first + 1) == factor)
+        }
+    }
+
+    @Test func `the published SimMIM recipes keep SimMIM's curve`() throws {
+        let rates = try learningRates(Self.simMIM, [], perEpoch: 625)
+        #expect(rates.learningRate(at: 0) == rates.learningRate(at: 1))
+        #expect(abs(rates.learningRate(at: 700 * 625) - 4e-4) < 1e-15)
+        #expect(abs(rates.learningRate(at: 700 * 625 + 1) - 4e-5) < 1e-15)
+    }
+
+    @Test func `a warm-up before PyTorch's steps rises with the first update`() throws {
+        let rates = try learningRates(
+            Self.steps, ["schedule.warmup_epochs=2", "schedule.warmup_rate=0", "schedule.base_rate=0.2"], perEpoch: 5)
+        #expect(rates.learningRate(at: 0) == 0 && abs(rates.learningRate(at: 5) - 0.1) < 1e-12)
+        #expect(rates.learningRate(at: 10) == 0.2)
+    }
 
     @Test func `SimMIM's first two updates run at the warm-up's start`() {
-        let curve = SimMIMCurve(.cosine(minimum: 0), warmupStart: 0.125, warmupEpochs: 1, epochs: 4)
-        let rates = (0..<3).map { Schedule.simMIM(curve).rate(at: $0, base: 1.125, clock: clock) }
+        let schedule = SimMIMSchedule(frame(1.125, warmupStart: 0.125, warmup: 1, length: 4), .cosine(minimum: 0))
+        let rates = (0..<3).map { schedule.learningRate(at: $0) }
         #expect(rates[0] == 0.125 && rates[1] == 0.125 && abs(rates[2] - 0.225) < 1e-12)
     }
 
     @Test func `SimMIM's warm-up start is the same for all layers`() {
-        let curve = SimMIMCurve(.cosine(minimum: 0), warmupStart: 0.125, warmupEpochs: 1, epochs: 4)
-        #expect(Schedule.simMIM(curve).rate(at: 0, base: 1, scale: 0.5, clock: clock) == 0.125)
+        let schedule = SimMIMSchedule(frame(1, warmupStart: 0.125, warmup: 1, length: 4), .cosine(minimum: 0))
+        #expect(schedule.learningRate(at: 0, scale: 0.5) == 0.125)
     }
 
     @Test func `MAE's first update moves nothing and its warm-up ends at the base`() {
-        let schedule = Schedule.mae(minimum: 0, warmupEpochs: 2, epochs: 4)
-        #expect(schedule.rate(at: 0, base: 1, clock: clock) == 0)
-        #expect(schedule.rate(at: 20, base: 1, clock: clock) == 1)
-        #expect(schedule.rate(at: 20, base: 1, scale: 0.5, clock: clock) == 0.5)
+        let schedule = MAESchedule(frame(1, warmup: 2, length: 4), minimum: 0)
+        #expect(schedule.learningRate(at: 0) == 0 && schedule.learningRate(at: 20) == 1)
+        #expect(schedule.learningRate(at: 20, scale: 0.5) == 0.5)
     }
 
     @Test func `a partial accumulation group does not shift the next epoch`() {
         // 10 micro-batches by 4: two updates an epoch, two micro-batches dropped.
         let clock = EpochClock(microBatches: 10, accumulation: 4)
-        let schedule = Schedule.mae(minimum: 0, warmupEpochs: 4, epochs: 8)
+        let schedule = MAESchedule(frame(1, warmup: 4, length: 8, clock: clock), minimum: 0)
         #expect(clock.updates == 2)
-        #expect(schedule.rate(at: 1, base: 1, clock: clock) == 0.1)
-        #expect(schedule.rate(at: 2, base: 1, clock: clock) == 0.25)
+        #expect(schedule.learningRate(at: 1) == 0.1 && schedule.learningRate(at: 2) == 0.25)
     }
 
     @Test func `SparK runs from a two-hundredth of its base to a thousandth`() {
-        let schedule = Schedule.sparK(warmupEpochs: 1, epochs: 4)
-        #expect(abs(schedule.rate(at: 0, base: 2, clock: clock) - 0.01) < 1e-15)
-        #expect(schedule.rate(at: 10, base: 2, clock: clock) == 2)
-        #expect(abs(schedule.rate(at: 39, base: 2, clock: clock) - 0.002) < 1e-15)
+        let schedule = SparKSchedule(frame(2, warmup: 1, length: 4))
+        #expect(abs(schedule.learningRate(at: 0) - 0.01) < 1e-15 && schedule.learningRate(at: 10) == 2)
+        #expect(abs(schedule.learningRate(at: 39) - 0.002) < 1e-15)
     }
 
     @Test func `a recipe's rate falls over a period by whole epochs and begins again`() throws {
-        let (schedule, clock, base) = try shippedRecipe(Self.restarts).rates(perEpoch: 351)
+        let schedule = try learningRates(Self.restarts, [], perEpoch: 351)
         func isRate(_ rate: Double, epoch: Int, update: Int = 0) -> Bool {
-            abs(schedule.rate(at: epoch * 351 + update, base: base, clock: clock) - rate) < 1e-12
+            abs(schedule.learningRate(at: epoch * 351 + update) - rate) < 1e-12
         }
         #expect(isRate(0.02, epoch: 0) && isRate(0.02, epoch: 0, update: 350))
         #expect(isRate(0.0105, epoch: 5) && isRate(0.0105, epoch: 145))
@@ -61,9 +111,9 @@ struct ScheduleTests {
     }
 
     @Test func `SparK's decay reaches its end with the last update`() {
-        let schedule = DecaySchedule.cosine(start: 0.04, end: 0.2, epochs: 4)
-        #expect(abs(schedule.value(at: 0, clock: clock) - 0.04) < 1e-15)
-        #expect(abs(schedule.value(at: 39, clock: clock) - 0.2) < 1e-15)
+        let schedule = WeightDecaySchedule(0.04, end: 0.2, over: Updates(40))
+        #expect(abs(schedule.value(at: 0) - 0.04) < 1e-15)
+        #expect(abs(schedule.value(at: 39) - 0.2) < 1e-15)
     }
 
     @Test(arguments: [

@@ -11,8 +11,8 @@ private struct Bench {
     ]
     static let count = 57_000
     static let rules: [any UpdateRule] = [
-        AdamW(), Adam(), SGD(), SGD(momentum: 0.9, nesterov: true), Lion(), LAMB(), LAMB(alwaysAdapts: true),
-        ProbeLARS(), LARS(clipsTrust: true, alwaysAdapts: true),
+        AdamW(), Adam(), SGD(), SGD(.init(momentum: 0.9, nesterov: true)), Lion(), LAMB(), LAMB(.init(alwaysAdapt: true)),
+        LARS(.init(form: .mae)), LARS(.init(form: .timm, trustClip: true, alwaysAdapt: true)),
     ]
 
     let values: Floats, gradients: Floats, state: [Floats]
@@ -36,7 +36,7 @@ private struct Bench {
     func bits(_ rule: any UpdateRule, _ runs: [ParameterRun], _ pool: WorkerPool) -> [[UInt32]] {
         for step in 1...3 {
             gradients.copy(from: Self.noise(UInt64(step + 1)))
-            for run in runs { rule.update(run, rate: 0.01, decay: 0.05, step: step, pool: pool) }
+            for run in runs { rule.update(run, learningRate: 0.01, weightDecay: 0.05, step: step, pool: pool) }
         }
         return ([values] + state).map { $0.array.map(\.bitPattern) }
     }
@@ -88,11 +88,11 @@ struct UpdateRuleTests {
         let values = Floats([0]), gradients = Floats([1]), buffer = Floats([0])
         let run = ParameterRun(
             values: values, gradients: gradients, state: [buffer], tensors: [RunTensor(range: 0..<1, rank: 1)])
-        let rule = SGD(momentum: 0.5, dampening: 0.25)
+        let rule = SGD(.init(momentum: 0.5, dampening: 0.25))
         let pool = WorkerPool(threads: 1)
-        rule.update(run, rate: 1, decay: 0, step: 1, pool: pool)
+        rule.update(run, learningRate: 1, weightDecay: 0, step: 1, pool: pool)
         #expect(buffer[0] == 1)
-        rule.update(run, rate: 1, decay: 0, step: 2, pool: pool)
+        rule.update(run, learningRate: 1, weightDecay: 0, step: 2, pool: pool)
         #expect(buffer[0] == 1.25)
         #expect(values[0] == -2.25)
     }
@@ -102,7 +102,7 @@ struct UpdateRuleTests {
         let run = ParameterRun(
             values: values, gradients: gradients, state: [Floats(zeros: 3)],
             tensors: [RunTensor(range: 0..<3, rank: 1)])
-        Lion().update(run, rate: 0.5, decay: 0, step: 1, pool: WorkerPool(threads: 1))
+        Lion().update(run, learningRate: 0.5, weightDecay: 0, step: 1, pool: WorkerPool(threads: 1))
         #expect(values.array == [1, 0.5, 1.5])
     }
 
@@ -111,7 +111,7 @@ struct UpdateRuleTests {
         let run = ParameterRun(
             values: values, gradients: gradients, state: [Floats(zeros: 2), Floats(zeros: 2)],
             tensors: [RunTensor(range: 0..<2, rank: 1)])
-        LAMB().update(run, rate: 0.5, decay: 0, step: 1, pool: WorkerPool(threads: 1))
+        LAMB().update(run, learningRate: 0.5, weightDecay: 0, step: 1, pool: WorkerPool(threads: 1))
         // The first bias-corrected direction is ±1 (to ε / |g|).
         #expect(abs(values[0] - 3.5) < 1e-5 && abs(values[1] - 3.5) < 1e-5)
     }
@@ -121,7 +121,7 @@ struct UpdateRuleTests {
         let run = ParameterRun(
             values: values, gradients: gradients, state: [Floats(zeros: 2), Floats(zeros: 2)],
             tensors: [RunTensor(range: 0..<2, rank: 2)])
-        LAMB().update(run, rate: 0.1, decay: 1, step: 1, pool: WorkerPool(threads: 1))
+        LAMB().update(run, learningRate: 0.1, weightDecay: 1, step: 1, pool: WorkerPool(threads: 1))
         // u = (1 + 3, -1 + 4) = (4, 3), ‖w‖ = ‖u‖ = 5.
         #expect(abs(values[0] - 2.6) < 1e-5 && abs(values[1] - 3.7) < 1e-5)
     }
