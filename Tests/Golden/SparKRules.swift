@@ -45,9 +45,9 @@ import Training
             section(
                 "schedule",
                 [
-                    "kind": "cosine", "form": "spark", "base_rate": peak_lr, "updates": max_it,
-                    "warmup_updates": Int(warmup_it.rounded(.toNearestOrEven)), "warmup_rate": 0.005 * peak_lr,
-                    "minimum_rate": 0.001 * peak_lr,
+                    "kind": "cosine", "form": "spark", "base_lr": peak_lr, "updates": max_it,
+                    "warmup_updates": Int(warmup_it.rounded(.toNearestOrEven)), "warmup_lr": 0.005 * peak_lr,
+                    "min_lr": 0.001 * peak_lr,
                 ])
         }
 
