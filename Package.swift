@@ -29,24 +29,28 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CKernels"),
         .target(name: "CImage", dependencies: ["CJPEG"]),
-        .target(name: "Recipes", dependencies: [yams], swiftSettings: safe),
+        .target(name: "Messages", swiftSettings: safe),
+        .target(name: "Recipes", dependencies: ["Messages", yams], swiftSettings: safe),
         // Layer 1: homes of unsafe memory
         .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: language),
         .target(name: "Platform", dependencies: ["Kernels", "CZlib"], swiftSettings: language),
         // Layer 2
         .target(name: "Autodiff", dependencies: ["Kernels"], swiftSettings: safe),
-        .target(name: "Batches", dependencies: ["Kernels", "Platform", "CImage", "Recipes"], swiftSettings: safe),
+        .target(
+            name: "Batches", dependencies: ["Kernels", "Messages", "Platform", "CImage", "Recipes"], swiftSettings: safe
+        ),
         .target(name: "Cluster", dependencies: ["Kernels", "Platform", "COpenMPI"], swiftSettings: safe),
-        .target(name: "Checkpoints", dependencies: ["Kernels", "Platform"], swiftSettings: safe),
+        .target(name: "Checkpoints", dependencies: ["Kernels", "Messages", "Platform"], swiftSettings: safe),
         // Layers 3 to 5
         .target(name: "Optimizers", dependencies: ["Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
         .target(name: "Layers", dependencies: ["Autodiff", "Kernels"], swiftSettings: safe),
-        .target(name: "Models", dependencies: ["Layers", "Autodiff", "Kernels", "Recipes"], swiftSettings: safe),
+        .target(
+            name: "Models", dependencies: ["Layers", "Autodiff", "Kernels", "Messages", "Recipes"], swiftSettings: safe),
         .target(
             name: "Objectives",
             dependencies: [
                 "Models", "Layers", "Optimizers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Kernels",
-                "Platform", "Recipes",
+                "Messages", "Platform", "Recipes",
             ],
             swiftSettings: safe),
         // Layer 6
@@ -54,15 +58,14 @@ let package = Package(
             name: "Training",
             dependencies: [
                 "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster", "Checkpoints",
-                "Recipes", "Kernels",
-                "Platform",
+                "Recipes", "Kernels", "Messages", "Platform",
             ],
             swiftSettings: safe),
         .target(
             name: "Evaluation",
             dependencies: [
                 "Training", "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Batches", "Cluster",
-                "Checkpoints", "Recipes", "Kernels", "Platform",
+                "Checkpoints", "Recipes", "Kernels", "Messages", "Platform",
             ],
             swiftSettings: safe),
         // Layer 7
@@ -70,8 +73,7 @@ let package = Package(
             name: "lacuna",
             dependencies: [
                 "Training", "Evaluation", "Optimizers", "Objectives", "Models", "Autodiff", "Batches", "Cluster",
-                "Checkpoints",
-                "Recipes", "Kernels", "Platform", arguments,
+                "Checkpoints", "Recipes", "Kernels", "Messages", "Platform", arguments,
             ],
             swiftSettings: safe),
         // Tests
@@ -83,7 +85,7 @@ let package = Package(
         .executableTarget(
             name: "ClusterProbe", dependencies: ["Cluster", "Kernels", "Platform"], path: "Tests/ClusterProbe"),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform", "ClusterProbe"]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Platform"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "Messages", "Platform"]),
         .testTarget(
             name: "RecipesTests", dependencies: ["Recipes", "Objectives", "Models", "Optimizers"], exclude: ["Schema1"]),
         .testTarget(
@@ -100,8 +102,7 @@ let package = Package(
             name: "EvaluationTests",
             dependencies: [
                 "Evaluation", "Training", "Optimizers", "Objectives", "Autodiff", "Batches", "Cluster", "Checkpoints",
-                "Recipes",
-                "Kernels", "Platform",
+                "Recipes", "Kernels", "Messages", "Platform",
             ]),
         .testTarget(
             name: "LacunaTests",
@@ -115,8 +116,7 @@ let package = Package(
             name: "Golden",
             dependencies: [
                 "Evaluation", "Training", "Optimizers", "Objectives", "Models", "Layers", "Autodiff", "Batches",
-                "Checkpoints",
-                "Recipes", "Kernels", "Platform",
+                "Checkpoints", "Recipes", "Kernels", "Messages", "Platform",
             ],
             exclude: ["Fixtures", "bits", "bits.json"]),
     ]

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Kernels
 import Platform
 
-/// A saved step: a folder whose manifest is sound.
+/// A saved step: a folder whose manifest is valid.
 public struct Checkpoint: Sendable {
     static let stateName = "state.json"
 
@@ -57,7 +57,7 @@ public struct Checkpoint: Sendable {
         for name in fileNames { try verify(name) { _ in } }
     }
 
-    /// The same for every file, also after a damaged one: what is wrong with each, none for a sound checkpoint.
+    /// The same for every file, also after a damaged one: what is wrong with each, none for a valid checkpoint.
     /// - Parameter read: told the bytes of each piece that has been read.
     public func damages(read: (Int) -> Void = { _ in }) -> [CheckpointError] {
         fileNames.compactMap { name in

@@ -1,6 +1,6 @@
 import Platform
 
-/// What a path to checkpoints may mean: a run folder, its folder `checkpoints`, or the folder of one step.
+/// Checkpoints that a path names: a run folder, its folder `checkpoints`, or the folder of one step.
 public struct CheckpointPlace: Sendable, Equatable {
     /// The folders of the steps, ascending; never empty.
     public let folders: [String]

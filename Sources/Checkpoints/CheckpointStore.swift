@@ -18,7 +18,7 @@ public struct CheckpointStore: Sendable {
         }
     }
 
-    /// What became of a save. A failure is no error: the run goes on, and its owner counts.
+    /// Outcome of a save. A failure is no error: the run goes on, and its owner counts.
     public enum SaveOutcome: Sendable {
         /// `failures`: of the tries before. `removed`: steps that retention took away.
         case saved(path: String, bytes: Int, failures: [CheckpointError], removed: [Int])
@@ -55,14 +55,14 @@ public struct CheckpointStore: Sendable {
         return prefix + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
     }
 
-    /// Steps that have a folder, ascending; whether it is sound is not looked at.
+    /// Steps that have a folder, ascending; whether it is valid is not looked at.
     public func steps() throws(CheckpointError) -> [Int] {
         var steps: [Int] = []
         for candidate in try candidates() where steps.last != candidate.step { steps.append(candidate.step) }
         return steps
     }
 
-    /// The folders of all steps, ascending; whether they are sound is not looked at.
+    /// The folders of all steps, ascending; whether they are valid is not looked at.
     public func folders() throws(CheckpointError) -> [String] { try candidates().map { folder.path(of: $0.name) } }
 
     /// The checkpoint of the highest step whose every byte is as it was written; nil in a folder without any.
@@ -84,7 +84,7 @@ public struct CheckpointStore: Sendable {
         }
         guard candidates.isEmpty else {
             throw CheckpointError(
-                .corrupt, at: path, found: "\(candidates.count) checkpoints, none sound", expected: "a sound one",
+                .corrupt, at: path, found: "\(candidates.count) checkpoints, none valid", expected: "a valid one",
                 hint: "start in another run folder, or remove these")
         }
         return nil
@@ -136,7 +136,7 @@ public struct CheckpointStore: Sendable {
         } catch { throw CheckpointError(writing: error) }
     }
 
-    /// By step; an older save of the same step that stepped aside comes before its successor.
+    /// Folders in the order of their steps; an older save of the same step that stepped aside comes before its successor.
     private func candidates() throws(CheckpointError) -> [(step: Int, name: String)] {
         let names: [String]
         do { names = try folder.names() } catch { throw CheckpointError(reading: error) }

@@ -76,3 +76,34 @@ struct CheckpointWriter {
         try? removePath(aside)
     }
 }
+
+/// The files of a checkpoint that hold tensors.
+public enum CheckpointPart: String, Sendable, CaseIterable {
+    /// Parameters and buffers under the reference's names.
+    case model
+    /// `optim/exp_avg/<parameter>` and the like, never cut by ranks.
+    case optimizer
+    /// `ema/<name>`: EMA weights.
+    case average = "ema"
+    /// State that an objective keeps between steps: `elr/target`.
+    case objective
+
+    var fileName: String { rawValue + ".safetensors" }
+}
+
+/// Content of a checkpoint to be saved. The tensors are views: nothing may change them before the save returns.
+public struct CheckpointContent: Sendable {
+    public var state: RunState
+    /// A part without tensors gets no file.
+    public var tensors: [CheckpointPart: [StoredTensor]]
+    /// Small files by name, such as `resolved.yaml`.
+    public var attachments: [String: [UInt8]]
+
+    public init(
+        state: RunState, tensors: [CheckpointPart: [StoredTensor]], attachments: [String: [UInt8]] = [:]
+    ) {
+        self.state = state
+        self.tensors = tensors
+        self.attachments = attachments
+    }
+}

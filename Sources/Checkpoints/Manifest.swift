@@ -1,8 +1,9 @@
 import FoundationEssentials
 import Kernels
+import Messages
 import Platform
 
-/// The list of what a checkpoint consists of, written last: a folder without a sound one is no checkpoint.
+/// The list of what a checkpoint consists of, written last: a folder without a valid one is no checkpoint.
 ///
 /// The file starts with its own checksum, `{"checksum":"0123456789abcdef",`, taken over every byte after that.
 struct Manifest: Codable, Equatable {
@@ -10,7 +11,7 @@ struct Manifest: Codable, Equatable {
         var bytes: Int
         /// XXHash64 in 16 hexadecimal digits, as `xxhsum -H1` prints it.
         var checksum: String
-        /// By tensor; these name the damaged one when the file's checksum is wrong.
+        /// Checksums of the tensors; these name the damaged one when the file's checksum is wrong.
         var tensors: [String: String]?
     }
 
@@ -64,9 +65,7 @@ struct Manifest: Codable, Equatable {
 
 /// JSON with sorted keys, so that equal values give equal bytes.
 func encoded(_ value: some Encodable) throws(CheckpointError) -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do { return Array(try encoder.encode(value)) } catch {
+    do { return try JSON.encoded(value) } catch {
         throw CheckpointError(
             .mismatched, at: "\(type(of: value))", found: "a value that JSON cannot hold", hint: "\(error)")
     }

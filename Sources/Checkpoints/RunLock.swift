@@ -9,7 +9,7 @@ public final class RunLock: Sendable {
         public let pid: Int
         public let startTicks: UInt64
         public let machine: String
-        /// Of the batch system; empty without one.
+        /// Job number of the batch system; empty without one.
         public let job: String
         /// Tells two owners apart whatever else agrees.
         public let token: UInt64

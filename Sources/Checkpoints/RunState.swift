@@ -1,6 +1,7 @@
+public import Messages
 import Platform
 
-/// Where a run stands: all that a resumed run needs besides its tensors. Rates are not kept; they are computed again
+/// Where a run stands: all that a resumed run needs besides its tensors. Learning rates are not kept; they are computed again
 /// from the iteration.
 public struct RunState: Codable, Equatable, Sendable {
     /// Steps done, skipped ones included: the next step has this number.
@@ -9,7 +10,7 @@ public struct RunState: Codable, Equatable, Sendable {
     /// Parameter updates done (`k` of the update rules): steps without the skipped ones.
     public var updates: Int
     public var samplesSeen: Int
-    /// By purpose, "run" among them.
+    /// Seeds by purpose, "run" among them.
     public var seeds: [String: UInt64]
     /// Every key of the resolved recipe with its value as text: `optimizer.rate` → `0.0015`.
     public var recipe: [String: String]
@@ -20,7 +21,7 @@ public struct RunState: Codable, Equatable, Sendable {
     public var metricsBytes: Int
     /// Version of the program that wrote the state.
     public var library: String
-    /// What a method keeps besides tensors: `elr/step`, the seed of a guide.
+    /// State of a method besides tensors: `elr/step`, the seed of a guide.
     public var extra: [String: JSON]
 
     public init(

@@ -1,4 +1,5 @@
 import Kernels
+public import Messages
 import Platform
 
 extension Safetensors {
@@ -17,7 +18,7 @@ extension Safetensors {
 /// Lays out a file and streams it: the header lists the tensors by name; the data goes from wide to narrow elements, so
 /// that every tensor is aligned for its type although the format allows no gaps.
 struct SafetensorsWriter {
-    /// What was written, for the manifest.
+    /// Sizes and checksums of the written file, for the manifest.
     struct Written {
         var bytes = 0
         var checksum = XXHash64()
@@ -45,12 +46,12 @@ struct SafetensorsWriter {
         }
         var members = sorted.map { tensor in
             let start = starts[tensor.name] ?? 0
-            return "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.kind.rawValue)\",\"shape\":"
+            return "\(JSON.quoted(tensor.name)):{\"dtype\":\"\(tensor.kind.rawValue)\",\"shape\":"
                 + "[\(tensor.shape.map(String.init).joined(separator: ","))],"
                 + "\"data_offsets\":[\(start),\(start + tensor.bytes.count)]}"
         }
         if !metadata.isEmpty {
-            let pairs = metadata.sorted { $0.key < $1.key }.map { quoted($0.key) + ":" + quoted($0.value) }
+            let pairs = metadata.sorted { $0.key < $1.key }.map { JSON.quoted($0.key) + ":" + JSON.quoted($0.value) }
             members.insert("\"__metadata__\":{" + pairs.joined(separator: ",") + "}", at: 0)
         }
         var text = Array(("{" + members.joined(separator: ",") + "}").utf8)
@@ -82,20 +83,4 @@ struct SafetensorsWriter {
         }
         return written
     }
-}
-
-/// A JSON string.
-private func quoted(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"": quoted += "\\\""
-        case "\\": quoted += "\\\\"
-        case "\u{0}"..<" ":
-            let digits = String(scalar.value, radix: 16)
-            quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: quoted.unicodeScalars.append(scalar)
-        }
-    }
-    return quoted + "\""
 }

@@ -76,7 +76,7 @@ public struct StoredTensor: Sendable {
         }
     }
 
-    /// The elements in place, or in a copy where a foreign file left them unaligned.
+    /// The elements in place, or in a copy where another program left them unaligned.
     private func elements<Element: BitwiseCopyable>(_ type: Element.Type) -> Buffer<Element> {
         if bytes.isAligned(for: type) { return bytes.viewed(as: type) }
         let aligned = Bytes(zeros: bytes.count)
@@ -92,5 +92,50 @@ public struct StoredTensor: Sendable {
         if exponent == 31 { return fraction == 0 ? sign * .infinity : .nan }
         if exponent == 0 { return sign * fraction * 0x1p-24 }
         return sign * Float(sign: .plus, exponent: exponent - 15, significand: 1 + fraction * 0x1p-10)
+    }
+}
+
+/// The element types of a safetensors file.
+public enum TensorKind: String, Sendable, CaseIterable {
+    case bool = "BOOL"
+    case u8 = "U8"
+    case i8 = "I8"
+    case f8e5m2 = "F8_E5M2"
+    case f8e4m3 = "F8_E4M3"
+    case i16 = "I16"
+    case u16 = "U16"
+    case f16 = "F16"
+    case bf16 = "BF16"
+    case i32 = "I32"
+    case u32 = "U32"
+    case f32 = "F32"
+    case i64 = "I64"
+    case u64 = "U64"
+    case f64 = "F64"
+
+    /// Bytes of one element.
+    public var elementBytes: Int {
+        switch self {
+        case .bool, .u8, .i8, .f8e5m2, .f8e4m3: 1
+        case .i16, .u16, .f16, .bf16: 2
+        case .i32, .u32, .f32: 4
+        case .i64, .u64, .f64: 8
+        }
+    }
+
+    /// Whether `StoredTensor.floats` and `doubles` can hold its values exactly or rounded once.
+    public var isFloating: Bool {
+        switch self {
+        case .f16, .bf16, .f32, .f64: true
+        case .bool, .u8, .i8, .f8e5m2, .f8e4m3, .i16, .u16, .i32, .u32, .i64, .u64: false
+        }
+    }
+
+    /// Whether `StoredTensor.integers` can hold its values.
+    public var isInteger: Bool {
+        switch self {
+        case .bool, .u8, .i8, .i16, .u16, .i32, .u32, .i64, .u64: true
+        case .f8e5m2, .f8e4m3, .f16, .bf16, .f32, .f64: false
+        }
     }
 }

@@ -1,5 +1,6 @@
 public import Autodiff
 public import Batches
+import Messages
 public import Models
 public import Optimizers
 public import Recipes

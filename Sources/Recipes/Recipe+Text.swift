@@ -1,3 +1,5 @@
+import Messages
+
 extension Recipe {
     /// The resolved recipe as YAML that reads back to the same; each value's origin is a comment if wanted.
     public func text(showingOrigins: Bool) -> String {

@@ -1,3 +1,5 @@
+import Messages
+
 /// Where a value of a recipe was written.
 public enum Place: Sendable, Equatable, CustomStringConvertible {
     case file(String, line: Int, column: Int)
@@ -53,17 +55,17 @@ public struct RecipeError: Error, CustomStringConvertible {
     /// The same list for editors: an array of objects with file, line, column, path, problem and suggestion.
     public var json: String {
         let items = issues.map { issue in
-            var fields: [(String, JSON)] = []
+            var fields: JSON.Members = [:]
             switch issue.place {
             case .file(let path, let line, let column):
-                fields += [("file", .text(path)), ("line", .integer(line)), ("column", .integer(column))]
-            case .override(let key): fields.append(("override", .text(key)))
+                (fields["file"], fields["line"], fields["column"]) = (.string(path), .integer(line), .integer(column))
+            case .override(let key): fields["override"] = .string(key)
             case .standard: break
             }
-            fields += [("path", .text(issue.path)), ("problem", .text(issue.problem))]
-            if let suggestion = issue.suggestion { fields.append(("suggestion", .text(suggestion))) }
+            (fields["path"], fields["problem"]) = (.string(issue.path), .string(issue.problem))
+            fields["suggestion"] = issue.suggestion.map(JSON.string)
             return JSON.object(fields)
         }
-        return JSON.list(items).text
+        return JSON.array(items).text
     }
 }

@@ -1,12 +1,13 @@
 import Batches
 import Checkpoints
 import Evaluation
+import Messages
 import Objectives
 import Platform
 import Recipes
 import Training
 
-/// What a trained TokenAdapt is worth, told at the end of its run and kept as a protocol card.
+/// Agreement of a trained TokenAdapt, told at the end of its run and kept as an evaluation card.
 enum AdaptAgreement {
     /// Images that it is asked about.
     private static let images = 1000
@@ -40,7 +41,8 @@ enum AdaptAgreement {
             data: .init(
                 train: learned.name, evaluation: source.name, trainSamples: learned.count,
                 evaluationSamples: found.images),
-            settings: ["recipe": .object(recipe.keys.mapValues(JSON.string))], seeds: [Int(clamping: recipe.seed)],
+            settings: ["recipe": .object(.init(recipe.keys.mapValues(JSON.string)))],
+            seeds: [Int(clamping: recipe.seed)],
             scores: scores
         ).write(to: EvaluationCard.folder(of: run), as: "token_adapt")
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Batches
 import Checkpoints
 import Kernels
+import Messages
 import Objectives
 import Platform
 import Recipes
@@ -39,7 +40,7 @@ struct BenchData: ParsableCommand {
         let meter = ProgressMeter("bench", "images")
         let rate = try source.loadingRate(settings, images: images) { if !json { meter.show($0, of: images) } }
         meter.finish()
-        writeOutput(json ? try rate.json.line() : rate.text)
+        writeOutput(json ? rate.json.line + "\n" : rate.text)
     }
 }
 

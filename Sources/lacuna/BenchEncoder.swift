@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Kernels
+import Messages
 import Models
 import Platform
 import Training
@@ -8,7 +9,8 @@ import Training
 struct BenchEncoder: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encoder",
-        abstract: "Forward and backward of a convnet's encoder: dense feature maps against visible cells only, in turns.",
+        abstract:
+            "Forward and backward of a convnet's encoder: dense feature maps against visible cells only, in turns.",
         discussion: """
             Examples:
               lacuna bench encoder --batch 2 --steps 1 --ratios 0.6
@@ -24,7 +26,7 @@ struct BenchEncoder: ParsableCommand {
     @Option(help: "Images of a pass.")
     var batch = 8
 
-    @Option(help: "Shares of hidden cells, separated by commas.")
+    @Option(help: "Mask ratios, separated by commas.")
     var ratios = "0,0.4,0.6,0.75,0.9"
 
     @OptionGroup var options: BenchOptions
@@ -60,16 +62,17 @@ struct BenchEncoder: ParsableCommand {
             meter.show(step: step, of: options.steps, seconds: MonotonicTime.now - start)
         }
         let results = benches.map(\.result)
-        writeOutput(options.json ? try json(results, peak).line() : text(results, peak))
+        writeOutput(options.json ? json(results, peak).line + "\n" : text(results, peak))
     }
 
     private func text(_ results: [EncoderBench.Result], _ peak: ProductRate) -> String {
         var table = Table(numbers: [1, 2, 3, 4, 5, 6])
-        table.add("hidden", "ms", "ms an image", "times as fast", "memory", "of whole", "GFLOP/s")
+        table.add("mask ratio", "ms", "ms an image", "times as fast", "memory", "of whole", "GFLOP/s")
         let whole = results[0]
         for result in results {
             table.add(
-                result.ratio.map { fixed($0, digits: 2) } ?? "dense feature maps", fixed(result.seconds * 1000, digits: 1),
+                result.ratio.map { fixed($0, digits: 2) } ?? "dense feature maps",
+                fixed(result.seconds * 1000, digits: 1),
                 fixed(result.seconds * 1000 / Double(batch), digits: 1),
                 fixed(whole.seconds / result.seconds, digits: 2),
                 sizeText(result.arenaBytes), fixed(Double(result.arenaBytes) / Double(whole.arenaBytes), digits: 2),
@@ -96,7 +99,7 @@ struct BenchEncoder: ParsableCommand {
     private func json(_ results: [EncoderBench.Result], _ peak: ProductRate) -> JSON {
         let passes = results.map { result in
             JSON.object([
-                "hidden": result.ratio.map { JSON.number($0) } ?? JSON.null, "seconds": .number(result.seconds),
+                "mask_ratio": result.ratio.map { JSON.number($0) } ?? JSON.null, "seconds": .number(result.seconds),
                 "arena_bytes": .integer(result.arenaBytes), "flops": .integer(result.flops),
             ])
         }

@@ -3,6 +3,7 @@ import Autodiff
 import Checkpoints
 import Cluster
 import Kernels
+import Messages
 import Objectives
 import Platform
 import Recipes
@@ -61,7 +62,7 @@ struct BenchOperations: ParsableCommand {
             recipe, samples: recipe.batch.global / recipe.batch.gradAccumSteps, ranks: 1, pool: session.pool)
         let report = OperationReport(
             shares: shares, peak: peak, single: single, result: result, plannedGuide: guidance?.seconds)
-        writeOutput(options.json ? try report.json.line() : report.text)
+        writeOutput(options.json ? report.json.line + "\n" : report.text)
     }
 }
 

@@ -76,7 +76,7 @@ extension CheckpointVerb {
         /// The weights of a CRATE-MAE do not say which λ they were trained with: the better of the published ones.
         private func triedLambda(_ written: Recipe, _ weights: ThirdPartyWeights, _ session: Session) throws -> Recipe {
             let key = "model.lambda"
-            guard written.model.kind == "crate_mae", written.kind == .pretrain,
+            guard written.keys[key] != nil, written.kind == .pretrain,
                 !overrides.contains(where: { $0.hasPrefix(key + "=") })
             else { return written }
             func withLambda(_ lambda: Double) throws -> Recipe {

@@ -127,7 +127,7 @@ struct CheckpointVerb: ParsableCommand {
                 meter.finish()
                 if problems.isEmpty {
                     let count = checkpoint.fileNames.count
-                    writeOutput("\(folder): sound, \(count) files of \(sizeText(checkpoint.totalBytes))\n")
+                    writeOutput("\(folder): valid, \(count) files of \(sizeText(checkpoint.totalBytes))\n")
                 }
                 return problems
             } catch { return [error] }
@@ -135,7 +135,7 @@ struct CheckpointVerb: ParsableCommand {
     }
 }
 
-/// What `checkpoint show` tells of one step.
+/// One step in `checkpoint show`.
 private struct StepContent: Encodable {
     struct Brief: Encodable {
         let path: String

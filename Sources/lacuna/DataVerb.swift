@@ -115,15 +115,9 @@ struct DataVerb: ParsableCommand {
         }
 
         private func check(_ source: any SampleSource) -> Int {
-            var bad: [String] = []
-            if let folder = source as? ImageFolder {
-                bad = folder.manifest.bad.map { "\(folder.name)/\($0.path): \($0.fault.reason)" }
-                if let added = try? folder.manifest.changes(in: folder.name).added, !added.isEmpty {
-                    writeOutput(
-                        "\(folder.name): \(added.count) files that the index does not know, the first \(added[0]); "
-                            + "build it again with 'lacuna data index'\n")
-                }
-            }
+            let known = source.knownFaults()
+            var bad = known.bad
+            for remark in known.remarks { writeOutput(remark + "\n") }
             let meter = ProgressMeter("verify", "samples")
             bad += source.verify(threads: threads) { meter.show($0, of: $1) }.map { "\($0)" }
             meter.finish()
@@ -138,7 +132,7 @@ struct DataVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Draw the first samples of a run as the model sees them.",
             discussion: """
-                For each sample: the image, what the augmentations make of it, and that with its hidden parts grey.
+                For each sample: the image, what the augmentations make of it, and that with its masked parts grey.
 
                 Example: lacuna data preview Recipes/simmim-vit_micro-digits.yaml --count 12
                 """)
@@ -168,7 +162,7 @@ struct DataVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Count classes, measure extents and colours of the training set.",
             discussion: """
-                Mean and deviation are what images.normalize of a recipe wants.
+                Mean and standard deviation are what images.normalize of a recipe wants.
 
                 Example: lacuna data stats Recipes/simmim-vit_micro-digits.yaml
                 """)

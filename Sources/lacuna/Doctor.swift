@@ -96,14 +96,14 @@ struct Doctor: ParsableCommand {
     }
 }
 
-/// What a look at one thing found.
+/// Finding of one check.
 struct Finding: Equatable {
     enum Verdict: String { case ok, warning, problem }
     let verdict: Verdict
-    /// What was looked at, a word or two.
+    /// Subject of the check, a word or two.
     let area: String
     let found: String
-    /// What to do about it.
+    /// Advice.
     let advice: String?
 
     static func ok(_ area: String, _ found: String) -> Finding {

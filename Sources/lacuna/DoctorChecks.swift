@@ -5,7 +5,7 @@ import Training
 
 // One look each, as a function of what the system said, so that every verdict can be tested anywhere.
 
-/// What a rank may use: processors of its affinity, the quota of its control group, its instruction level.
+/// Means of a rank: processors of its affinity, the quota of its control group, its instruction level.
 struct RankPlace: Equatable {
     let allowed: Int
     let quota: Double?
@@ -99,7 +99,7 @@ extension Finding {
         guard ["hpet", "acpi_pm", "jiffies"].contains(source) else { return .ok("clock", source) }
         return .warning(
             "clock", "the system reads its time from \(source), which is slow",
-            "boot with clocksource=tsc if the processor's counter is sound")
+            "boot with clocksource=tsc if the processor's counter is reliable")
     }
 
     static func governor(_ text: String?) -> Finding {

@@ -4,6 +4,7 @@ import Checkpoints
 import Cluster
 public import Evaluation
 import Kernels
+import Messages
 import Objectives
 import Platform
 import Recipes
@@ -79,7 +80,7 @@ struct OpenedEncoder {
     }
 
     /// Collective. The samples to score on, whose classes and codebook agree with those that are learned from.
-    func testSet() throws -> any SampleSource {
+    private func testSet() throws -> any SampleSource {
         try session.communicator.together {
             guard let section = recipe.data.evaluation else { throw EvaluationError.noTestSet }
             let test = try recipe.source(section)
@@ -111,6 +112,15 @@ struct OpenedEncoder {
         return features
     }
 
+    /// Collective. Features to learn from and to score on.
+    /// - Returns: nil on ranks other than 0.
+    func labelledFeatures() throws -> (train: Features, test: Features)? {
+        let test = try testSet()
+        let trainFeatures = try features(of: train)
+        guard let testFeatures = try features(of: test), let trainFeatures else { return nil }
+        return (trainFeatures, testFeatures)
+    }
+
     /// `step 936`, `untrained`.
     var weights: String {
         guard let saved else { return "untrained" }
@@ -118,10 +128,12 @@ struct OpenedEncoder {
     }
 
     /// Writes the card of a score into the run folder.
-    /// - Parameter variant: what sets it apart from the same protocol's other scores of this step.
+    /// - Parameters:
+    ///   - samples: that were learned from.
+    ///   - variant: what sets it apart from the same protocol's other scores of this step.
     func write(
-        _ kind: String, _ settings: [String: JSON], seeds: [Int], _ scores: [String: EvaluationCard.Score],
-        sets: EvaluationCard.SampleSets, variant: [String]
+        _ kind: String, _ settings: [String: JSON], seeds: [UInt64], _ scores: [String: EvaluationCard.Score],
+        sets: (train: Features, test: Features), samples: Int, variant: [String]
     ) throws {
         guard let run = place.run else {
             session.console.warn("no card: \(file.checkpoint.checkpoint) lies in no run folder")
@@ -135,8 +147,11 @@ struct OpenedEncoder {
         ]
         let card = EvaluationCard(
             protocol: kind, checkpoint: saved?.path ?? "untrained \(file.checkpoint.checkpoint)", step: saved?.step,
-            data: sets,
-            settings: settings.merging(common) { own, _ in own }, seeds: seeds, scores: scores)
+            data: .init(
+                train: sets.train.name, evaluation: sets.test.name, trainSamples: samples,
+                evaluationSamples: sets.test.count),
+            settings: settings.merging(common) { own, _ in own }, seeds: seeds.map { Int(clamping: $0) },
+            scores: scores)
         let layer = file.layer.map { ["layer-\($0)"] } ?? []
         let state = [file.untrained ? "untrained" : saved.map { "step-\($0.step)" } ?? ""]
         let parts = [kind] + state + (file.checkpoint.ema ? ["ema"] : []) + layer + variant

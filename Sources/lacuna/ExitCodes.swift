@@ -1,9 +1,7 @@
 import Autodiff
 import Batches
-import Checkpoints
 import Cluster
-import Evaluation
-import Models
+import Messages
 import Platform
 import Recipes
 import Training
@@ -11,15 +9,16 @@ import Training
 /// Which exit code an error deserves: batch scripts decide by it whether to start again.
 func code(of error: any Error) -> Int32 {
     switch error {
-    case is RecipeError, is ModelError, is PlanError, is EvaluationError: return 64
-    case is DataError, is SampleError: return 65
+    case let error as any BlamingError:
+        switch error.blame {
+        case .request: return 64
+        case .data: return 65
+        case .storage: return 74
+        }
+    case is RecipeError, is PlanError: return 64
+    case is SampleError: return 65
     case is FileError: return 74
     case is StoppedBySignal: return 75
-    case let error as CheckpointError:
-        switch error.reason {
-        case .unreadable, .unwritable, .corrupt: return 74
-        case .mismatched, .locked: return 64
-        }
     case let error as ClusterError:
         switch error {
         case .call: return 76
@@ -41,7 +40,7 @@ func code(of error: any Error) -> Int32 {
 
 /// A signal ended work that has no checkpoint of its own.
 struct StoppedBySignal: Error, CustomStringConvertible {
-    /// What is left of it, for people.
+    /// Remains of the work, for people.
     var hint: String?
     var description: String { "stopped by a signal" + (hint.map { "; \($0)" } ?? "") }
 }

@@ -1,7 +1,7 @@
 import Checkpoints
-import FoundationEssentials
+import Messages
 
-/// What `checkpoint show` tells of a tensor.
+/// A tensor in `checkpoint show`.
 struct TensorContent: Encodable {
     let name, dtype: String
     let shape: [Int]
@@ -9,7 +9,7 @@ struct TensorContent: Encodable {
     init(_ tensor: StoredTensor) { (name, dtype, shape) = (tensor.name, tensor.kind.rawValue, tensor.shape) }
 }
 
-/// What `checkpoint show` tells of a single safetensors file.
+/// A single safetensors file in `checkpoint show`.
 struct FileContent: Encodable {
     let path: String
     let parameters: Int
@@ -47,8 +47,5 @@ func tensorTable(_ tensors: [TensorContent]) -> String {
 
 /// Indented, keys sorted and in snake case.
 func prettyJSON(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+    String(decoding: try JSON.encoded(value, indented: true, snakeCase: true), as: UTF8.self) + "\n"
 }

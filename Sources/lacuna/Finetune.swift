@@ -3,6 +3,7 @@ import Batches
 import Checkpoints
 import Cluster
 import Evaluation
+import Messages
 import Platform
 import Recipes
 import Training
@@ -85,7 +86,7 @@ struct Finetune: ParsableCommand {
         for result in training.results { scores["\(result.kind.rawValue)_top1"] = .init([result.scores.top1]) }
         var settings: [String: JSON] = [
             "weights": .string(headline.kind.rawValue), "from": training.startFile.map(JSON.string) ?? .null,
-            "recipe": .object(recipe.keys.mapValues(JSON.string)),
+            "recipe": .object(.init(recipe.keys.mapValues(JSON.string))),
         ]
         if let best {
             settings["best_step"] = .integer(best.step)

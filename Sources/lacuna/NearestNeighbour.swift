@@ -3,6 +3,7 @@ import Checkpoints
 import Cluster
 import Evaluation
 import Kernels
+import Messages
 import Training
 
 struct NearestNeighbour: ParsableCommand {
@@ -48,30 +49,44 @@ struct NearestNeighbour: ParsableCommand {
 
     private func score(_ communicator: any Communicator) throws {
         let encoder = try OpenedEncoder(file, over: communicator) { _ in choice.spec(layer: file.layer) }
-        let test = try encoder.testSet()
-        let trainFeatures = try encoder.features(of: encoder.train)
-        guard let testFeatures = try encoder.features(of: test), let trainFeatures else { return }
+        guard let sets = try encoder.labelledFeatures() else { return }
         let neighbours = NearestNeighbours(
             counts: counts.list.map { Int(clamping: $0) }, temperature: temperature, pool: encoder.session.pool)
         let console = encoder.session.console
         console.say(
-            "knn of \(encoder.weights): \(trainFeatures.description), \(trainFeatures.width) numbers, "
+            "knn of \(encoder.weights): \(sets.train.description), \(sets.train.width) numbers, "
                 + "norm \(norm.rawValue)")
         // Nothing is drawn where all samples vote.
         let seeds = fewShot.amount == nil ? [0] : seeds.list
         var found: [[NearestNeighbours.Score]] = []
         var samples = 0
         for seed in seeds {
-            let rows = try trainFeatures.rows(of: encoder.train, fewShot.amount, seed: seed)
+            let rows = try sets.train.rows(of: encoder.train, fewShot.amount, seed: seed)
             let meter = ProgressMeter("knn", "images")
             found.append(
-                try neighbours.score(train: trainFeatures, rows: rows, test: testFeatures, norm: norm) { done, total in
+                try neighbours.score(train: sets.train, rows: rows, test: sets.test, norm: norm) { done, total in
                     meter.show(done, of: total)
                     try encoder.session.stopIfAsked()
                 })
             meter.finish()
             samples = rows.count
         }
+        let scores = told(found, console)
+        try encoder.write(
+            "knn",
+            [
+                "k": .array(found[0].map { .integer($0.k) }), "temperature": .number(temperature),
+                "norm": .string(norm == .none ? "unit length" : "\(norm.rawValue), then unit length"),
+                "labels": .string(fewShot.text), "chosen": .string("no k is chosen; all are reported"),
+            ],
+            seeds: seeds, scores, sets: sets, samples: samples,
+            variant: fewShot.variant + (choice.pool == .mean ? [] : [choice.pool.rawValue])
+                + (choice.layers == 1 ? [] : ["\(choice.layers)-layers"])
+                + (norm == .none ? [] : ["norm-\(norm.rawValue)"]))
+    }
+
+    /// The scores of each k over the seeds.
+    private func told(_ found: [[NearestNeighbours.Score]], _ console: Console) -> [String: EvaluationCard.Score] {
         var scores: [String: EvaluationCard.Score] = [:]
         for (index, first) in found[0].enumerated() {
             let top1 = EvaluationCard.Score(found.map { $0[index].top1 })
@@ -80,19 +95,6 @@ struct NearestNeighbour: ParsableCommand {
             scores["top5 k=\(first.k)"] = top5
             console.say("k \(first.k): top1 \(scoreText(top1)) %, top5 \(scoreText(top5)) %")
         }
-        try encoder.write(
-            "knn",
-            [
-                "k": .array(found[0].map { .integer($0.k) }), "temperature": .number(temperature),
-                "norm": .string(norm == .none ? "unit length" : "\(norm.rawValue), then unit length"),
-                "labels": .string(fewShot.text), "chosen": .string("no k is chosen; all are reported"),
-            ],
-            seeds: seeds.map { Int(clamping: $0) }, scores,
-            sets: .init(
-                train: trainFeatures.name, evaluation: testFeatures.name, trainSamples: samples,
-                evaluationSamples: testFeatures.count),
-            variant: fewShot.variant + (choice.pool == .mean ? [] : [choice.pool.rawValue])
-                + (choice.layers == 1 ? [] : ["\(choice.layers)-layers"])
-                + (norm == .none ? [] : ["norm-\(norm.rawValue)"]))
+        return scores
     }
 }

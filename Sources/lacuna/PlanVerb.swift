@@ -4,6 +4,7 @@ import Autodiff
 import Checkpoints
 import FoundationEssentials
 import Kernels
+import Messages
 import Objectives
 import Platform
 import Recipes
@@ -47,8 +48,10 @@ struct PlanVerb: ParsableCommand {
         let pool = WorkerPool(threads: min(threads, processors), level: level)
         let cost = Cost(
             summary, threads: threads, rate: ProductRate(measuring: pool),
-            guidance: try GuidanceCost(recipe, samples: summary.samples, ranks: ranks, pool: pool).map { ($0, Double(pool.threads) / Double(threads)) })
-        writeOutput(json ? try cost.json.line() : cost.text)
+            guidance: try GuidanceCost(recipe, samples: summary.samples, ranks: ranks, pool: pool).map {
+                ($0, Double(pool.threads) / Double(threads))
+            })
+        writeOutput(json ? cost.json.line + "\n" : cost.text)
     }
 }
 
@@ -75,7 +78,7 @@ private struct Cost {
 
     var text: String { operations + "\n" + totals.text + storage + remarks }
 
-    /// What a tokenizer's token sets take, of this data and of ImageNet-1k.
+    /// Size of a tokenizer's token sets, of this data and of ImageNet-1k.
     private var storage: String {
         guard let tokens = summary.tokens else { return "" }
         var table = Table(numbers: [1, 2, 3, 4])
@@ -118,6 +121,26 @@ private struct Cost {
             "batch",
             "\(recipe.batch.global) images an update = \(summary.ranks) \(summary.ranks == 1 ? "rank" : "ranks") x "
                 + "\(accumulation) micro-\(accumulation == 1 ? "batch" : "batches") x \(summary.samples)")
+        addMemory(to: &table)
+        let buckets = "\(report.bucketBytes.count) \(report.bucketBytes.count == 1 ? "bucket" : "buckets")"
+        table.add(
+            "exchange of a step",
+            summary.ranks > 1 ? "\(sizeText(summary.exchangedBytes)) a rank, in \(buckets)" : "none with one rank")
+        table.add("checkpoint", sizeText(summary.checkpointBytes))
+        if let length = summary.length {
+            table.add("data", "\(length.data), \(grouped(length.images)) images")
+            table.add(
+                "length", "\(grouped(length.updates)) updates, \(grouped(length.updatesPerEpoch)) an epoch")
+        } else {
+            table.add("data", "not there: \(summary.dataProblem ?? "")")
+            table.add("length", "known when the data is there")
+        }
+        addTime(to: &table)
+        return table
+    }
+
+    private func addMemory(to table: inout Table) {
+        let report = summary.report
         table.add("memory of a rank", sizeText(summary.memoryBytes))
         table.add(
             "  parameters",
@@ -145,20 +168,10 @@ private struct Cost {
         if let guidance = summary.hooks.guidance {
             table.add("  guide", "\(sizeText(guidance.bytes)), until its last update")
         }
-        table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(recipe.loader.prefetchBatches) slots")
-        let buckets = "\(report.bucketBytes.count) \(report.bucketBytes.count == 1 ? "bucket" : "buckets")"
-        table.add(
-            "exchange of a step",
-            summary.ranks > 1 ? "\(sizeText(summary.exchangedBytes)) a rank, in \(buckets)" : "none with one rank")
-        table.add("checkpoint", sizeText(summary.checkpointBytes))
-        if let length = summary.length {
-            table.add("data", "\(length.data), \(grouped(length.images)) images")
-            table.add(
-                "length", "\(grouped(length.updates)) updates, \(grouped(length.updatesPerEpoch)) an epoch")
-        } else {
-            table.add("data", "not there: \(summary.dataProblem ?? "")")
-            table.add("length", "known when the data is there")
-        }
+        table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(summary.recipe.loader.prefetchBatches) slots")
+    }
+
+    private func addTime(to table: inout Table) {
         if let guidance = summary.hooks.guidance, let guideSeconds {
             let flops = (guidance.guide.flops + guidance.planFlops) / summary.samples
             table.add(
@@ -171,7 +184,6 @@ private struct Cost {
             "\(fixed(secondsPerUpdate, digits: secondsPerUpdate < 1 ? 3 : 1)) s with \(threads) "
                 + "\(threads == 1 ? "thread" : "threads") a rank, exchange not counted")
         if let seconds = secondsOfRun { table.add("predicted run", clock(seconds)) }
-        return table
     }
 
     private var remarks: String {
@@ -193,7 +205,7 @@ private struct Cost {
 
     var json: JSON {
         let report = summary.report
-        var values: [String: JSON] = [
+        var values: JSON.Members = [
             "parameters": .integer(report.parameterCount), "flops_per_image": .integer(summary.flopsPerImage),
             "ranks": .integer(summary.ranks), "threads": .integer(threads),
             "global_batch": .integer(summary.recipe.batch.global),
@@ -213,17 +225,20 @@ private struct Cost {
         if let targets = summary.targets { values["target_bytes"] = .integer(targets.bytes) }
         if summary.gatheredTargetBytes > 0 { values["gathered_target_bytes"] = .integer(summary.gatheredTargetBytes) }
         if summary.networks > 1 { values["networks"] = .integer(summary.networks) }
-        values["operations"] = .array(
-            report.rows.map { row in
-                .object([
-                    "name": .string(row.name), "kind": .string(row.kind),
-                    "shape": .array(row.shape.extents.map(JSON.integer)), "parameters": .integer(row.parameters),
-                    "flops": .integer(row.flops), "backward_flops": .integer(row.backwardFlops),
-                ])
-            })
+        values["operations"] = .array(report.rows.map(Self.json))
+        addParts(to: &values)
+        return .object(values)
+    }
+
+    /// The parts that not every recipe has.
+    private func addParts(to values: inout JSON.Members) {
         if let tokens = summary.tokens {
             values["token_bytes_per_image"] = .object(
-                Dictionary(uniqueKeysWithValues: TokenStorage(side: tokens.side, codes: tokens.codes).forms.map { ($0.name, .number($0.bytesPerImage)) }))
+                .init(
+                    Dictionary(
+                        uniqueKeysWithValues: TokenStorage(side: tokens.side, codes: tokens.codes).forms.map {
+                            ($0.name, .number($0.bytesPerImage))
+                        })))
         }
         if let guidance = summary.hooks.guidance, let guideSeconds {
             values["guidance"] = .object([
@@ -241,7 +256,14 @@ private struct Cost {
         } else {
             values["data_problem"] = .string(summary.dataProblem ?? "")
         }
-        return .object(values)
+    }
+
+    private static func json(_ row: PlanReport.Row) -> JSON {
+        .object([
+            "name": .string(row.name), "kind": .string(row.kind),
+            "shape": .array(row.shape.extents.map(JSON.integer)), "parameters": .integer(row.parameters),
+            "flops": .integer(row.flops), "backward_flops": .integer(row.backwardFlops),
+        ])
     }
 }
 

@@ -3,6 +3,7 @@ import Checkpoints
 import Cluster
 import Evaluation
 import Kernels
+import Messages
 import Optimizers
 import Platform
 import Training
@@ -48,15 +49,12 @@ struct Probe: ParsableCommand {
 
     private func score(_ communicator: any Communicator) throws {
         let encoder = try OpenedEncoder(file, over: communicator) { kind.spec(layer: file.layer, of: $0) }
-        let test = try encoder.testSet()
-        let trainFeatures = try encoder.features(of: encoder.train)
-        guard let testFeatures = try encoder.features(of: test), let trainFeatures else { return }
-        let probe = LinearProbe(
-            kind, norm: norm, train: trainFeatures, test: testFeatures, pool: encoder.session.pool)
+        guard let sets = try encoder.labelledFeatures() else { return }
+        let probe = LinearProbe(kind, norm: norm, train: sets.train, test: sets.test, pool: encoder.session.pool)
         let console = encoder.session.console
         console.say(
-            "\(name) of \(encoder.weights): \(trainFeatures.description), "
-                + "\(trainFeatures.width) numbers, norm \(probe.norm.rawValue)")
+            "\(name) of \(encoder.weights): \(sets.train.description), \(sets.train.width) numbers, "
+                + "norm \(probe.norm.rawValue)")
         var outcomes: [LinearProbe.Outcome] = []
         for seed in seeds.list {
             let meter = ProgressMeter("seed \(seed)", kind == .logistic ? "passes" : "updates")
@@ -77,14 +75,10 @@ struct Probe: ParsableCommand {
         for (name, score) in scores.sorted(by: { $0.key < $1.key }) {
             console.say("\(name) \(scoreText(score)) % over \(seeds.list.count) seeds")
         }
-        let samples = outcomes.first?.samples ?? 0
         var settings = probe.settings(outcomes)
         settings["labels"] = .string(fewShot.text)
         try encoder.write(
-            name, settings, seeds: seeds.list.map { Int(clamping: $0) }, scores,
-            sets: .init(
-                train: trainFeatures.name, evaluation: testFeatures.name, trainSamples: samples,
-                evaluationSamples: testFeatures.count),
+            name, settings, seeds: seeds.list, scores, sets: sets, samples: outcomes.first?.samples ?? 0,
             variant: fewShot.variant + (norm.map { ["norm-\($0.rawValue)"] } ?? []))
     }
 }

@@ -7,7 +7,7 @@ struct ReportVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Write one HTML page about a run, or about several over each other.",
         discussion: """
-            Curves, evaluations with their protocol cards, images, where the time went, checkpoints, environment and \
+            Curves, evaluations with their evaluation cards, images, where the time went, checkpoints, environment and \
             recipe. The page needs no network and no other file. It may be made while the run goes on; make it again \
             to see more.
 

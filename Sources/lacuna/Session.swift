@@ -5,7 +5,7 @@ import Kernels
 import Platform
 import Training
 
-/// What a process starts with: its place among the ranks, its compute threads and its wish to stop.
+/// Means of a process: its place among the ranks, its compute threads and its wish to stop.
 struct Session {
     let communicator: any Communicator
     let pool: WorkerPool

@@ -91,7 +91,7 @@ struct Tokenize: ParsableCommand {
 }
 
 extension TokenSet {
-    /// What it holds and what it takes, for people.
+    /// Contents and size, for people.
     var summary: String {
         let fileBytes = FileStatus(path, followingLinks: true)?.bytes ?? 0
         var table = Table()

@@ -4,6 +4,7 @@ import Checkpoints
 import Cluster
 import Evaluation
 import Kernels
+import Messages
 import Objectives
 import Platform
 import Recipes
@@ -62,7 +63,7 @@ struct TokenizerVerb: ParsableCommand {
             protocol: "tokenizer", checkpoint: saved.path, step: saved.step,
             data: .init(
                 train: train.name, evaluation: source.name, trainSamples: train.count, evaluationSamples: scores.images),
-            settings: ["recipe": .object(recipe.keys.mapValues(JSON.string)), "codes": .integer(codes)],
+            settings: ["recipe": .object(.init(recipe.keys.mapValues(JSON.string))), "codes": .integer(codes)],
             seeds: [Int(clamping: recipe.seed)],
             scores: [
                 "psnr": .init([scores.psnr]), "absolute_error": .init([scores.absoluteError]),

@@ -8,7 +8,11 @@ struct TokensVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokens",
         abstract: "Show token sets and convert them to and from other forms.",
-        discussion: "'lacuna data verify' reads every record of a token set.",
+        discussion: """
+            'lacuna data verify' reads every record of a token set.
+
+            Example: lacuna tokens show tokens/digits-train.safetensors
+            """,
         subcommands: [Show.self, Export.self, Import.self])
 
     struct Show: ParsableCommand {

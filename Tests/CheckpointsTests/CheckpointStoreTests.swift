@@ -20,16 +20,6 @@ import Testing
         #expect(!checkpoint.holds(.objective) && checkpoint.holds(.average))
     }
 
-    @Test func `a snapshot holds the values of its moment`() throws {
-        let folder = try TemporaryFolder()
-        let store = CheckpointStore(folder.path)
-        let content = SampleRun.content(step: 3)
-        let snapshot = content.snapshot(in: Bytes(zeros: content.snapshotBytes))
-        for tensor in content.tensors.values.joined() { tensor.bytes.fill(0) }
-        #expect(store.save(snapshot).isSaved)
-        #expect(try SampleRun.isWhole(#require(try store.newestValid())))
-    }
-
     @Test func `a folder on another disk, behind a link, is used`() throws {
         let folder = try TemporaryFolder()
         try Folder(folder.path(of: "disk")).create()

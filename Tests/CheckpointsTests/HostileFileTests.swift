@@ -20,9 +20,9 @@ import Testing
         #""\#(name)":{"dtype":"\#(kind)","shape":\#(shape),"data_offsets":\#(offsets)}"#
     }
 
-    @Test func `the sound file that the others are made from opens`() throws {
-        let sound = Self.file("{" + Self.entry("[1]", "[0,4]") + "," + Self.entry("[1]", "[4,8]", name: "y") + "}")
-        #expect(try Safetensors(sound, path: "sound").names == ["x", "y"])
+    @Test func `the valid file that the others are made from opens`() throws {
+        let valid = Self.file("{" + Self.entry("[1]", "[0,4]") + "," + Self.entry("[1]", "[4,8]", name: "y") + "}")
+        #expect(try Safetensors(valid, path: "valid").names == ["x", "y"])
     }
 
     @Test(arguments: [
@@ -72,10 +72,10 @@ import Testing
         }
     }
 
-    @Test func `every cut of a sound file is refused`() throws {
-        let sound = Self.file("{" + Self.entry("[2]", "[0,8]") + "}")
-        for count in 0..<sound.count {
-            #expect(throws: CheckpointError.self) { try Safetensors(sound[0..<count], path: "cut") }
+    @Test func `every cut of a valid file is refused`() throws {
+        let valid = Self.file("{" + Self.entry("[2]", "[0,8]") + "}")
+        for count in 0..<valid.count {
+            #expect(throws: CheckpointError.self) { try Safetensors(valid[0..<count], path: "cut") }
         }
     }
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import FoundationEssentials
 import Kernels
+import Messages
 import Testing
 
 @Suite struct SafetensorsTests {
@@ -96,12 +97,12 @@ import Testing
 
     @Test func `metadata keeps the kinds of its numbers`() throws {
         let json = try JSON(#"{"a":[1,2.5,-3e2],"b":{"c":true,"d":null},"e":"x"}"#)
-        #expect(json["a"]?.numbers == [1, 2.5, -300])
+        #expect(json["a"]?.array?.map(\.number) == [1, 2.5, -300])
         #expect(json["a"]?[0] == .integer(1))
         #expect(json["a"]?.integers == nil)
         #expect(json["b"]?["c"]?.bool == true && json["b"]?["c"]?.integer == nil)
-        #expect(json["b"]?["d"]?.isNull == true)
+        #expect(json["b"]?["d"] == .null)
         #expect(json["e"]?.string == "x" && json["a"]?[3] == nil)
-        #expect(throws: CheckpointError.self) { try JSON("{") }
+        #expect(throws: (any Error).self) { try JSON("{") }
     }
 }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Evaluation
 import Kernels
+import Messages
 import Objectives
 import Platform
 import Recipes

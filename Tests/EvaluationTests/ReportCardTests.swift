@@ -42,7 +42,7 @@ import Testing
         let scratch = try Scratch()
         try scratch.write("card.json", Array(text.utf8))
         let error = try #require(throws: CheckpointError.self) { try EvaluationCard.read(scratch.path + "/card.json") }
-        #expect(error.reason == .corrupt && error.expected == "a protocol card")
+        #expect(error.reason == .corrupt && error.expected == "an evaluation card")
     }
 
     @Test func `a report shows scores, settings and the curve over steps`() throws {
@@ -58,6 +58,6 @@ import Testing
         #expect(page.rows.contains("temperature|0.07") && page.rows.contains("rates|0.1, 0.5"))
         #expect(page.rows.contains("top1|82.00 ± 2.0 (80.00, 82.00, 84.00)"))
         #expect(page.lines("knn: top1").count == 1 && page.lines("linear-mae: top1").isEmpty)
-        #expect(page.texts("summary").contains("Protocol card: knn, step 80"))
+        #expect(page.texts("summary").contains("Evaluation card: knn, step 80"))
     }
 }

@@ -19,7 +19,7 @@ import Training
         #expect(page.sections == ["summary", "curves", "images", "time", "checkpoints", "environment", "recipe"])
         #expect(page.rows.contains("state|finished"))
         #expect(page.rows.contains { $0.hasPrefix("model|vit, width 32, depth 2, heads 2, patch 4, 16 px, ") })
-        #expect(page.rows.contains { $0.contains("|sound|") } && !read.isEmpty)
+        #expect(page.rows.contains { $0.contains("|valid|") } && !read.isEmpty)
         #expect(page.text.contains("data:image/png;base64,\(Data(png).base64EncodedString())"))
         #expect(page.elements("script").isEmpty && page.elements("link").isEmpty)
         let remote = page.text.replacingOccurrences(of: "http://www.w3.org/", with: "")
@@ -113,8 +113,9 @@ import Training
         let page = try folder.page()
         #expect(page.sections == ["summary", "curves", "time", "checkpoints", "recipe"])
         let remarks = page.texts("li").joined(separator: "\n")
-        for part in ["resolved.yaml", "environment.json: no JSON", "broken.json: no 'checkpoint'; expected a protocol"]
-        {
+        for part in [
+            "resolved.yaml", "environment.json: no JSON", "broken.json: no 'checkpoint'; expected an evaluation",
+        ] {
             #expect(remarks.contains(part), "\(remarks)")
         }
         #expect(page.rows.contains { $0.hasPrefix("step-00000003|–|–|damaged|") })

@@ -1,5 +1,6 @@
 import Checkpoints
 import FoundationEssentials
+import Messages
 import Testing
 
 /// Fixtures of every area as files: they open, their settings are JSON, and what is written again reads the same.

@@ -21,7 +21,7 @@ struct CurveSettings: Decodable, Sendable {
         func made(_ keys: KeyValuePairs<String, Any?>) throws -> Recipe {
             let decay = wd.map {
                 "\n" + section(
-                    "optimizer", ["kind": "adam", "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": $0,
+                    "optimizer", ["kind": "adam", "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": $0,
                     "weight_decay_end": wd_end])
             }
             let text = section("schedule", keys).replacing(
@@ -76,7 +76,7 @@ struct CurveSettings: Decodable, Sendable {
             return try made(["kind": "cosine", "form": "torch", "epochs": T_max, "min_lr": eta_min])
         case "guidance_step":
             return try made([
-                "kind": "step", "epochs": rows * rowStride, "every_epochs": every_epochs, "gamma": factor,
+                "kind": "step", "epochs": rows * rowStride, "step_epochs": every_epochs, "gamma": factor,
             ])
         default: return nil
         }
@@ -131,7 +131,7 @@ extension SimMIMTrain {
             "kind": name, "base_lr": base, "epochs": epochs, "warmup_epochs": warmup_epochs,
             "warmup_lr": warmup_lr, "min_lr": name == "cosine" ? min_lr : nil,
             "form": name == "linear" ? nil : "simmim", "milestones_epochs": name == "multistep" ? multisteps : nil,
-            "every_epochs": name == "step" ? decay_epochs : nil,
+            "step_epochs": name == "step" ? decay_epochs : nil,
             "gamma": name == "multistep" ? gamma : name == "step" ? decay_rate : nil,
         ]
     }

@@ -57,7 +57,7 @@ import Training
             section(
                 "optimizer",
                 [
-                    "kind": kind, "betas": betas, "epsilon": eps, "weight_decay": wd, "weight_decay_end": wd_end,
+                    "kind": kind, "betas": betas, "eps": eps, "weight_decay": wd, "weight_decay_end": wd_end,
                     "always_adapt": alwaysAdapt, "bias_correction": biasCorrection,
                 ])
         }

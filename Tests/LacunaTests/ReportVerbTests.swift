@@ -9,7 +9,7 @@ import Testing
         #expect(ending.code == 0, "\(ending.output)")
         #expect(ending.output.contains("\(bench.folder)/run/report.html: "))
         let page = String(decoding: bench.bytes("run/report.html") ?? Data(), as: UTF8.self)
-        #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("step 4 of 4") && page.contains(">sound<"))
+        #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("step 4 of 4") && page.contains(">valid<"))
 
         let refused = Program.shell("$LACUNA report \(bench.folder)")
         #expect(refused.code == 64)

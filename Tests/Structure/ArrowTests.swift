@@ -16,20 +16,21 @@ func swiftFiles(in folder: String) throws -> [URL] {
 let arrows: [String: Set<String>] = {
     let compute: Set<String> = ["Kernels", "Platform"]
     let all = compute.union([
-        "Autodiff", "Layers", "Models", "Objectives", "Batches", "Cluster", "Checkpoints", "Recipes",
+        "Autodiff", "Layers", "Models", "Objectives", "Batches", "Cluster", "Checkpoints", "Messages", "Recipes",
     ])
     return [
-        "Recipes": ["Yams"],
+        "Messages": [],
+        "Recipes": ["Messages", "Yams"],
         "Kernels": ["CKernels", "COpenBLAS"],
         "Platform": ["Kernels", "CZlib"],
         "Autodiff": ["Kernels"],
-        "Batches": compute.union(["CImage", "Recipes"]),
+        "Batches": compute.union(["CImage", "Messages", "Recipes"]),
         "Cluster": compute.union(["COpenMPI"]),
-        "Checkpoints": compute,
+        "Checkpoints": compute.union(["Messages"]),
         "Layers": ["Autodiff", "Kernels"],
-        "Models": ["Layers", "Autodiff", "Kernels", "Recipes"],
+        "Models": ["Layers", "Autodiff", "Kernels", "Messages", "Recipes"],
         "Objectives": compute.union([
-            "Models", "Layers", "Optimizers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Recipes",
+            "Models", "Layers", "Optimizers", "Autodiff", "Batches", "Cluster", "Checkpoints", "Messages", "Recipes",
         ]),
         "Optimizers": ["Autodiff", "Kernels", "Recipes"],
         "Training": all.union(["Optimizers"]),

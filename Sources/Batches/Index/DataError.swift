@@ -1,42 +1,29 @@
+public import Messages
 public import Platform
 
-/// A data set that cannot be used as asked: where, what was found, what was expected, what to do.
-public struct DataError: Error, CustomStringConvertible, Equatable, Sendable {
-    public let place: String
-    public let found: String
-    public let expected: String
-    public let hint: String
-    /// The system's refusal behind it, if that is the reason.
-    public let refusal: FileError?
+/// A data set that cannot be used as asked.
+public typealias DataError = UserError<DataReason>
 
+public enum DataReason: ErrorReason {
+    case contents
+    /// The system refused to read.
+    case refused(FileError)
+
+    public var blame: Blame { .data }
+    public static var marks: (found: String, expected: String, hint: String, end: String) { ("", ", ", "; ", "") }
+}
+
+extension UserError where Reason == DataReason {
     public init(_ place: String, found: String, expected: String = "", hint: String = "") {
-        self.place = place
-        self.found = found
-        self.expected = expected
-        self.hint = hint
-        refusal = nil
+        self.init(because: .contents, at: place, found: found, expected: expected, hint: hint)
     }
 
     public init(_ refusal: FileError, hint: String = "") {
-        place = refusal.path
-        found = refusal.description.dropPrefix(refusal.path + ": ")
-        expected = ""
-        self.hint = hint
-        self.refusal = refusal
+        self.init(because: .refused(refusal), at: refusal.path, found: refusal.reason, hint: hint)
     }
 
-    public var description: String {
-        var text = "\(place): \(found)"
-        if !expected.isEmpty { text += ", expected \(expected)" }
-        if !hint.isEmpty { text += "; \(hint)" }
-        return text
-    }
-}
-
-extension String {
-    fileprivate func dropPrefix(_ prefix: String) -> String {
-        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self
-    }
+    /// The system's refusal behind it, if that is the reason.
+    public var refusal: FileError? { if case .refused(let refusal) = reason { refusal } else { nil } }
 }
 
 /// Runs `body` and turns the system's refusal into a data error.

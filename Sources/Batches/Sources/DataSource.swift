@@ -1,3 +1,4 @@
+public import Messages
 import Platform
 public import Recipes
 

@@ -58,6 +58,15 @@ public struct ImageFolder: DataSource {
     public func storedBytes(_ index: Int) -> Int? { manifest.sizeBytes(index) }
     public func place(_ index: Int) -> String { name + "/" + readableName(manifest.path(index).array) }
 
+    /// Files that the index calls bad, and those that came after it.
+    public func knownFaults() -> (bad: [String], remarks: [String]) {
+        let added = (try? manifest.changes(in: name).added) ?? []
+        let remark =
+            "\(name): \(added.count) files that the index does not know, the first \(added.first ?? ""); "
+            + "build it again with 'lacuna data index'"
+        return (manifest.bad.map { "\(name)/\($0.path): \($0.fault.reason)" }, added.isEmpty ? [] : [remark])
+    }
+
     public func read(_ index: Int, into image: inout Image, using memory: inout ReadMemory) throws(SampleError) {
         try load(index, using: &memory)
         try image.decode(memory.file.bytes, path: place(index))
@@ -68,7 +77,7 @@ public struct ImageFolder: DataSource {
         do {
             try memory.file.read(manifest.path(index), in: folder, retries: retries)
         } catch {
-            throw SampleError(path: place(index), reason: DataError(error).found)
+            throw SampleError(path: place(index), reason: error.reason)
         }
         let bytes = memory.file.bytes
         guard bytes.count == manifest.sizeBytes(index) else {

@@ -23,6 +23,8 @@ public protocol SampleSource: Sendable {
     func storedBytes(_ index: Int) -> Int?
     /// The set itself where its labels are wrong on purpose; nil for others.
     var noisyLabels: NoisyLabels? { get }
+    /// Faults that are known without reading samples, and remarks on the set.
+    func knownFaults() -> (bad: [String], remarks: [String])
 }
 
 /// The part of a set that is asked for.
@@ -41,6 +43,8 @@ public struct ReadMemory: Sendable {
 
 extension SampleSource {
     public func storedBytes(_ index: Int) -> Int? { nil }
+
+    public func knownFaults() -> (bad: [String], remarks: [String]) { ([], []) }
 
     /// Bytes of all samples where the set lies; nil where they are synthetic.
     public var totalStoredBytes: Int? {

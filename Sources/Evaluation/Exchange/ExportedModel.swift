@@ -1,15 +1,15 @@
 import Autodiff
 import Batches
 public import Checkpoints
-import FoundationEssentials
 public import Kernels
+public import Messages
 import Models
 import Objectives
 import Platform
 public import Recipes
 import Training
 
-/// A checkpoint's model under the names of another library, with what a stranger needs to use it.
+/// A checkpoint's model under the names of another library, with what another program needs to use it.
 public struct ExportedModel {
     public let counterpart: ThirdPartyModel
     public let tensors: [StoredTensor]
@@ -80,11 +80,11 @@ public struct ExportedModel {
         let size = recipe.images.size
         let view = recipe.evaluationView
         let normalisation = recipe.images.normalize
-        var config: [String: JSON] = [
+        var config: JSON.Members = [
             "architecture": .string(counterpart.architecture), "num_classes": .integer(classes),
             "num_features": .integer(grid.width), "encoder_stride": .integer(grid.stride),
             "global_pool": .string(counterpart.pooling),
-            "model_args": .object(counterpart.arguments),
+            "model_args": .object(.init(counterpart.arguments)),
             "pretrained_cfg": .object([
                 "num_classes": .integer(classes),
                 "input_size": .array([.integer(3), .integer(size), .integer(size)]), "fixed_input_size": .bool(true),
@@ -99,15 +99,12 @@ public struct ExportedModel {
     }
 
     private static func text(_ value: some Encodable, pretty: Bool = false) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        String(decoding: try JSON.encoded(value, indented: pretty), as: UTF8.self)
     }
 }
 
 extension Recipe {
-    /// What `evaluationTransform` makes of an image: the share of its short edge that is kept, nil for the whole
+    /// The view of an image that `evaluationTransform` takes: the share of its short edge that is kept, nil for the whole
     /// image whatever its aspect, and the filter.
     fileprivate var evaluationView: (cropPct: Double?, interpolation: RandomResizedCrop.Interpolation) {
         if let evaluation = images.evaluation { return (evaluation.cropPct, evaluation.interpolation) }

@@ -7,10 +7,10 @@ import Objectives
 public import Recipes
 import Training
 
-/// A recipe's model with the weights of a foreign file: what of them found a place, and whether the model computes what
+/// A recipe's model with the weights of a third-party file: what of them found a place, and whether the model computes what
 /// the file says it should.
 public struct ImportedModel {
-    /// Of every parameter of the model.
+    /// Report on every parameter of the model.
     public let report: KeyReport
     /// Parameters of the encoder that are not as the file would have them, and those that the file has besides; empty
     /// when the backbone is whole. What differs between phases anyway is not among them: mask token, last norm, head.

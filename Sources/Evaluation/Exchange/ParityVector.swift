@@ -7,12 +7,12 @@ import Objectives
 import Recipes
 import Training
 
-/// What a model gives for one image that a formula draws: two programs that agree on it hold the same model.
+/// A model's output for one image that a formula draws: two programs that agree on it hold the same model.
 public struct ParityVector: Sendable, Equatable, Codable {
     public enum Output: String, Sendable, Codable {
         /// Class scores before softmax.
         case logits
-        /// Mean over the last features of an encoder, nothing hidden: `num_classes=0` and average pooling in timm.
+        /// Mean over the last features of an encoder, nothing masked: `num_classes=0` and average pooling in timm.
         case features
     }
 
@@ -65,7 +65,7 @@ public struct ParityVector: Sendable, Equatable, Codable {
 }
 
 extension LoadedModel {
-    /// What stands before a parameter's name inside the encoder.
+    /// Prefix of the names inside the encoder.
     var encoderPrefix: String { type(of: objective).encoderPrefix }
 
     /// Names of the parameters and running numbers inside the encoder, without the prefix.
@@ -77,7 +77,7 @@ extension LoadedModel {
         return graph.parameters.map(\.name) + graph.buffers.filter { !$0.isConstant }.map(\.name)
     }
 
-    /// What the weights of the moment give for the image of the formula. The model is recorded for one image.
+    /// Output of the present weights for the image of the formula. The model is recorded for one image.
     func parity() throws -> ParityVector {
         let (side, channels) = (images.shape[1], images.shape[3])
         let logits = objective.logits(images)

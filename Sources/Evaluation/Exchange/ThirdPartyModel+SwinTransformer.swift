@@ -1,4 +1,5 @@
 import Checkpoints
+import Messages
 import Models
 
 extension SwinTransformer: Exchangeable {

@@ -1,5 +1,6 @@
 public import Checkpoints
 import Kernels
+public import Messages
 import Models
 
 /// A library whose models compute what ours do.

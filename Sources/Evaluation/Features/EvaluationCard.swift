@@ -1,11 +1,12 @@
 public import Checkpoints
 import FoundationEssentials
 import Kernels
+public import Messages
 import Platform
 
 /// A score with all that one must know to measure it again: `evaluation/NAME.json` of a run folder.
 public struct EvaluationCard: Codable, Equatable, Sendable {
-    /// What was measured on: names of the sets, for people, and their sizes.
+    /// The sets of a measurement: names, for people, and sizes.
     public struct SampleSets: Codable, Equatable, Sendable {
         public var train, evaluation: String
         public var trainSamples, evaluationSamples: Int
@@ -45,15 +46,15 @@ public struct EvaluationCard: Codable, Equatable, Sendable {
 
     /// `knn`, `linear-mae`, `linear-dinov2`, `finetune`, …
     public var name: String
-    /// What was evaluated, for people: the folder of a checkpoint, or a file of weights.
+    /// The model that was evaluated, for people: the folder of a checkpoint, or a file of weights.
     public var checkpoint: String
     /// Steps of training behind it; nil for weights from elsewhere.
     public var step: Int?
     public var data: SampleSets
-    /// Feature, norm, crop, k, temperature, rates: whatever the score depends on.
+    /// Feature, norm, crop, k, temperature, learning rates: whatever the score depends on.
     public var settings: [String: JSON]
     public var seeds: [Int]
-    /// By name: `top1`, `top5`.
+    /// Scores by name: `top1`, `top5`.
     public var scores: [String: Score]
     /// ISO 8601, such as `2025-01-31T12:00:00Z`.
     public var date: String
@@ -89,12 +90,10 @@ public struct EvaluationCard: Codable, Equatable, Sendable {
     public func write(to folder: String, as fileName: String? = nil) throws(CheckpointError) -> String {
         let path = folder + "/" + (fileName ?? name + (step.map { "-step-\($0)" } ?? "")) + ".json"
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            let text = try encoder.encode(self)
+            let text = try JSON.encoded(self, indented: true)
             try Folder(folder).create()
             let file = try OutputFile(replacing: path)
-            try file.write(Array(text) + [0x0A])
+            try file.write(text + [0x0A])
             try file.commit()
         } catch let error as FileError {
             throw CheckpointError(.unwritable(diskFull: error.isDiskFull), at: error.path, found: error.reason)
@@ -112,10 +111,10 @@ public struct EvaluationCard: Codable, Equatable, Sendable {
             let bytes = try InputFile.contents(path, limit: 1 << 20).array
             return try JSONDecoder().decode(EvaluationCard.self, from: Data(bytes))
         } catch let error as FileError {
-            throw CheckpointError(.unreadable, at: path, found: error.reason, expected: "a protocol card")
+            throw CheckpointError(.unreadable, at: path, found: error.reason, expected: "an evaluation card")
         } catch {
             throw CheckpointError(
-                .corrupt, at: path, found: Self.reason(error), expected: "a protocol card",
+                .corrupt, at: path, found: Self.reason(error), expected: "an evaluation card",
                 hint: "remove the file, or measure again")
         }
     }

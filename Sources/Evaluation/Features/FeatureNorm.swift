@@ -1,6 +1,6 @@
 import Kernels
 
-/// What is done to feature vectors before a classifier reads them.
+/// Normalization of feature vectors before a classifier reads them.
 public enum FeatureNorm: String, Sendable, CaseIterable {
     case none
     /// Each block's part of a vector to mean 0 and variance 1 over its channels: a layer norm without parameters.

@@ -52,7 +52,7 @@ public struct FeatureSpec: Sendable, Equatable {
     }
 }
 
-/// What an encoder has to offer.
+/// The features that an encoder offers.
 public struct EncoderOutputs: Sendable, Equatable {
     /// Blocks.
     public let depth: Int

@@ -12,7 +12,7 @@ public struct ImageGrid: ~Copyable {
     /// Samples in a row of the sheet.
     public let across: Int
     public let sheet: Image
-    /// What the images of a sample are, in their order.
+    /// Titles of a sample's images, in their order.
     public let titles: [String]
 
     private static let leastSide = 128

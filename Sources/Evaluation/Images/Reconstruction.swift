@@ -9,7 +9,7 @@ public import Training
 /// A trained method that predicts masked pixels, looked at from outside: images of what it predicts, and how far off
 /// that is. Images are cut as in evaluation, and the same are masked in every call: each by its place in the choice.
 public final class Reconstruction {
-    /// What the images of a sample are, from left to right.
+    /// Titles of a sample's images, from left to right.
     static let titles = ["original", "masked", "reconstruction"]
 
     /// Mean |x − x̂| of normalised pixels over all that was masked.
@@ -55,10 +55,10 @@ public final class Reconstruction {
                 let original = recipe.image(batch.image(slot))
                 let range = slot * batch.shape.imageCount..<(slot + 1) * batch.shape.imageCount
                 let prediction = recipe.image(predicted[range])
-                let masked = MaskedCells(batch.mask(slot))
+                let cells = MaskedCells(batch.mask(slot))
                 grid.draw(original, sample: drawn, number: 0)
-                grid.draw(masked.masked(original), sample: drawn, number: 1)
-                grid.draw(masked.pasted(prediction, into: original), sample: drawn, number: 2)
+                grid.draw(cells.masked(original), sample: drawn, number: 1)
+                grid.draw(cells.pasted(prediction, into: original), sample: drawn, number: 2)
                 drawn += 1
             }
         }

@@ -1,8 +1,9 @@
 import FoundationEssentials
 import Kernels
+import Messages
 import Platform
 
-/// What `lacuna inspect` finds of the layers of a saved step: `layers/step-NUMBER.json` of a run folder, with images
+/// Measurements of `lacuna inspect` on the layers of a saved step: `layers/step-NUMBER.json` of a run folder, with images
 /// and a table beside it.
 public struct LayerInspection: Codable, Equatable, Sendable {
     /// One layer, from 1.
@@ -10,15 +11,15 @@ public struct LayerInspection: Codable, Equatable, Sendable {
         public var layer: Int
         public var rateMean: Double
         /// Nil for one image.
-        public var rateDeviation: Double?
-        public var zeroMean, zeroDeviation, nonzero: Double
+        public var rateStd: Double?
+        public var zeroMean, zeroStd, nonzero: Double
 
         private enum CodingKeys: String, CodingKey {
             case layer, nonzero
             case rateMean = "rate_mean"
-            case rateDeviation = "rate_std"
+            case rateStd = "rate_std"
             case zeroMean = "zero_mean"
-            case zeroDeviation = "zero_std"
+            case zeroStd = "zero_std"
         }
 
         /// All keys, also the one whose value may be null.
@@ -26,9 +27,9 @@ public struct LayerInspection: Codable, Equatable, Sendable {
             var values = encoder.container(keyedBy: CodingKeys.self)
             try values.encode(layer, forKey: .layer)
             try values.encode(rateMean, forKey: .rateMean)
-            try values.encode(rateDeviation, forKey: .rateDeviation)
+            try values.encode(rateStd, forKey: .rateStd)
             try values.encode(zeroMean, forKey: .zeroMean)
-            try values.encode(zeroDeviation, forKey: .zeroDeviation)
+            try values.encode(zeroStd, forKey: .zeroStd)
             try values.encode(nonzero, forKey: .nonzero)
         }
     }
@@ -37,7 +38,7 @@ public struct LayerInspection: Codable, Equatable, Sendable {
     public var step: Int
     public var data: String
     public var images: Int
-    /// Of the trained weights, and of those they were trained from.
+    /// Layers of the trained weights, and of those they were trained from.
     public var layers, start: [Row]
     /// Files with a table and images, inside the folder of this one.
     public var files: [String]
@@ -55,17 +56,15 @@ public struct LayerInspection: Codable, Equatable, Sendable {
     /// Comma-separated, a line for each layer.
     public var table: String {
         let lines = layers.map { row in
-            let deviation = row.rateDeviation.map { "\($0)" } ?? ""
-            return "\(row.layer),\(row.rateMean),\(deviation),\(row.zeroMean),\(row.zeroDeviation),\(row.nonzero)\n"
+            let std = row.rateStd.map { "\($0)" } ?? ""
+            return "\(row.layer),\(row.rateMean),\(std),\(row.zeroMean),\(row.zeroStd),\(row.nonzero)\n"
         }
         return "layer,rate_mean,rate_std,zero_mean,zero_std,nonzero\n" + lines.joined()
     }
 
     /// One line, keys in alphabetical order.
     public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+        String(decoding: try JSON.encoded(self), as: UTF8.self) + "\n"
     }
 
     /// The newest one of a folder; nil where there is none.
@@ -82,8 +81,8 @@ extension LayerMeasurements {
     fileprivate var rows: [LayerInspection.Row] {
         layers.enumerated().map { index, layer in
             LayerInspection.Row(
-                layer: index + 1, rateMean: layer.rateMean, rateDeviation: layer.rateDeviation,
-                zeroMean: layer.zeroMean, zeroDeviation: layer.zeroDeviation, nonzero: layer.nonzero)
+                layer: index + 1, rateMean: layer.rateMean, rateStd: layer.rateStd,
+                zeroMean: layer.zeroMean, zeroStd: layer.zeroStd, nonzero: layer.nonzero)
         }
     }
 }

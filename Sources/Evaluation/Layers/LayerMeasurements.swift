@@ -3,18 +3,18 @@ public import Cluster
 public import Kernels
 public import Models
 
-/// What the layers of CRATE do to the images of a sample: the coding rate of the tokens in the subspaces before the
+/// Measurements of CRATE's layers over the images of a sample: the coding rate of the tokens in the subspaces before the
 /// attention step, summed over heads, and the share of zeros in the layer's output. Source: arXiv 2306.01129, code
 /// Ma-Lab-Berkeley/CRATE, which measures there although its README says after the step.
 public final class LayerMeasurements {
     /// Over images.
     public struct Layer: Sendable, Equatable {
         public let rateMean: Double
-        /// Of the sample, divisor B − 1; nil for one image.
-        public let rateDeviation: Double?
+        /// Sample standard deviation, divisor B − 1; nil for one image.
+        public let rateStd: Double?
         public let zeroMean: Double
-        /// Of the population, divisor B.
-        public let zeroDeviation: Double
+        /// Population standard deviation, divisor B.
+        public let zeroStd: Double
         public var nonzero: Double { 1 - zeroMean }
     }
 
@@ -69,8 +69,8 @@ public final class LayerMeasurements {
             func spread(_ sum: Double, _ squares: Double) -> Double { max(0, squares - sum * sum / count) }
             return Layer(
                 rateMean: rate / count,
-                rateDeviation: images > 1 ? (spread(rate, rateSquares) / (count - 1)).squareRoot() : nil,
-                zeroMean: zeros / count, zeroDeviation: (spread(zeros, zeroSquares) / count).squareRoot())
+                rateStd: images > 1 ? (spread(rate, rateSquares) / (count - 1)).squareRoot() : nil,
+                zeroMean: zeros / count, zeroStd: (spread(zeros, zeroSquares) / count).squareRoot())
         }
     }
 

@@ -13,7 +13,7 @@ package enum HeadRule: String, Sendable {
 }
 
 /// Linear classifiers side by side over the same features: one product gives the scores of all, one their gradients,
-/// and each follows its own rule at its own rate.
+/// and each follows its own rule at its own learning rate.
 package final class LinearHeads {
     /// Columns of the feature vector that all of them read.
     let columns: Range<Int>
@@ -36,7 +36,7 @@ package final class LinearHeads {
     private var chances: Floats
 
     /// - Parameters:
-    ///   - settings: rate or penalty of each head.
+    ///   - settings: learning rate or penalty of each head.
     ///   - start: law of the weights, the same numbers for each head; biases start at 0.
     package init(
         _ columns: Range<Int>, classes: Int, settings: [Double], start: Initializer, seed: UInt64,
@@ -76,7 +76,7 @@ package final class LinearHeads {
     /// One update of every head on a batch.
     /// - Parameters:
     ///   - x: (B, F) with F the whole feature vector.
-    ///   - factor: on every head's rate.
+    ///   - factor: on every head's learning rate.
     ///   - step: from 1.
     package func learn(_ x: Floats, labels: Indices, rule: HeadRule, factor: Double, step: Int) {
         differentiate(x, labels: labels, share: 1 / Float(labels.count), adding: false)
@@ -149,7 +149,7 @@ package final class LinearHeads {
         }
     }
 
-    /// `b = 0.9·b + r·d; w -= factor·b` with r the head's rate: as the rate outside of b, since r stays the same.
+    /// `b = 0.9·b + r·d; w -= factor·b` with r the head's learning rate, which stands outside of b, since r stays the same.
     private func update(_ rule: HeadRule, factor: Double, step: Int) {
         if rule == .lars {
             pool.measure(Self.squares, values, gradients, state: [], [0], pieces, norms: norms)
@@ -163,7 +163,8 @@ package final class LinearHeads {
             factors[2 * tensor + 1] = Float(ratio)
         }
         Momentum(0.9).apply(
-            values, gradients, [momentum], pieces, learningRate: factor, isFirst: step == 1, factors: factors, pool: pool)
+            values, gradients, [momentum], pieces, learningRate: factor, isFirst: step == 1, factors: factors,
+            pool: pool)
     }
 
     /// Adds up, for each head, the samples of a batch whose class is its first guess and those whose class is among its

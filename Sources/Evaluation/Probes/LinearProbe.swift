@@ -1,21 +1,22 @@
 public import Batches
-public import Checkpoints
+import Checkpoints
 public import Kernels
+public import Messages
 import Training
 
-/// How well a linear classifier reads classes from frozen features. Classifiers of all rates, and of all parts of the
+/// How well a linear classifier reads classes from frozen features. Classifiers of all learning rates, and of all parts of the
 /// features that the protocol tries, learn side by side on one part of the training samples; the one that is best on the
 /// other part learns again on all of them and is scored on the test set, once for each seed.
 public struct LinearProbe {
-    /// What came of one seed.
+    /// The outcome of one seed.
     public struct Outcome: Sendable, Equatable {
         /// Percent of the test set.
         public let top1, top5: Double
         /// Percent of the validation part, of the classifier that was chosen.
         public let validation: Double
-        /// Base rate or penalty of the classifier that was chosen.
+        /// Base learning rate or penalty of the classifier that was chosen.
         public let setting: Double
-        /// What it reads: `blocks.3 class token + blocks.3 mean`.
+        /// Pieces that it reads: `blocks.3 class token + blocks.3 mean`.
         public let feature: String
         /// Samples that it learned from.
         public let samples: Int
@@ -49,7 +50,7 @@ public struct LinearProbe {
         let lengths = [split.learned, split.all].map { kind.training($0.count).length }
         let norm = try learn(search, split.learned, seed: seed) { try progress($0, lengths[0] + lengths[1]) }
         let found = search.map { score([$0], train, rows: split.held, norm)[0].map(\.top1) }
-        // The first of equals: fewer features, then the lower rate or the larger penalty.
+        // The first of equals: fewer features, then the lower learning rate or the larger penalty.
         var best = (choice: 0, setting: 0)
         for choice in found.indices {
             for setting in found[choice].indices where found[choice][setting] > found[best.choice][best.setting] {
@@ -156,7 +157,7 @@ struct Split {
         if let few = used.classCounts.firstIndex(of: 1) {
             throw DataError(
                 used.name, found: "1 sample of class \(few)",
-                expected: "at least 2: one to learn from, one to choose the rate by")
+                expected: "at least 2: one to learn from, one to choose the learning rate by")
         }
         let held = try used.drawing(.share(LinearProbe.validationShare), seed: seed, part: "validation")
         let chooses = Set(held.samples.map { numbers[$0] })
@@ -181,7 +182,7 @@ extension Features {
 }
 
 extension LinearProbe {
-    /// What a protocol card says of it.
+    /// Settings for an evaluation card.
     public func settings(_ outcomes: [Outcome]) -> [String: JSON] {
         var settings: [String: JSON] = [
             "norm": .string("\(norm.rawValue) without parameters"), kind.gridName: numbers(outcomes.map(\.setting)),

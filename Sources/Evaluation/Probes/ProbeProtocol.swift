@@ -14,7 +14,7 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
     /// with the mean over the last block's patches. Source: facebookresearch/dinov2, eval/linear.py.
     case dinov2
     /// Softmax regression to its minimum by L-BFGS, all samples at once, at several penalties: what a linear classifier
-    /// can read at most, whatever the rates. On whitened features, so that it converges.
+    /// can read at most, whatever the learning rates. On whitened features, so that it converges.
     case logistic
 
     private static let imageNet = 1_281_167
@@ -28,7 +28,7 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
         }
     }
 
-    /// What is read of an encoder.
+    /// Features that are read of an encoder.
     /// - Parameter layer: the last block, from 1; nil takes the standard one.
     public func spec(layer: Int?, of encoder: EncoderOutputs) -> FeatureSpec {
         let last = layer ?? encoder.standardLayer
@@ -54,7 +54,7 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
         ranges.enumerated().filter { ranges.firstIndex(of: $0.element) == $0.offset }.map(\.element)
     }
 
-    /// What the classifiers differ in, the better of equals first: rates at a batch of 256, or penalties. MAE's own rate
+    /// Values that the classifiers differ in, the better of equals first: learning rates at a batch of 256, or penalties. MAE's own rate
     /// is 0.1, those of DINOv2 end at 0.1; the larger ones make up for the shorter training on a smaller set.
     public var grid: [Double] {
         switch self {
@@ -65,7 +65,7 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
         }
     }
 
-    /// What a number of the grid is called.
+    /// Name of the grid's numbers on a card.
     public var gridName: String {
         switch self {
         case .mae, .dinov2: "base_rate"
@@ -77,7 +77,7 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
     func training(_ samples: Int) -> HeadTraining {
         switch self {
         case .mae:
-            // As many updates in an epoch as in the paper; the rates shrink with the batch.
+            // As many updates in an epoch as in the paper; the learning rates shrink with the batch.
             let batch = max(1, 16_384 * samples / Self.imageNet)
             let perEpoch = max(1, samples / batch)
             return .descent(
@@ -133,6 +133,6 @@ struct Descent: Sendable {
     let updates: Int
     let schedule: any LearningRateSchedule
 
-    /// What a base rate is multiplied by at an update, from 0.
+    /// Factor on a base learning rate at an update, from 0.
     func factor(at update: Int) -> Double { Double(batch) / 256 * schedule.learningRate(at: update) }
 }

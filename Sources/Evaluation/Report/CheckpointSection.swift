@@ -1,4 +1,5 @@
 import Checkpoints
+import Messages
 import Training
 
 /// The saved steps.
@@ -12,7 +13,7 @@ struct CheckpointSection: ReportSection {
                 let state: HTML =
                     step.problem != nil
                     ? "<span class=\"state stopped\">damaged</span>"
-                    : step.isVerified ? "<span class=\"state finished\">sound</span>" : "complete"
+                    : step.isVerified ? "<span class=\"state finished\">valid</span>" : "complete"
                 table.rows.append([
                     "<code>\(step.name)</code>", "\(step.state.map { String($0.epoch) } ?? "–")",
                     "\(step.bytes.map(sizeText) ?? "–")", state, "\(step.problem ?? "")",

@@ -12,7 +12,7 @@ struct Curve: Sendable {
         }
     }
 
-    /// What the line is called beside others.
+    /// Name of the line beside others.
     let name: String
     /// Which colour of the page.
     let colour: Int
@@ -39,7 +39,7 @@ struct Curve: Sendable {
 }
 
 extension [Curve.Point] {
-    /// What of a long line can be seen when each column of pixels shows one stroke: its first, least, greatest and last
+    /// The visible points of a long line when each column of pixels shows one stroke: its first, least, greatest and last
     /// point, so that no spike is lost. x: pixels.
     var thinned: [Curve.Point] {
         var kept: [Curve.Point] = []

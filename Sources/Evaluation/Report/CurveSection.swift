@@ -1,6 +1,6 @@
 import Training
 
-/// What the log says of every interval, over the steps; runs over each other.
+/// Curves of the log's values over the steps; runs over each other.
 struct CurveSection: ReportSection {
     let title = "Curves"
 
@@ -8,12 +8,12 @@ struct CurveSection: ReportSection {
         "loss": "Loss", "lr": "Learning rate", "grad_norm": "Gradient norm", "images_per_second": "Images per second",
     ]
     /// Known from the other numbers, or shown in a section of their own.
-    private static let hidden: Set<String> = [
+    private static let omitted: Set<String> = [
         "step", "epoch", "samples", "seconds", "data_wait_share", "exchange_wait_share",
     ]
 
     func content(_ runs: [ReportedRun]) -> HTML {
-        let names = Set(runs.flatMap(\.metrics.names)).subtracting(Self.hidden)
+        let names = Set(runs.flatMap(\.metrics.names)).subtracting(Self.omitted)
         let measures = names.subtracting(Self.titles.keys).sorted()
         let marks = Self.marks(runs)
         let charts = (["loss", "lr", "grad_norm"] + measures + ["images_per_second"]).compactMap { name in

@@ -1,6 +1,7 @@
 import Checkpoints
+import Messages
 
-/// Scores: measured during training from the log, and measured afterwards with their protocol cards.
+/// Scores: measured during training from the log, and measured afterwards with their evaluation cards.
 struct EvaluationSection: ReportSection {
     let title = "Evaluation"
 
@@ -98,7 +99,7 @@ struct EvaluationSection: ReportSection {
             facts.rows.append(["\(key)", "\(value.plainText)"])
         }
         facts.rows.append(["<b>measured</b>", "\(card.date)"])
-        return folded("Protocol card: \(card.name)" + (card.step.map { ", step \(countText($0))" } ?? ""), facts.html)
+        return folded("Evaluation card: \(card.name)" + (card.step.map { ", step \(countText($0))" } ?? ""), facts.html)
     }
 
     private func text(of score: EvaluationCard.Score) -> String {
@@ -117,7 +118,7 @@ extension JSON {
         case .string(let value): value
         case .array(let values): values.map(\.plainText).joined(separator: ", ")
         case .object(let values):
-            values.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.plainText)" }.joined(separator: ", ")
+            values.keys.sorted().map { "\($0): \(values[$0]?.plainText ?? "")" }.joined(separator: ", ")
         }
     }
 }

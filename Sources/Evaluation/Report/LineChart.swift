@@ -23,7 +23,7 @@ struct LineChart {
     let curves: [Curve]
     let marks: [Mark]
     let isSmoothed: Bool
-    /// What is counted along the chart.
+    /// Quantity along the horizontal axis.
     private let unit: String
     private let across, up: Axis
 

@@ -21,7 +21,7 @@ struct MetricsLog: Sendable {
     private(set) var intervals: [Line] = []
     /// Evaluations and other events, in their order.
     private(set) var events: [Line] = []
-    private(set) var foreignLines = 0
+    private(set) var otherLines = 0
     private static let limitBytes = 1 << 29
 
     init() {}
@@ -40,7 +40,7 @@ struct MetricsLog: Sendable {
             guard let fields = try? decoder.decode([String: Field].self, from: Data(line)),
                 let step = fields["step"]?.number.flatMap({ Int(exactly: $0) })
             else {
-                foreignLines += 1
+                otherLines += 1
                 continue
             }
             add(Line(step: step, event: fields["event"]?.text, numbers: fields.compactMapValues(\.value)))

@@ -41,7 +41,7 @@ func durationText(_ seconds: Double) -> String { clock(seconds) + (seconds < 59.
 /// A share, 0...1, in percent.
 func percentText(_ share: Double) -> String { fixed(100 * share, digits: 1) + " %" }
 
-/// Of the first digit: 0 for 1 to 9.99, -1 for 0.1.
+/// Power of ten of the first digit: 0 for 1 to 9.99, -1 for 0.1.
 private func decimalExponent(_ value: Double) -> Int {
     let exponent = Int(floor(log10(abs(value))))
     // The logarithm of 1000 may fall short of 3.

@@ -1,6 +1,7 @@
 import Checkpoints
 import FoundationEssentials
 import Kernels
+import Messages
 import Platform
 import Recipes
 import Training
@@ -35,10 +36,10 @@ struct ReportedRun: Sendable {
     private(set) var metrics = MetricsLog()
     private(set) var recipe: RecipeNode?
     private(set) var recipeText = ""
-    private(set) var environment: [String: JSON] = [:]
+    private(set) var environment: JSON.Members = [:]
     private(set) var savedSteps: [SavedStep] = []
     private(set) var images: [Image] = []
-    /// What was found of the layers of the newest step looked into.
+    /// Inspection of the layers of the newest step that has one.
     private(set) var layers: (inspection: LayerInspection, images: [Image])?
     private(set) var cards: [EvaluationCard] = []
     /// Steps whose gradient was not finite, with what was going on.
@@ -67,10 +68,10 @@ struct ReportedRun: Sendable {
         try Self.checkIsRun(path)
         readRecipe()
         metrics = attempt("metrics.jsonl", else: metrics) { try MetricsLog($0) }
-        if metrics.foreignLines > 0 {
+        if metrics.otherLines > 0 {
             let lines =
-                metrics.foreignLines == 1
-                ? "1 line is no record and was" : "\(metrics.foreignLines) lines are no records and were"
+                metrics.otherLines == 1
+                ? "1 line is no record and was" : "\(metrics.otherLines) lines are no records and were"
             remarks.append("\(path)/metrics.jsonl: \(lines) skipped")
         }
         environment = attempt("environment.json", else: [:]) { try Self.json($0).object ?? [:] }
@@ -168,12 +169,13 @@ struct ReportedRun: Sendable {
         let starts = names.compactMap { Int($0.split(separator: ".").dropFirst(3).first ?? "") }
         // A time beyond the year 5000 is no time.
         startSeconds = starts.filter { (0..<100_000_000_000).contains($0) }.min()
-        resumedAfter = Set(names.compactMap { TensorBoardFile.resumedStep(folder.path(of: $0)).map { $0 - 1 } }).sorted()
+        resumedAfter = Set(names.compactMap { TensorBoardFile.resumedStep(folder.path(of: $0)).map { $0 - 1 } })
+            .sorted()
     }
 
     private static func json(_ path: String) throws -> JSON {
         let bytes = try InputFile.contents(path, limit: 16 << 20).array
-        do { return try JSONDecoder().decode(JSON.self, from: Data(bytes)) } catch {
+        do { return try JSON(String(decoding: bytes, as: UTF8.self)) } catch {
             throw CheckpointError(.corrupt, at: path, found: "no JSON", expected: "what the run wrote there")
         }
     }

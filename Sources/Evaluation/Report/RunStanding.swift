@@ -1,5 +1,6 @@
 import Checkpoints
 import FoundationEssentials
+import Messages
 
 /// How far a run is, and whether it still goes on.
 struct RunStanding: Sendable {
@@ -14,9 +15,9 @@ struct RunStanding: Sendable {
     let state: State
     /// Steps done, as far as log and checkpoints tell.
     let step: Int
-    /// Of the whole run; nil where nothing tells it.
+    /// Updates of the whole run; nil where nothing tells it.
     let total: Int?
-    /// Of training, up to the last line of the log; nil without any.
+    /// Seconds of training, up to the last line of the log; nil without any.
     let seconds: Double?
     /// Seconds from the last line of the log to the end at the pace of the last lines; nil unless the run goes on.
     let secondsLeft: Double?

@@ -1,4 +1,5 @@
 import Checkpoints
+import Messages
 
 /// Where and how a run was started last.
 struct EnvironmentSection: ReportSection {

@@ -3,7 +3,7 @@ import FoundationEssentials
 import Recipes
 import Training
 
-/// What the runs are and how far they have come, a column for each.
+/// The runs and how far they have come, a column for each.
 struct SummarySection: ReportSection {
     let title = "Summary"
 

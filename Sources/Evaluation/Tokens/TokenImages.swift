@@ -12,7 +12,7 @@ public enum TokenImages {
         return numbers.map { UInt8(($0 - least) / (most - least) * 255) }
     }
 
-    /// What the class token of one image attends to, a row of numbers per head: its weights (h, T, T) without its own,
+    /// Attention of one image's class token, a row of numbers per head: its weights (h, T, T) without its own,
     /// which are not normalised again.
     public static func classAttention(_ weights: Floats, heads: Int, tokens: Int) -> [[Double]] {
         (0..<heads).map { head in (1..<tokens).map { Double(weights[head * tokens * tokens + $0]) } }

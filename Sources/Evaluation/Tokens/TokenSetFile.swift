@@ -2,6 +2,7 @@ import Batches
 import Checkpoints
 import FoundationEssentials
 import Kernels
+import Messages
 import Platform
 
 /// The file of a token set in the making: records are set one after the other, then all is written at once.
@@ -12,7 +13,7 @@ struct TokenSetFile {
     var counts: [Int] = []
     /// (K, `TokenEdit.neighbours`); nil takes the nearest codes.
     var synonyms: Indices?
-    /// What else the file says about itself.
+    /// Further metadata of the file.
     var notes: [String: String] = [:]
     private let side: Int
     private let codebook: Codebook
@@ -48,7 +49,7 @@ struct TokenSetFile {
             let bytes = labels.viewed(as: UInt8.self)
             tensors.append(StoredTensor(name: "labels", kind: .i64, shape: [N], bytes: bytes))
             metadata["labels"] = String(XXHash64.hash(bytes), radix: 16)
-            metadata["classes"] = (try? JSONEncoder().encode(classes)).map { String(decoding: $0, as: UTF8.self) }
+            metadata["classes"] = (try? JSON.encoded(classes)).map { String(decoding: $0, as: UTF8.self) }
         }
         let neighbours = min(TokenEdit.neighbours, K - 1)
         if neighbours > 0 {

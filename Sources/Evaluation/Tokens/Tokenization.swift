@@ -37,7 +37,7 @@ public struct Tokenization {
     }
     private func path(of part: Int) -> String { folder + "/part-\(part).safetensors" }
 
-    /// What parts were made by: those of another tokenizer or set are refused.
+    /// Identifies the tokenizer and set that parts were made of: those of others are refused.
     private var key: String {
         let cut = XXHash64.hash(tokenizer.recipe.evaluationCut)
         return String(XXHash64.hash(words: [tokenizer.hash, source.fingerprint.hash, cut]), radix: 16)

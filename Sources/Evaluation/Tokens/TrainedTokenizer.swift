@@ -64,10 +64,10 @@ public final class TrainedTokenizer {
         }
     }
 
-    /// What came back from the ids of images.
+    /// Errors of the images that come back from their ids.
     public struct Scores: Sendable, Equatable {
         public let images: Int
-        /// Of pixels 0...1: −10·log10 of the mean square over all, decibels; and the mean size of the error.
+        /// Over pixels 0...1: −10·log10 of the mean square error, decibels; and the mean absolute error.
         public let psnr, absoluteError: Double
         public let use: CodebookUsage
     }

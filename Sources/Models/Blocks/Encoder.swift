@@ -1,5 +1,6 @@
 public import Autodiff
 public import Layers
+public import Messages
 
 /// A network that turns images into features: what methods, fine-tuning and probes need to know of it.
 public protocol Encoder {
@@ -106,20 +107,18 @@ extension EncoderSettings {
     public var lineage: [String: String] { [:] }
 }
 
-/// A model that cannot be built as asked for.
-public struct ModelError: Error, Equatable, CustomStringConvertible {
-    /// The setting, such as `model.patch_size`.
-    public let place: String
-    public let found: String
-    public let expected: String
-    public let hint: String
+/// A setting that a model or method cannot be built with; the place is its key, such as `model.patch_size`.
+public typealias ModelError = UserError<ModelReason>
 
+public enum ModelReason: ErrorReason {
+    case setting
+
+    public var blame: Blame { .request }
+    public static var marks: (found: String, expected: String, hint: String, end: String) { ("found ", ", ", "; ", "") }
+}
+
+extension UserError where Reason == ModelReason {
     public init(_ place: String, found: String, expected: String, hint: String) {
-        self.place = place
-        self.found = found
-        self.expected = expected
-        self.hint = hint
+        self.init(because: .setting, at: place, found: found, expected: expected, hint: hint)
     }
-
-    public var description: String { "\(place): found \(found), expected \(expected); \(hint)" }
 }

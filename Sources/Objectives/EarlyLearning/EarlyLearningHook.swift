@@ -3,6 +3,7 @@ import Batches
 import Checkpoints
 import Cluster
 import Kernels
+import Messages
 import Models
 import Optimizers
 import Recipes

@@ -2,6 +2,7 @@ public import Autodiff
 public import Batches
 public import Checkpoints
 public import Kernels
+public import Messages
 public import Optimizers
 
 /// What goes on beside the gradient of a step: targets of samples, a guide, a codebook, a probe, an average. The trainer

@@ -1,4 +1,5 @@
 import Checkpoints
+import Messages
 import Recipes
 
 /// When the steps of a run are evaluated, and which is the best so far. What it decides is part of the run's state, so

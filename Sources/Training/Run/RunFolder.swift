@@ -3,6 +3,7 @@ import Checkpoints
 import Cluster
 import FoundationEssentials
 import Kernels
+import Messages
 import Objectives
 import Optimizers
 import Platform
@@ -38,7 +39,7 @@ final class RunFolder {
         _ options: TrainingRun.Options, _ communicator: any Communicator, _ pool: WorkerPool, total: Int
     ) throws {
         if !options.recipeText.isEmpty { try write(options.recipeText, to: "recipe.yaml") }
-        let environment: [String: JSON] = [
+        let environment: JSON.Members = [
             "version": .string(options.library), "command": .array(options.command.map(JSON.string)),
             "ranks": .integer(communicator.size), "hosts": .array(communicator.hosts.map(JSON.string)),
             "threads": .integer(pool.threads), "level": .string("\(pool.level)"), "job": .string(options.job),
@@ -46,9 +47,7 @@ final class RunFolder {
             "updates": .integer(total),
             "from": options.start.map { .string($0.path) } ?? .null,
         ]
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try write(Array(try encoder.encode(JSON.object(environment))) + [0x0A], to: "environment.json")
+        try write(Array((JSON.object(environment).text + "\n").utf8), to: "environment.json")
     }
 
     /// Gives the folder up, however the run ended.
@@ -147,7 +146,7 @@ struct RunOpening {
     }
 
     private static func text(of state: RunState) throws -> String {
-        String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
+        String(decoding: try JSON.encoded(state), as: UTF8.self)
     }
 
     /// What its run said of itself when it was started last; nil for a folder that no run has begun in.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 public import Batches
+import Messages
 public import Objectives
 import Platform
 
@@ -39,19 +40,16 @@ public struct StepRecord: Sendable, Equatable {
         "guidance_time_share",
     ]
 
-    fileprivate func line(seconds: Double) -> JSONLine {
-        var line = JSONLine()
-        line.add("step", step)
-        line.add("epoch", epoch)
-        line.add("samples", samples)
-        line.add("loss", loss)
-        line.add("lr", rate)
-        line.add("grad_norm", gradientNorm)
-        for measure in measures { line.add(measure.name, measure.value) }
+    fileprivate func line(seconds: Double) -> JSON.Members {
+        var line: JSON.Members = [
+            "step": .integer(step), "epoch": .integer(epoch), "samples": .integer(samples), "loss": .number(loss),
+            "lr": .number(rate), "grad_norm": .number(gradientNorm),
+        ]
+        for measure in measures { line[measure.name] = .number(measure.value) }
         for (key, value) in zip(Self.timingKeys, [imagesPerSecond, dataWaitShare, exchangeWaitShare, seconds]) {
-            line.add(key, value)
+            line[key] = .number(value)
         }
-        if let rankSumSeconds { line.add("rank_sum_seconds", rankSumSeconds) }
+        line["rank_sum_seconds"] = rankSumSeconds.map(JSON.number)
         return line
     }
 
@@ -129,11 +127,9 @@ public final class RunLog {
     /// Results beside the steps, such as an evaluation: one line with the step, what it is and its numbers.
     public func write(_ event: String, step: Int, _ measures: [Measure]) {
         self.step = max(self.step, step)
-        var line = JSONLine()
-        line.add("step", step)
-        line.add("event", event)
-        for measure in measures { line.add(measure.name, measure.value) }
-        line.add("seconds", seconds)
+        var line: JSON.Members = ["step": .integer(step), "event": .string(event)]
+        for measure in measures { line[measure.name] = .number(measure.value) }
+        line["seconds"] = .number(seconds)
         append(line, measures.map { ("\(event)/\($0.name)", $0.value) }, step: step)
     }
 
@@ -145,9 +141,9 @@ public final class RunLog {
         }
     }
 
-    private func append(_ line: JSONLine, _ scalars: [(tag: String, value: Double)], step: Int) {
+    private func append(_ line: JSON.Members, _ scalars: [(tag: String, value: Double)], step: Int) {
         do throws(FileError) {
-            try metrics?.append(line.bytes)
+            try metrics?.append(Array((JSON.object(line).line + "\n").utf8))
             metricsBytes = metrics?.position ?? metricsBytes
         } catch {
             metrics = nil

@@ -2,6 +2,7 @@ import Autodiff
 public import Batches
 public import Checkpoints
 import Kernels
+import Messages
 import Models
 import Objectives
 import Platform

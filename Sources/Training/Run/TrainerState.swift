@@ -3,6 +3,7 @@ import Batches
 public import Checkpoints
 public import Cluster
 import Kernels
+import Messages
 import Objectives
 import Optimizers
 import Recipes

@@ -3,6 +3,7 @@ import Batches
 import Checkpoints
 public import Cluster
 public import Kernels
+import Messages
 import Objectives
 import Optimizers
 public import Platform

@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// What `lacuna inspect` found of the layers: coding rate and share of non-zeros before and after training, what heads
+/// The layers as `lacuna inspect` measured them: coding rate and share of non-zeros before and after training, what heads
 /// attend to, and how tokens vary.
 struct LayerSection: ReportSection {
     let title = "Layers"
@@ -23,8 +23,8 @@ struct LayerSection: ReportSection {
         table.numbers = Set(0..<7)
         for (row, start) in zip(inspection.layers, inspection.start) {
             table.rows.append([
-                "\(row.layer)", "\(valueText(row.rateMean))", "\(row.rateDeviation.map { valueText($0) } ?? "–")",
-                "\(valueText(start.rateMean))", "\(valueText(row.nonzero))", "\(valueText(row.zeroDeviation))",
+                "\(row.layer)", "\(valueText(row.rateMean))", "\(row.rateStd.map { valueText($0) } ?? "–")",
+                "\(valueText(start.rateMean))", "\(valueText(row.nonzero))", "\(valueText(row.zeroStd))",
                 "\(valueText(start.nonzero))",
             ])
         }
@@ -59,5 +59,33 @@ struct LayerSection: ReportSection {
             <figcaption>\(caption)</figcaption></figure>
 
             """
+    }
+}
+
+/// The newest images of a run, inside the page.
+struct ImageSection: ReportSection {
+    let title = "Images"
+
+    func content(_ runs: [ReportedRun]) -> HTML {
+        each(runs) { run in "\(run.images.map(figure))" }
+    }
+
+    private func figure(_ image: ReportedRun.Image) -> HTML {
+        let caption = caption(image.name)
+        if let problem = image.problem { return "<p class=\"note\">\(image.name): \(problem)</p>\n" }
+        return """
+            <figure class="image"><img alt="\(caption)" src="data:image/png;base64,\
+            \(Data(image.bytes).base64EncodedString())"/>
+            <figcaption>\(caption)</figcaption></figure>
+
+            """
+    }
+
+    /// `step-140.png` is what `lacuna reconstruct` draws.
+    private func caption(_ name: String) -> String {
+        let stem = name.hasSuffix(".png") ? String(name.dropLast(4)) : name
+        guard stem.hasPrefix("step-"), let step = Int(stem.dropFirst(5)) else { return stem }
+        return "Step \(countText(step)); of each sample from left to right: "
+            + Reconstruction.titles.joined(separator: ", ")
     }
 }
