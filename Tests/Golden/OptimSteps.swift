@@ -48,7 +48,7 @@ struct OptimSteps {
             func clip(before kind: String) throws -> Clip {
                 let rule = section(
                     "optimizer", ["kind": kind, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0])
-                let recipe = try recipe(with: section("clip", ["norm": limit]) + "\n" + rule)
+                let recipe = try recipe(with: section("clip", ["max_norm": limit]) + "\n" + rule)
                 return Clip(recipe, before: try recipe.updateRule(Catalog.own.optimizers))
             }
             let norm = try #require(try clip(before: "adamw").apply(to: [run], pool: pool))

@@ -26,7 +26,7 @@ import Training
         var recipe: Recipe {
             get throws {
                 let curve = Curve(peak_lr: peak_lr, wd: wd, wd_end: wd_end, warmup_it: warmup_it, max_it: max_it)
-                let clip = kwargs.max_grad_norm.map { "\n" + section("clip", ["norm": $0]) } ?? ""
+                let clip = kwargs.max_grad_norm.map { "\n" + section("clip", ["max_norm": $0]) } ?? ""
                 // The references' own standards where a fixture leaves them out.
                 let eps = kwargs.eps ?? (optimizer == "lamb" ? 1e-6 : 1e-8)
                 let rule = curve.weightDecay(
