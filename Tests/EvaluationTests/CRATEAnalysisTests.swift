@@ -52,9 +52,9 @@ func smallCRATE(_ changes: [String] = []) throws -> Recipe {
         for (left, right) in zip(parts.layers, whole.layers) {
             #expect(abs(left.rateMean - right.rateMean) < 1e-4 * right.rateMean)
             #expect(abs(left.zeroMean - right.zeroMean) < 1e-4)
-            #expect(left.zeroMean > 0.2 && left.zeroMean < 0.8 && left.rateDeviation != nil)
+            #expect(left.zeroMean > 0.2 && left.zeroMean < 0.8 && left.rateStd != nil)
         }
-        #expect(try measure(batch: 4, images: 1).layers[0].rateDeviation == nil)
+        #expect(try measure(batch: 4, images: 1).layers[0].rateStd == nil)
     }
 
     @Test func `a network without subspaces is refused by its name`() throws {

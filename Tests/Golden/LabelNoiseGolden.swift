@@ -12,14 +12,12 @@ import Testing
     }
 
     /// What a recipe has of the sets where it names no classes.
-    private let (flips, block) =
-        {
-            guard case .flips(let flips)? = CIFAR10.similarClasses, case .blocks(let size)? = CIFAR100.similarClasses
-            else {
-                return ([], 1)
-            }
-            return (flips, size)
-        }() as ([ClassFlip], Int)
+    private var flips: [ClassFlip] {
+        if case .flips(let flips)? = CIFAR10.similarClasses { flips } else { [] }
+    }
+    private var block: Int {
+        if case .blocks(let size)? = CIFAR100.similarClasses { size } else { 1 }
+    }
 
     static let files = optimFiles("elr", Settings.self) { $0.file.names.contains("output/sym/noisy") }
 

@@ -1,3 +1,4 @@
+import Batches
 import Checkpoints
 import FoundationEssentials
 import Kernels

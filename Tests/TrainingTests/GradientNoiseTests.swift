@@ -1,5 +1,6 @@
 import Autodiff
 import Checkpoints
+import Cluster
 import Kernels
 import Optimizers
 import Recipes
