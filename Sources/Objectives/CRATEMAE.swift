@@ -52,7 +52,7 @@ public struct CRATEMAE: Objective {
     ) throws(ModelError) {
         guard let model = model as? MaskedCRATE.Settings else {
             throw ModelError(
-                "model.kind", found: "another encoder", expected: MaskedCRATESection.kind,
+                "model.kind", found: "another encoder", expected: MaskedCRATE.Settings.kind,
                 hint: "CRATE-MAE trains the encoder that is made for it")
         }
         masked = try MaskedCRATE(scope, model, image: input.image, for: .pretraining)
@@ -125,8 +125,8 @@ extension CRATEMAE {
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let all = here.recipe
         all.require(
-            recipe.model.kind == MaskedCRATESection.kind, at: "model.kind", reading: ["objective.kind"],
-            "'\(MaskedCRATESection.kind)' expected by this objective, found '\(recipe.model.kind)'")
+            recipe.model.kind == MaskedCRATE.Settings.kind, at: "model.kind", reading: ["objective.kind"],
+            "'\(MaskedCRATE.Settings.kind)' expected by this objective, found '\(recipe.model.kind)'")
         guard let patch = recipe.model.integer("patch_size"), patch >= 1 else { return }
         let cells = (recipe.images.size / patch) * (recipe.images.size / patch)
         // Nothing visible is legal in the reference, nothing masked has no loss.

@@ -9,7 +9,7 @@ public import Recipes
 /// steps of any method: one entry each.
 public struct Catalog: Sendable {
     public var objectives: [any Objective.Type]
-    public var models: [any EncoderSection.Type]
+    public var models: [any EncoderSettings.Type]
     public var sources: [any DataSource.Type]
     public var optimizers: [any UpdateRule.Type]
     public var schedules: [any ScheduleKind.Type]
@@ -24,9 +24,10 @@ public struct Catalog: Sendable {
                 VQTokenizer.self,
             ],
             models: [
-                VisionTransformerSection.self, SwinTransformerSection.self, CRATESection.self, MaskedCRATESection.self,
-                ResNetSection.self, CIFARResNetSection.self, ConvNeXtSection.self, ConvnetSection.self,
-                PlainCNNSection.self, FullyConnectedSection.self, TokenizerSection.self, TokenTransformerSection.self,
+                VisionTransformer.Settings.self, SwinTransformer.Settings.self, CRATE.Settings.self,
+                MaskedCRATE.Settings.self, ResNet.Settings.self, CIFARResNet.Settings.self, ConvNeXt.Settings.self,
+                Convnet.Settings.self, PlainCNN.Settings.self, FullyConnected.Settings.self,
+                TokenizerEncoder.Settings.self, TokenTransformer.Settings.self,
             ],
             sources: [
                 Procedural.self, IDX.self, CIFAR10.self, CIFAR100.self, Digits.self, ImageFolder.self, TokenSet.self,
@@ -82,7 +83,7 @@ public struct Catalog: Sendable {
         guard let model = models.first(where: { $0.kind == section.kind }) else {
             preconditionFailure("a checked recipe names no model '\(section.kind)'")
         }
-        return try decode(model, section)
+        return try section.decode(model)
     }
 
     /// The kind of set that a data section of a checked recipe names.
@@ -108,10 +109,6 @@ public struct Catalog: Sendable {
         try Method(recipe.objective.decode(Method.Settings.self), model, scope, input)
     }
 
-    private func decode<Model: EncoderSection>(_ model: Model.Type, _ section: Section) throws
-        -> any EncoderSettings
-    { try section.decode(Model.self).encoder }
-
     private func entry<Method: Objective>(_ method: Method.Type) -> Catalogue.Kind {
         .init(Method.Settings.self) { settings, recipe, here in
             here.recipe.require(
@@ -131,8 +128,8 @@ public struct Catalog: Sendable {
 
     private func add<Part: HookPart>(_ part: Part.Type, to catalogue: inout Catalogue) { catalogue.add(part) }
 
-    private func entry<Model: EncoderSection>(_ model: Model.Type) -> Catalogue.Kind {
-        .init(Model.self, rules: Model.check)
+    private func entry<Model: EncoderSettings>(_ model: Model.Type) -> Catalogue.Kind {
+        .init(Model.self) { $0.check($1, $2) }
     }
 
     /// Names of taps and the shapes behind them.

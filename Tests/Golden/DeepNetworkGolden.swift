@@ -26,7 +26,7 @@ import Training
         let x = graph.input("x", [settings.batch, 1, settings.inputs])
         let labels = graph.input("labels", [settings.batch, settings.classes])
         let network = try FullyConnected(
-            graph.scope, .init(depth: settings.hidden_layers, width: settings.width, start: .zeros),
+            graph.scope, .init(depth: settings.hidden_layers, width: settings.width, init: .zeros),
             inputs: settings.inputs)
         let features = MeanPooling(0..<1)(try #require(network.layers(of: x).last))
         let loss = CrossEntropy()(network.head(graph.scope, classes: settings.classes)(features), labels)
@@ -79,7 +79,7 @@ import Training
         let inputs = stored.inputs("initial_layer.0")
         let depth = try #require((1..<100).first { !stored.holds("intermediate_layers.\($0 - 1).0") })
         var settings = FullyConnected.Settings(
-            depth: depth, width: stored.inputs("output_layer.0"), start: .zeros)
+            depth: depth, width: stored.inputs("output_layer.0"), init: .zeros)
         settings.firstWidth = stored.outputs("initial_layer.0")
         settings.hasNorms = true
         let pool = WorkerPool(threads: 1)

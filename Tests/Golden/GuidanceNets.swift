@@ -17,7 +17,7 @@ struct GuidedStepCase: Decodable, Sendable {
 }
 
 /// Extents of a fixture's parameters, under their names inside a network.
-struct StoredShapes: Sendable {
+struct StoredShapes: Decodable, Sendable {
     let prefix: String
     let shapes: [String: [Int]]
 
@@ -35,6 +35,7 @@ struct StoredShapes: Sendable {
 /// Linear maps, each with batch norm and ReLU, over all values of an image in the order (c, i, j).
 struct StudentNet: Encoder {
     struct Settings: EncoderSettings {
+        static let kind = "student"
         let stored: StoredShapes
 
         func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
@@ -73,6 +74,7 @@ struct StudentNet: Encoder {
 /// A small residual convnet: a first convolution, blocks that may halve the map, the mean over it.
 struct GuideNet: Encoder {
     struct Settings: EncoderSettings {
+        static let kind = "guide"
         let stored: StoredShapes
 
         func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {

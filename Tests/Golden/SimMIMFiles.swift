@@ -59,8 +59,8 @@ struct SimMIMEncoder: Decodable, Sendable {
     init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         switch try values.decode(String.self, forKey: .type) {
-        case "vit": settings = try VisionTransformer.Settings(from: decoder)
-        case "swin": settings = try SwinTransformer.Settings(from: decoder)
+        case "vit": settings = try SimMIMViT(from: decoder).settings
+        case "swin": settings = try SimMIMSwin(from: decoder).settings
         case let other:
             throw DecodingError.dataCorruptedError(
                 forKey: .type, in: values, debugDescription: "no encoder is called '\(other)'")

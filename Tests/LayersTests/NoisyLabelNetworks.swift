@@ -22,7 +22,7 @@ import Testing
     func `a network for CIFAR has the published number of parameters`(
         _ kind: CIFARResNet.Kind, _ classes: Int, _ count: Int
     ) throws {
-        let parameters = try parameters(kind, ImageSpec(side: 32), classes: classes)
+        let parameters = try parameters(CIFARResNet.Settings(kind), ImageSpec(side: 32), classes: classes)
         #expect(parameters.reduce(0) { $0 + $1.shape.count } == count)
         let names = Set(parameters.map(\.name))
         #expect(
@@ -34,14 +34,14 @@ import Testing
     }
 
     @Test func `the deep fully connected network has the published number of parameters`() throws {
-        let settings = FullyConnected.Settings(depth: 20, width: 50, start: .zeros)
+        let settings = FullyConnected.Settings(depth: 20, width: 50, init: .zeros)
         let parameters = try parameters(settings, ImageSpec(side: 28), classes: 10)
         #expect(parameters.reduce(0) { $0 + $1.shape.count } == 88_210)
         #expect(parameters.map(\.name).suffix(2) == ["layers.20.weight", "layers.20.bias"])
     }
 
     @Test func `the network that is guided has the published number of parameters`() throws {
-        var settings = FullyConnected.Settings(depth: 48, width: 1024, start: .uniform, isGrey: false)
+        var settings = FullyConnected.Settings(depth: 48, width: 1024, init: .uniform, channels: 3)
         settings.firstWidth = 2048
         settings.hasNorms = true
         settings.dropout = 0.1
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test func `dropout leaves out its share of a layer in training alone`() throws {
-        var settings = FullyConnected.Settings(depth: 1, width: 2000, start: .normal)
+        var settings = FullyConnected.Settings(depth: 1, width: 2000, init: .normal, std: 0.1)
         settings.dropout = 0.25
         func values(isTraining: Bool) throws -> [Float] {
             let graph = Graph()
@@ -75,15 +75,17 @@ import Testing
         #expect(abs(Double(living.count { $0.0 == 0 }) / Double(living.count) - 0.25) < 0.06)
     }
 
-    @Test func `each start has its deviation`() throws {
+    @Test func `each initialization has its standard deviation`() throws {
         let pool = WorkerPool(threads: 1)
         for (start, expected) in [
-            (FullyConnected.Start.zeros, 0.0), (.normal, 0.1), (.he, 0.2), (.walk, 0.2 * 1.02545), (.uniform, 0.0816),
+            (FullyConnected.Initialization.zeros, 0.0), (.normal, 0.1), (.he, 0.2), (.walk, 0.2 * 1.02545),
+            (.uniform, 0.0816),
         ] {
             let graph = Graph()
             let scope = graph.scope["layer"]
             let weight = scope.parameter(
-                "weight", [200, 50], FullyConnected.Settings(depth: 1, width: 50, start: start).start(inputs: 50))
+                "weight", [200, 50],
+                FullyConnected.Settings(depth: 1, width: 50, init: start, std: 0.1).initializer(inputs: 50))
             let store = ParameterStore(graph, minimising: nil, seed: 3, pool: pool)
             let values = try #require(store.value(weight.name)).array.map(Double.init)
             let deviation = (values.reduce(0) { $0 + $1 * $1 } / Double(values.count)).squareRoot()

@@ -22,7 +22,7 @@ import Testing
         #expect(graph.parameters.reduce(0) { $0 + $1.shape.count } == pretraining)
         settings.usesSharedPositionBias = false
         settings.usesBlockPositionBias = true
-        settings.usesMeanPooling = true
+        settings.pooling = .mean
         let classifier = Graph()
         _ = try Classification(.init(labelSmoothing: 0.1), settings, classifier.scope, input)
         #expect(classifier.parameters.reduce(0) { $0 + $1.shape.count } == classification)

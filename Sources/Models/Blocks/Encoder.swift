@@ -1,6 +1,7 @@
 public import Autodiff
 public import Layers
 public import Messages
+public import Recipes
 
 /// A network that turns images into features: what methods, fine-tuning and probes need to know of it.
 public protocol Encoder {
@@ -93,20 +94,6 @@ public struct FeatureMap {
     }
 }
 
-/// The shape of an encoder, from a recipe's model section.
-public protocol EncoderSettings: Sendable {
-    /// Declares the parameters in `scope`.
-    func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder
-    /// Recipe keys, and their values, that an encoder must share to take these weights. Shapes of tensors do not tell
-    /// all of it; the number of heads leaves no trace in them.
-    var lineage: [String: String] { get }
-}
-
-extension EncoderSettings {
-    /// Shapes of tensors tell all.
-    public var lineage: [String: String] { [:] }
-}
-
 /// A setting that a model or method cannot be built with; the place is its key, such as `model.patch_size`.
 public typealias ModelError = UserError<ModelReason>
 
@@ -121,4 +108,31 @@ extension UserError where Reason == ModelReason {
     public init(_ place: String, found: String, expected: String, hint: String) {
         self.init(because: .setting, at: place, found: found, expected: expected, hint: hint)
     }
+}
+
+/// The model section of a recipe, which is the shape of an encoder: `kind` names it, the other keys are its settings.
+public protocol EncoderSettings: RecipeSection {
+    /// The encoder's name in a recipe.
+    static var kind: String { get }
+    /// Rules with the rest of the recipe.
+    func check(_ recipe: Recipe, _ here: Here)
+    /// Declares the parameters in `scope`.
+    func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder
+    /// Recipe keys, and their values, that an encoder must share to take these weights. Shapes of tensors do not tell
+    /// all of it; the number of heads leaves no trace in them.
+    var lineage: [String: String] { get }
+}
+
+extension EncoderSettings {
+    /// No rules.
+    public func check(_ recipe: Recipe, _ here: Here) {}
+
+    /// Shapes of tensors tell all.
+    public var lineage: [String: String] { [:] }
+}
+
+/// The vector that the head of a classifier reads.
+public enum TokenPooling: String, CaseIterable, Sendable, Decodable {
+    case classToken = "token"
+    case mean = "avg"
 }

@@ -2,18 +2,19 @@ public import Autodiff
 import Glibc
 import Kernels
 public import Layers
+public import Recipes
 
 /// Hidden layers with ReLU over the pixels of an image, then a linear head; parameters `layers.{i}.weight` and `.bias`,
-/// the head last; batch norms, where there are any, are `norms.{i}`. Deep and narrow it is hard to start: the network
+/// the head last; batch norms, where there are any, are `norms.{i}`. Deep and narrow it is hard to train: the network
 /// of arXiv 1511.06807 has 20 layers of 50. The deep one of arXiv 2410.20035 has one of 2,048 and 47 of 1,024.
 public struct FullyConnected: Encoder {
-    /// The law of the weights at the start; biases start at 0 except under `uniform`.
-    public enum Start: String, Sendable, CaseIterable, Decodable {
+    /// Initialization of the weights; biases are 0 except under `uniform`.
+    public enum Initialization: String, Sendable, CaseIterable, Decodable {
         /// Nothing but the head's bias moves without noise on the gradient.
         case zeros
-        /// Normal, of the deviation that the settings name.
+        /// Normal, of the standard deviation that the settings name.
         case normal
-        /// Normal, variance 2 / inputs: He et al., arXiv 1502.01852.
+        /// Normal, variance 2 / inputs: Kaiming initialization, arXiv 1502.01852.
         case he
         /// Normal, variance (√2·e^(1.2 / (max(n, 6) − 2.4)))² / n for n inputs: the random walk of Sussillo and Abbott,
         /// arXiv 1412.6558.
@@ -22,34 +23,94 @@ public struct FullyConnected: Encoder {
         case uniform
     }
 
-    public struct Settings: Sendable, Equatable {
-        public var depth, width: Int
+    /// The model section of a recipe with `kind: fcn`.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "fcn"
+
+        public let depth, width: Int
         /// Width of the first layer; nil: that of the others.
         public var firstWidth: Int?
-        public var start: Start
-        /// Standard deviation of the initialization `normal`.
-        public var deviation: Double
-        /// Reads the mean of the channels.
-        public var isGrey: Bool
-        /// A batch norm stands between each hidden layer and its ReLU, as in arXiv 2410.20035.
+        public let initialization: Initialization
+        private let std: Double?
+        /// Share of each layer's numbers dropped in training, 0..<1; nil: none.
+        public var dropout: Double?
+        /// A batch norm between each hidden layer and its ReLU, as in arXiv 2410.20035.
         public var hasNorms = false
-        /// Share of each layer's numbers left out in training, 0..<1.
-        public var dropout = 0.0
+        private let channels: Int
 
-        public init(depth: Int, width: Int, start: Start, deviation: Double = 0.1, isGrey: Bool = true) {
-            (self.depth, self.width, self.start) = (depth, width, start)
-            (self.deviation, self.isGrey) = (deviation, isGrey)
+        /// - Parameters:
+        ///   - std: standard deviation of the initialization `normal`.
+        ///   - channels: 1 to read the mean of the channels, 3 to read each.
+        public init(
+            depth: Int, width: Int, init initialization: Initialization, std: Double? = nil, channels: Int = 1
+        ) {
+            (self.depth, self.width, self.initialization) = (depth, width, initialization)
+            (self.std, self.channels) = (std, channels)
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case depth
+            case width = "embed_dim"
+            case firstWidth = "first_width"
+            case initialization = "init"
+            case std = "init_std"
+            case dropout
+            case hasNorms = "batch_norm"
+            case channels
+        }
+
+        /// Whether the mean of the channels is read.
+        public var isGrey: Bool { channels == 1 }
+
+        public static let defaults = ["batch_norm": "false"]
+        public static let meanings = [
+            "depth": "Hidden layers; the head comes on top.",
+            "embed_dim": "Units of each hidden layer.",
+            "first_width": "Units of the first hidden layer; absent: those of the others.",
+            "init":
+                "Initialization of the weights. zeros; normal: of the standard deviation init_std; he: variance "
+                + "2/inputs; random_walk: that of Sussillo and Abbott; uniform: within 1/root of inputs, biases too, as "
+                + "PyTorch.",
+            "init_std": "Standard deviation of the init 'normal'; with no other.",
+            "dropout":
+                "Share of each layer's numbers dropped in training, behind its ReLU, 0 to below 1; absent: none.",
+            "batch_norm": "true: a batch norm before each ReLU, without which such a net should not be guided.",
+            "channels": "1: a pixel is the mean of its channels, as for grey images; 3: every channel enters.",
+        ]
+
+        public func check(_ here: Here) {
+            here.requirePositive(["depth": depth, "embed_dim": width, "first_width": firstWidth])
+            here.require(
+                (initialization == .normal) == (std != nil), at: initialization == .normal ? "" : "init_std",
+                reading: ["init", "init_std"],
+                initialization == .normal
+                    ? "missing key 'init_std' of the init 'normal'"
+                    : "the init '\(initialization.rawValue)' has none; leave it out")
+            here.require([1, 3].contains(channels), at: "channels", "1 or 3 expected, found \(channels)")
+            if let std { here.require(std > 0, at: "init_std", "more than 0 expected, found \(std)") }
+            here.requireDropRate(["dropout": dropout])
+        }
+
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            try FullyConnected(scope, self, image: image)
+        }
+
+        public var lineage: [String: String] {
+            [
+                "depth": "\(depth)", "embed_dim": "\(width)", "first_width": "\(units(0))",
+                "channels": isGrey ? "1" : "3", "batch_norm": "\(hasNorms)",
+            ]
         }
 
         /// Units of a hidden layer.
         func units(_ index: Int) -> Int { index == 0 ? firstWidth ?? width : width }
 
         /// Initializer of the weights of a layer.
-        public func start(inputs: Int) -> Initializer {
+        public func initializer(inputs: Int) -> Initializer {
             let n = Double(inputs)
-            switch start {
+            switch initialization {
             case .zeros: return .zeros
-            case .normal: return .normal(std: deviation)
+            case .normal: return .normal(std: std ?? 0)
             case .he: return .normal(std: (2 / n).squareRoot())
             case .walk: return .normal(std: (2 / n).squareRoot() * exp(1.2 / (max(n, 6) - 2.4)))
             case .uniform: return .uniform(bound: 1 / n.squareRoot())
@@ -57,10 +118,11 @@ public struct FullyConnected: Encoder {
         }
 
         func layer(_ scope: Scope, _ inputs: Int, _ outputs: Int) -> Linear {
-            Linear(
-                weight: scope.parameter("weight", [outputs, inputs], start(inputs: inputs)),
+            let initializer = initializer(inputs: inputs)
+            return Linear(
+                weight: scope.parameter("weight", [outputs, inputs], initializer),
                 bias: .full(
-                    scope.parameter("bias", [outputs], start == .uniform ? start(inputs: inputs) : .zeros)))
+                    scope.parameter("bias", [outputs], initialization == .uniform ? initializer : .zeros)))
         }
     }
 
@@ -90,7 +152,7 @@ public struct FullyConnected: Encoder {
             settings.layer(scope["layers"][$0], $0 == 0 ? inputs : settings.units($0 - 1), settings.units($0))
         }
         norms = settings.hasNorms ? (0..<settings.depth).map { BatchNorm(scope["norms"][$0], settings.units($0)) } : []
-        dropout = Dropout(settings.dropout)
+        dropout = Dropout(settings.dropout ?? 0)
         self.settings = settings
         grid = FeatureGrid(side: 1, stride: stride, width: settings.units(settings.depth - 1))
     }
@@ -115,7 +177,7 @@ public struct FullyConnected: Encoder {
         return MeanPooling(0..<1)(maps[maps.count - 1].patches)
     }
 
-    public var headInit: Initializer { settings.start(inputs: grid.width) }
+    public var headInit: Initializer { settings.initializer(inputs: grid.width) }
     public var headName: String { "layers.\(settings.depth)" }
     public var headPrefix: String { headName + "." }
     public func head(_ scope: Scope, classes: Int) -> Linear {
@@ -129,17 +191,4 @@ public struct FullyConnected: Encoder {
     }
 
     public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
-}
-
-extension FullyConnected.Settings: EncoderSettings {
-    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
-        try FullyConnected(scope, self, image: image)
-    }
-
-    public var lineage: [String: String] {
-        [
-            "depth": "\(depth)", "embed_dim": "\(width)", "first_width": "\(units(0))", "channels": isGrey ? "1" : "3",
-            "batch_norm": "\(hasNorms)",
-        ]
-    }
 }

@@ -1,3 +1,5 @@
+import Recipes
+
 /// The images a model is built for.
 public struct ImageSpec: Sendable, Equatable {
     /// Side in pixels; images are square.
@@ -38,11 +40,7 @@ public struct PatchGrid: Sendable, Equatable {
 
     /// A square image in square patches.
     init(_ image: ImageSpec, patch: Int) throws(ModelError) {
-        guard patch > 0, image.side > 0, image.side % patch == 0 else {
-            throw ModelError(
-                "model.patch_size", found: "\(patch)", expected: "a divisor of the image side \(image.side)",
-                hint: "change the patch or the crop")
-        }
+        try image.check(patch: patch)
         let side = image.side / patch
         self.init(rows: side, columns: side, height: patch, width: patch, channels: image.channels)
     }
@@ -67,5 +65,49 @@ public struct FeatureGrid: Sendable, Equatable {
         self.side = side
         self.stride = stride
         self.width = width
+    }
+}
+
+extension ImageSpec {
+    /// Refuses a side that patches of this side do not fill.
+    func check(patch: Int) throws(ModelError) {
+        guard patch > 0, side > 0, side % patch == 0 else {
+            throw ModelError(
+                "model.patch_size", found: "\(patch)", expected: "a divisor of the image side \(side)",
+                hint: "change the patch or the crop")
+        }
+    }
+
+    /// Refuses a side that is no multiple of a convnet's stride.
+    func check(stride: Int) throws(ModelError) {
+        guard side > 0, side % stride == 0 else {
+            throw ModelError(
+                "images.size", found: "\(side)", expected: "a multiple of the network's stride \(stride)",
+                hint: "mask cells are \(stride) pixels wide")
+        }
+    }
+}
+
+/// Rules that the sections of several encoders have.
+extension Here {
+    /// Patches of this side fill the images of the recipe.
+    func requirePatches(of side: Int, _ recipe: Recipe) {
+        self.recipe.require(
+            side >= 1 && recipe.images.size % side == 0, at: "model.patch_size", reading: ["images.size"],
+            "\(side) does not divide images.size \(recipe.images.size)")
+    }
+
+    /// The images of the recipe are cut evenly by a convnet's stride.
+    func requireStride(_ stride: Int, _ recipe: Recipe) {
+        self.recipe.require(
+            stride > 0 && recipe.images.size % stride == 0, at: "images.size", reading: ["model"],
+            "a multiple of the network's stride \(stride) expected, found \(recipe.images.size)")
+    }
+
+    /// Shares that are dropped, by key; nil for a key that is absent.
+    func requireDropRate(_ rates: KeyValuePairs<String, Double?>) {
+        for case let (key, rate?) in rates {
+            require((0..<1).contains(rate), at: key, "0 to below 1 expected, found \(rate)")
+        }
     }
 }

@@ -1,15 +1,58 @@
 public import Autodiff
 import Kernels
 public import Layers
+public import Recipes
+
+/// An encoder of CRATE layers, which says what each of them does: a white box.
+public protocol SubspaceEncoder: Encoder {
+    var sizes: CRATESizes { get }
+    var patches: PatchGrid { get }
+    /// Runs the layers over images (B, H, W, C), nothing masked.
+    func encode(_ images: Tensor) -> CRATEEncoding
+}
+
+/// The values on the way through an encoder of CRATE layers.
+public struct CRATEEncoding {
+    /// Embedded patches before masking, (B, N, d).
+    public let patches: Tensor
+    /// Input of the first layer, (B, N + 1, d); the class token comes first.
+    public let tokens: Tensor
+    public let layers: [CRATELayerValues]
+    /// Tokens after the final norm if there is one, (B, N + 1, d).
+    public let output: Tensor
+}
+
+extension SubspaceEncoder {
+    public var grid: FeatureGrid { patches.features(width: sizes.width) }
+    public var leadingTokens: Int { 1 }
+
+    public func outputs(_ images: Tensor) -> [FeatureMap] {
+        let encoding = encode(images)
+        let names = encoding.layers.indices.dropLast().map { "blocks.\($0)" } + ["output"]
+        return zip(names, encoding.layers.dropLast().map(\.output) + [encoding.output]).map { name, tokens in
+            FeatureMap(name, patches: patchTokens(of: tokens), classToken: firstToken(of: tokens))
+        }
+    }
+
+    /// (B, N, d)
+    func patchTokens(of tokens: Tensor) -> Tensor { TokenRange(1..<patches.count + 1)(tokens) }
+    /// (B, d)
+    func firstToken(of tokens: Tensor) -> Tensor { MeanPooling(0..<1)(tokens) }
+}
 
 /// The CRATE classifier: patches in the order (row, column, channel), a norm on both sides of their embedding, learned
 /// positions, layers of subspace attention and ISTA, and a norm before the head. Names, order of declaration and start
 /// values are those of Ma-Lab-Berkeley/CRATE. Source: arXiv 2306.01129.
 public struct CRATE: SubspaceEncoder {
-    public struct Settings: Sendable, Equatable {
-        public var sizes: CRATESizes
+    /// The model section of a recipe with `kind: crate`, the classifier: a named size, or embed_dim, depth and
+    /// num_heads.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "crate"
+
+        private let preset: CRATESizes.Preset?
+        private let embedDim, depth, numHeads, headDim: Int?
         /// Side of a patch in pixels.
-        public var patch: Int
+        public let patch: Int
         /// η of ISTA.
         public var step = 0.1
         /// λ of ISTA.
@@ -17,9 +60,42 @@ public struct CRATE: SubspaceEncoder {
         public var pooling = TokenPooling.classToken
 
         public init(_ sizes: CRATESizes, patch: Int) {
-            self.sizes = sizes
-            self.patch = patch
+            (preset, embedDim, depth, numHeads) = (nil, sizes.width, sizes.depth, sizes.heads)
+            (headDim, self.patch) = (sizes.headWidth, patch)
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case preset, embedDim, depth, numHeads, headDim
+            case patch = "patch_size"
+            case step = "step_size"
+            case threshold = "lambda"
+            case pooling = "global_pool"
+        }
+
+        public var sizes: CRATESizes {
+            CRATESizes(preset, width: embedDim, depth: depth, heads: numHeads, headWidth: headDim)
+        }
+
+        public static let defaults = ["step_size": "0.1"]
+        public static let meanings = CRATESizes.meanings.merging(
+            ["head_dim": "Channels of a subspace; without it embed_dim/num_heads."]) { first, _ in first }
+
+        public func check(_ here: Here) {
+            here.require(
+                preset: preset,
+                or: ["embed_dim": embedDim, "depth": depth, "num_heads": numHeads, "head_dim": headDim],
+                optional: ["head_dim"])
+            here.requirePositive(["embed_dim": embedDim, "depth": depth, "num_heads": numHeads, "head_dim": headDim])
+            CRATESizes.check(patch: patch, lambda: threshold, stepSize: step, here)
+        }
+
+        public func check(_ recipe: Recipe, _ here: Here) { here.requirePatches(of: patch, recipe) }
+
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            try CRATE(scope, self, image: image)
+        }
+
+        public var lineage: [String: String] { sizes.lineage(patch: patch, step: step, threshold: threshold) }
     }
 
     public let settings: Settings
@@ -98,13 +174,6 @@ extension [CRATELayer] {
     }
 }
 
-extension SubspaceEncoder {
-    /// (B, N, d)
-    func patchTokens(of tokens: Tensor) -> Tensor { TokenRange(1..<patches.count + 1)(tokens) }
-    /// (B, d)
-    func firstToken(of tokens: Tensor) -> Tensor { MeanPooling(0..<1)(tokens) }
-}
-
 extension CRATE {
     /// Tokens, positions and patch embedding 0, layer i i + 1, the head last.
     public var layers: LayerDecay { .crate(depth: sizes.depth) }
@@ -117,12 +186,4 @@ extension CRATE {
         weights.resamplePositions("pos_embedding", grid: patches.rows, width: sizes.width)
         return weights
     }
-}
-
-extension CRATE.Settings: EncoderSettings {
-    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
-        try CRATE(scope, self, image: image)
-    }
-
-    public var lineage: [String: String] { sizes.lineage(patch: patch, step: step, threshold: threshold) }
 }

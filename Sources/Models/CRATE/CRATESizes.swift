@@ -70,13 +70,6 @@ public struct CRATESizes: Sendable, Equatable {
         here.require(stepSize > 0, at: "step_size", "more than 0 expected, found \(stepSize)")
     }
 
-    /// The rule with the image.
-    static func check(patch: Int, _ recipe: Recipe, _ here: Here) {
-        here.recipe.require(
-            patch >= 1 && recipe.images.size % patch == 0, at: "model.patch_size", reading: ["images.size"],
-            "\(patch) does not divide images.size \(recipe.images.size)")
-    }
-
     func check() throws(ModelError) {
         guard width > 0, depth > 0, heads > 0, headWidth > 0 else {
             throw ModelError(
@@ -84,10 +77,4 @@ public struct CRATESizes: Sendable, Equatable {
                 expected: "at least 1 of each", hint: "name a preset, or embed_dim, depth and num_heads")
         }
     }
-}
-
-/// The vector that the head of a classifier reads.
-public enum TokenPooling: String, CaseIterable, Sendable, Decodable {
-    case classToken = "token"
-    case mean = "avg"
 }

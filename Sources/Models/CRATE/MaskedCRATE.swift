@@ -1,15 +1,20 @@
 public import Autodiff
 import Kernels
 import Layers
+public import Recipes
 
 /// The encoder of CRATE-MAE: mask tokens enter before the first layer, positions are fixed sines and cosines that mask
 /// tokens get too, and a norm follows the last layer. Names, order of declaration and initialization are those of
 /// Ma-Lab-Berkeley/CRATE; its `pos_embed` is stored and read by nothing. Source: arXiv 2404.02446.
 public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
-    public struct Settings: Sendable, Equatable {
-        public var sizes: CRATESizes
+    /// The model section of a recipe with `kind: crate_mae`: a named size, or embed_dim, depth and num_heads.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "crate_mae"
+
+        private let preset: CRATESizes.Preset?
+        private let embedDim, depth, numHeads: Int?
         /// Side of a patch in pixels.
-        public var patch: Int
+        public let patch: Int
         /// η of ISTA.
         public var step = 0.1
         /// λ of ISTA. The reference's code began with 5 and went on with 0.5; its weights do not say which they had.
@@ -17,10 +22,40 @@ public struct MaskedCRATE: SubspaceEncoder, MaskedEncoder {
         /// Input of a classifier's head: the normed class token, or a norm of the mean over patches.
         public var pooling = TokenPooling.classToken
 
+        /// - Parameter sizes: with subspaces that share the width.
         public init(_ sizes: CRATESizes, patch: Int) {
-            self.sizes = sizes
-            self.patch = patch
+            (preset, embedDim, depth, numHeads, self.patch) = (nil, sizes.width, sizes.depth, sizes.heads, patch)
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case preset, embedDim, depth, numHeads
+            case patch = "patch_size"
+            case step = "step_size"
+            case threshold = "lambda"
+            case pooling = "global_pool"
+        }
+
+        public var sizes: CRATESizes { CRATESizes(preset, width: embedDim, depth: depth, heads: numHeads) }
+
+        public static let defaults = ["step_size": "0.1", "global_pool": "token"]
+        public static let meanings = CRATESizes.meanings
+
+        public func check(_ here: Here) {
+            here.require(preset: preset, or: ["embed_dim": embedDim, "depth": depth, "num_heads": numHeads])
+            here.requirePositive(["embed_dim": embedDim, "depth": depth, "num_heads": numHeads])
+            CRATESizes.check(patch: patch, lambda: threshold, stepSize: step, here)
+            if let embedDim {
+                here.require(embedDim % 4 == 0, at: "embed_dim", "a multiple of 4 expected, found \(embedDim)")
+            }
+        }
+
+        public func check(_ recipe: Recipe, _ here: Here) { here.requirePatches(of: patch, recipe) }
+
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            try MaskedCRATE(scope, self, image: image, for: use)
+        }
+
+        public var lineage: [String: String] { sizes.lineage(patch: patch, step: step, threshold: threshold) }
     }
 
     public let settings: Settings
@@ -129,10 +164,40 @@ extension MaskedCRATE {
     }
 }
 
-extension MaskedCRATE.Settings: EncoderSettings {
-    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
-        try MaskedCRATE(scope, self, image: image, for: use)
+/// The decoder of CRATE-MAE over the encoder's tokens, class token included: (B, N + 1, d) to the pixels of each patch,
+/// (B, N, p²·C), in the order (row, column, channel). `decoder_embed` is stored and read by nothing, so the decoder is
+/// as wide as the encoder. Names follow Ma-Lab-Berkeley/CRATE.
+public struct CRATEDecoder {
+    /// The values on the way.
+    public struct Decoding {
+        /// Values of each layer: after its linear map and at its end, (B, N + 1, d).
+        public let layers: [(linear: Tensor, output: Tensor)]
+        /// Tokens after the last norm, (B, N + 1, d).
+        public let normed: Tensor
+        public let pixels: Tensor
     }
 
-    public var lineage: [String: String] { sizes.lineage(patch: patch, step: step, threshold: threshold) }
+    private let layers: [CRATEDecoderLayer]
+    private let norm: LayerNorm
+    private let prediction: Linear
+    private let patches: PatchGrid
+
+    public init(_ scope: Scope, _ sizes: CRATESizes, _ patches: PatchGrid) {
+        _ = LinearInit.xavier.linear(scope["decoder_embed"], sizes.width, sizes.width)
+        layers = (0..<sizes.depth).map { index in
+            CRATEDecoderLayer(scope["decoder_blocks"][index]["layers"][0], sizes, init: .xavier)
+        }
+        norm = LayerNorm(scope["decoder_norm"], sizes.width, epsilon: MaskedCRATE.epsilon)
+        prediction = LinearInit.xavier.linear(scope["decoder_pred"], sizes.width, patches.floats)
+        self.patches = patches
+    }
+
+    public func callAsFunction(_ latent: Tensor) -> Decoding {
+        var values: [(linear: Tensor, output: Tensor)] = []
+        for layer in layers { values.append(layer(values.last?.output ?? latent)) }
+        let normed = norm(values.last?.output ?? latent)
+        // The class token predicts nothing; leaving it out before the map gives the same pixels.
+        return Decoding(
+            layers: values, normed: normed, pixels: prediction(TokenRange(1..<patches.count + 1)(normed)))
+    }
 }

@@ -1,6 +1,7 @@
 public import Autodiff
 import Kernels
 public import Layers
+public import Recipes
 
 /// The residual networks for images of 32 pixels that early-learning regularisation was published with: a first
 /// convolution 3×3 of stride 1, four stages of basic blocks, the mean of the last map. Names `conv1`, `bn1`,
@@ -13,6 +14,28 @@ public struct CIFARResNet: Encoder {
         case preactResNet18 = "preact_resnet18"
 
         var blocks: [Int] { self == .resnet34 ? [3, 4, 6, 3] : [2, 2, 2, 2] }
+    }
+
+    /// The model section of a recipe with `kind: cifar_resnet`.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "cifar_resnet"
+
+        private let preset: Kind
+
+        public init(_ preset: Kind) { self.preset = preset }
+
+        public static let meanings = [
+            "preset":
+                "resnet34, or preact_resnet18 with the norm before each convolution; both with a first stride of 1."
+        ]
+
+        public func check(_ recipe: Recipe, _ here: Here) { here.requireStride(CIFARResNet.ratio, recipe) }
+
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            try CIFARResNet(scope, preset, image: image)
+        }
+
+        public var lineage: [String: String] { ["preset": preset.rawValue] }
     }
 
     public let grid: FeatureGrid
@@ -97,14 +120,6 @@ public struct CIFARResNet: Encoder {
     }
 
     public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
-}
-
-extension CIFARResNet.Kind: EncoderSettings {
-    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
-        try CIFARResNet(scope, self, image: image)
-    }
-
-    public var lineage: [String: String] { ["preset": rawValue] }
 }
 
 /// Two 3×3 convolutions beside a shortcut.

@@ -1,6 +1,7 @@
 public import Autodiff
 import Kernels
 public import Layers
+public import Recipes
 
 /// ConvNeXt, names of facebookresearch/ConvNeXt: stages of 7×7 depthwise convolutions, each followed by a pixel-wise
 /// MLP, with layer norm. Maps are the raw outputs of the stages. Source: arXiv 2201.03545.
@@ -103,30 +104,69 @@ private struct ConvNeXtBlock {
 }
 
 extension ConvNeXt {
-    /// The shape of the network.
-    public struct Settings: Sendable, Equatable {
-        /// Blocks of each stage.
-        public var depths: [Int]
-        /// Channels of each stage.
-        public var widths: [Int]
-        /// Side of the depthwise windows.
-        public var kernel = 7
-        /// Drop rate of the last block, 0..<1; it grows linearly from 0.
-        public var dropPathRate = 0.0
+    /// Published sizes.
+    public enum Size: String, CaseIterable, Sendable, Decodable {
+        case tiny, small, base, large
 
-        public init(depths: [Int], widths: [Int]) { (self.depths, self.widths) = (depths, widths) }
-
-        public init(_ size: Size) {
-            switch size {
-            case .tiny: self.init(depths: [3, 3, 9, 3], widths: [96, 192, 384, 768])
-            case .small: self.init(depths: [3, 3, 27, 3], widths: [96, 192, 384, 768])
-            case .base: self.init(depths: [3, 3, 27, 3], widths: [128, 256, 512, 1024])
-            case .large: self.init(depths: [3, 3, 27, 3], widths: [192, 384, 768, 1536])
+        var depths: [Int] { self == .tiny ? [3, 3, 9, 3] : [3, 3, 27, 3] }
+        var widths: [Int] {
+            switch self {
+            case .tiny, .small: [96, 192, 384, 768]
+            case .base: [128, 256, 512, 1024]
+            case .large: [192, 384, 768, 1536]
             }
         }
+    }
 
+    /// The model section of a recipe with `kind: convnext`: a published size, or depths and widths.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "convnext"
+
+        private let preset: Size?
+        private let ownDepths, ownWidths: [Int]?
+        /// Drop rate of the last block, 0..<1; it grows linearly from 0.
+        public var dropPathRate = 0.0
+        /// Side of the depthwise windows; no recipe has another.
+        package var kernel = 7
+
+        public init(depths: [Int], widths: [Int]) { (preset, ownDepths, ownWidths) = (nil, depths, widths) }
+
+        public init(_ size: Size) { (preset, ownDepths, ownWidths) = (size, nil, nil) }
+
+        private enum CodingKeys: String, CodingKey {
+            case preset
+            case ownDepths = "depths"
+            case ownWidths = "widths"
+            case dropPathRate = "drop_path_rate"
+        }
+
+        /// Blocks of each stage.
+        public var depths: [Int] { preset?.depths ?? ownDepths ?? [] }
+        /// Channels of each stage.
+        public var widths: [Int] { preset?.widths ?? ownWidths ?? [] }
         /// Image pixels along a side of one position of the last map.
         public var ratio: Int { 2 << widths.count }
+
+        public static let meanings = [
+            "preset": Size.allCases.map { $0.rawValue }.joined(separator: ", ") + ".",
+            "depths": "Blocks of each stage; with widths instead of a preset.",
+            "widths": "Channels of each stage.",
+            "drop_path_rate": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
+        ]
+
+        public func check(_ here: Here) {
+            here.require(preset: preset, or: ["depths": ownDepths, "widths": ownWidths])
+            if let ownDepths, let ownWidths {
+                here.require(
+                    !ownDepths.isEmpty && ownDepths.count == ownWidths.count
+                        && (ownDepths + ownWidths).allSatisfy { $0 > 0 },
+                    at: "widths", reading: ["depths"],
+                    "as many as depths, each at least 1, expected, found \(ownWidths) for \(ownDepths)")
+            }
+            here.requireDropRate(["drop_path_rate": dropPathRate])
+        }
+
+        public func check(_ recipe: Recipe, _ here: Here) { here.requireStride(ratio, recipe) }
 
         func check(_ image: ImageSpec) throws(ModelError) {
             guard !depths.isEmpty, depths.count == widths.count, (depths + widths).allSatisfy({ $0 > 0 }) else {
@@ -134,25 +174,16 @@ extension ConvNeXt {
                     "model.depths", found: "\(depths) blocks and \(widths) channels",
                     expected: "as many blocks as channels, each at least 1", hint: "one number for each stage")
             }
-            guard image.side > 0, image.side % ratio == 0 else {
-                throw ModelError(
-                    "images.size", found: "\(image.side)", expected: "a multiple of the network's stride \(ratio)",
-                    hint: "mask cells are \(ratio) pixels wide")
-            }
+            try image.check(stride: ratio)
         }
-    }
 
-    /// Published sizes.
-    public enum Size: String, CaseIterable, Sendable, Decodable { case tiny, small, base, large }
-}
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            try ConvNeXt(scope, self, image: image, for: use)
+        }
 
-extension ConvNeXt.Settings: EncoderSettings {
-    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
-        try ConvNeXt(scope, self, image: image, for: use)
-    }
-
-    /// Settings that a net must share to take these weights.
-    public var lineage: [String: String] {
-        ["depths": "\(depths)", "widths": "\(widths)", "kernel": "\(kernel)"]
+        /// Settings that a net must share to take these weights.
+        public var lineage: [String: String] {
+            ["depths": "\(depths)", "widths": "\(widths)", "kernel": "\(kernel)"]
+        }
     }
 }

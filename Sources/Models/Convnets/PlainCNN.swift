@@ -80,55 +80,34 @@ public struct PlainCNN: HierarchicalEncoder {
 }
 
 extension PlainCNN {
-    /// The shape of the network: that of a ResNet.
-    public struct Settings: Sendable, Equatable, EncoderSettings {
-        public var shape: ResNet.Settings
+    /// The model section of a recipe with `kind: plain_cnn`: the shape of a ResNet.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "plain_cnn"
 
-        public init(_ shape: ResNet.Settings) { self.shape = shape }
+        private let block: ResNet.Block
+        private let layers, channels: [Int]
+        private let stem: ResNet.Stem
+        private let stemWidth: Int
 
-        public func encoder(
-            _ scope: Scope, image: ImageSpec, for use: EncoderUse
-        ) throws(ModelError) -> any Encoder { try PlainCNN(scope, self, image: image) }
+        public var shape: ResNet.Settings {
+            ResNet.Settings(block, layers: layers, channels: channels, stem: stem, stemWidth: stemWidth)
+        }
+
+        public static let meanings = ResNet.Settings.meanings
+            .filter { ["layers", "channels", "stem", "stem_width"].contains($0.key) }
+            .merging(["block": "basic: two 3x3 convolutions; bottleneck: 1x1, 3x3, 1x1."]) { own, _ in own }
+
+        public func check(_ here: Here) {
+            ResNet.Settings.check(layers: layers, channels: channels, here)
+            here.requirePositive(["stem_width": stemWidth])
+        }
+
+        public func check(_ recipe: Recipe, _ here: Here) { here.requireStride(shape.ratio, recipe) }
+
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            try PlainCNN(scope, self, image: image)
+        }
 
         public var lineage: [String: String] { shape.lineage }
-    }
-}
-
-/// The model section of a recipe with `kind: plain_cnn`.
-public struct PlainCNNSection: EncoderSection {
-    public static let kind = "plain_cnn"
-
-    private let block: ResNet.Block
-    private let layers, channels: [Int]
-    private let stem: ResNet.Stem
-    private let stemWidth: Int
-
-    public static let meanings = ResNetSection.meanings.filter { ["layers", "stem", "stem_width"].contains($0.key) }
-        .merging(
-            [
-                "block": "basic: two 3x3 convolutions; bottleneck: 1x1, 3x3, 1x1.",
-                "channels": "Channels of each stage; a bottleneck puts out four times as many.",
-            ]) { own, _ in own }
-
-    private var shape: ResNet.Settings {
-        ResNet.Settings(block, layers: layers, channels: channels, stem: stem, stemWidth: stemWidth)
-    }
-
-    public var encoder: any EncoderSettings { PlainCNN.Settings(shape) }
-
-    public func check(_ here: Here) {
-        here.require(
-            !layers.isEmpty && layers.count == channels.count && (layers + channels).allSatisfy { $0 > 0 },
-            at: "channels", reading: ["layers"],
-            "as many as layers, each at least 1, expected, found \(channels) for \(layers)")
-        here.requirePositive(["stem_width": stemWidth])
-    }
-
-    /// Rules with the image.
-    public static func check(_ section: PlainCNNSection, _ recipe: Recipe, _ here: Here) {
-        let ratio = section.shape.ratio
-        here.recipe.require(
-            recipe.images.size % ratio == 0, at: "images.size", reading: ["model"],
-            "a multiple of the network's stride \(ratio) expected, found \(recipe.images.size)")
     }
 }

@@ -1,6 +1,7 @@
 public import Autodiff
 import Kernels
 public import Layers
+public import Recipes
 
 /// A vision transformer over grids of tokens, which it reads as ids (SeiT++: a learned embedding, patches of 2 × 2) or
 /// as code vectors of a frozen codebook (SeiT: patches that overlap). Names follow naver-ai/seit.
@@ -119,6 +120,128 @@ extension TokenTransformer {
         if use == .classification { weights["mask_token_label"] = nil }
         weights.resamplePositions("pos_embed", grid: grid.side, width: settings.width)
         return weights
+    }
+}
+
+extension TokenTransformer {
+    /// Input of the encoder.
+    public enum Input: String, CaseIterable, Sendable, Decodable {
+        /// One id for each place: SeiT++.
+        case ids
+        /// The code vector of each place, or a mixture of several: SeiT.
+        case vectors
+    }
+
+    /// The model section of a recipe with `kind: token_vit`: a named size, or embed_dim, depth and num_heads.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "token_vit"
+
+        private let preset: VisionTransformer.Size?
+        private let ownWidth, ownDepth, ownHeads: Int?
+        public let input: Input
+        /// Tokens along a side of a patch.
+        public var patch = 2
+        /// Drop rate of the last block, 0..<1; it grows linearly from 0.
+        public var dropPathRate = 0.0
+        /// Share of the embedded ids' numbers that is dropped in training, 0..<1.
+        public var dropout = 0.0
+
+        public init(width: Int, depth: Int, heads: Int, input: Input) {
+            (preset, ownWidth, ownDepth, ownHeads, self.input) = (nil, width, depth, heads, input)
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case preset
+            case ownWidth = "embed_dim"
+            case ownDepth = "depth"
+            case ownHeads = "num_heads"
+            case input
+            case patch = "patch_size"
+            case dropPathRate = "drop_path_rate"
+            case dropout
+        }
+
+        public var width: Int { preset?.width ?? ownWidth ?? 0 }
+        public var depth: Int { preset?.depth ?? ownDepth ?? 0 }
+        public var heads: Int { preset?.heads ?? ownHeads ?? 0 }
+
+        /// Initializer of a weight, from its inputs and outputs.
+        func initializer(_ inputs: Int, _ outputs: Int) -> Initializer {
+            switch input {
+            case .ids: .uniform(bound: (6 / Double(inputs + outputs)).squareRoot())
+            case .vectors: .truncatedNormal(std: 0.02, cut: 2)
+            }
+        }
+
+        public static let defaults = ["patch_size": "2"]
+        public static let meanings = [
+            "preset": VisionTransformer.Size.meaning,
+            "embed_dim": "Channels of a patch; with depth and num_heads instead of a preset.",
+            "depth": "Blocks.",
+            "num_heads": "Attention heads.",
+            "patch_size": "Side of a patch, tokens.",
+            "input": "ids: a learned embedding (SeiT++); vectors: those of the codebook, patches overlap (SeiT).",
+            "drop_path_rate": "Drop rate of the last block, 0 to below 1; earlier blocks rise to it linearly.",
+            "dropout": "Share of the embedding's numbers dropped in training, 0 to below 1; of ids only.",
+        ]
+
+        public func check(_ here: Here) {
+            here.require(preset: preset, or: ["embed_dim": ownWidth, "depth": ownDepth, "num_heads": ownHeads])
+            here.requirePositive(["embed_dim": ownWidth, "depth": ownDepth, "num_heads": ownHeads])
+            if let ownWidth, let ownHeads {
+                here.require(
+                    ownHeads >= 1 && ownWidth % ownHeads == 0 && ownWidth % 4 == 0, at: "num_heads",
+                    reading: ["embed_dim"],
+                    "\(ownHeads) heads do not divide the \(ownWidth) channels, or that is no multiple of 4")
+            }
+            here.require(
+                patch >= 1 && (patch % 2 == 0 || input == .ids), at: "patch_size", reading: ["input"],
+                "an even number of tokens expected, or any with input 'ids', found \(patch)")
+            here.requireDropRate(["drop_path_rate": dropPathRate, "dropout": dropout])
+            here.require(
+                dropout == 0 || input == .ids, at: "dropout", reading: ["input"],
+                "vectors are not embedded; only input 'ids' has it")
+        }
+
+        public func check(_ recipe: Recipe, _ here: Here) {
+            here.recipe.require(
+                recipe.tokens != nil, at: "model.kind", reading: ["tokens"],
+                "this encoder reads tokens; give a section 'tokens' in place of 'images'")
+            guard let tokens = recipe.tokens else { return }
+            here.recipe.require(
+                patch >= 1 && tokens.size % patch == 0, at: "model.patch_size", reading: ["tokens.size"],
+                "\(patch) does not divide tokens.size \(tokens.size)")
+        }
+
+        func check(_ image: ImageSpec) throws(ModelError) {
+            guard patch > 0, patch % 2 == 0 || input == .ids, image.side % patch == 0 else {
+                throw ModelError(
+                    "model.patch_size", found: "\(patch)",
+                    expected: "a divisor of the grid's side \(image.side), an even one where patches overlap",
+                    hint: "change model.patch_size or tokens.size")
+            }
+            guard heads > 0, width > 0, width % heads == 0, width % 4 == 0 else {
+                throw ModelError(
+                    "model.num_heads", found: "\(heads) heads of a width of \(width)",
+                    expected: "a divisor of the width, which is a multiple of 4",
+                    hint: "each head takes an equal share of the channels")
+            }
+        }
+
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            guard use == .classification || input == .ids else {
+                throw ModelError(
+                    "model.input", found: "vectors", expected: "ids", hint: "masked token modelling predicts ids")
+            }
+            return try TokenTransformer(scope, self, image: image, for: use)
+        }
+
+        public var lineage: [String: String] {
+            [
+                "embed_dim": "\(width)", "depth": "\(depth)", "num_heads": "\(heads)", "patch_size": "\(patch)",
+                "input": input.rawValue,
+            ]
+        }
     }
 }
 

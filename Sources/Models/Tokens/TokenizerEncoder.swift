@@ -1,16 +1,61 @@
 public import Autodiff
 import Kernels
 import Layers
+public import Recipes
 
 /// The encoder of the tokenizer: patches, fixed sines and cosines of their positions, and a `TokenizerStack`.
 /// Source: arXiv 2110.04627, names of thuanz123/enhancing-transformers.
 public struct TokenizerEncoder: Encoder {
-    public struct Settings: Sendable, Equatable {
-        public var sizes: TokenizerStack.Sizes
-        /// Side of a patch in pixels: a token each.
-        public var patch: Int
+    /// The model section of a recipe with `kind: vq_vit`: encoder and decoder of the tokenizer, which have the same
+    /// sizes.
+    public struct Settings: EncoderSettings, Equatable {
+        public static let kind = "vq_vit"
 
-        public init(_ sizes: TokenizerStack.Sizes, patch: Int) { (self.sizes, self.patch) = (sizes, patch) }
+        private let embedDim, depth, numHeads, headDim, hidden: Int
+        /// Side of a patch in pixels: a token each.
+        public let patch: Int
+
+        public init(_ sizes: TokenizerStack.Sizes, patch: Int) {
+            (embedDim, depth, numHeads) = (sizes.width, sizes.depth, sizes.heads)
+            (headDim, hidden, self.patch) = (sizes.headWidth, sizes.hidden, patch)
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case embedDim, depth, numHeads, headDim, hidden
+            case patch = "patch_size"
+        }
+
+        public var sizes: TokenizerStack.Sizes {
+            .init(width: embedDim, depth: depth, heads: numHeads, headWidth: headDim, hidden: hidden)
+        }
+
+        public static let defaults = ["head_dim": "64"]
+        public static let meanings = [
+            "embed_dim": "Channels of a token inside encoder and decoder, a multiple of 4.",
+            "depth": "Layers of the encoder, and as many of the decoder.",
+            "num_heads": "Heads of the attention.",
+            "head_dim": "Channels of a head.",
+            "hidden": "Channels inside the MLP.",
+            "patch_size": "Side of a patch, pixels: a token each.",
+        ]
+
+        public func check(_ here: Here) {
+            here.requirePositive([
+                "embed_dim": embedDim, "depth": depth, "num_heads": numHeads, "head_dim": headDim, "hidden": hidden,
+                "patch_size": patch,
+            ])
+            here.require(embedDim % 4 == 0, at: "embed_dim", "a multiple of 4 expected, found \(embedDim)")
+        }
+
+        public func check(_ recipe: Recipe, _ here: Here) { here.requirePatches(of: patch, recipe) }
+
+        public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
+            try TokenizerEncoder(scope, self, image: image)
+        }
+
+        public var lineage: [String: String] {
+            ["num_heads": "\(sizes.heads)", "head_dim": "\(sizes.headWidth)", "patch_size": "\(patch)"]
+        }
     }
 
     public let settings: Settings
@@ -55,16 +100,6 @@ public struct TokenizerEncoder: Encoder {
     public var layers: LayerDecay { LayerDecay(last: 0) { _ in 0 } }
     /// The references give every tensor weight decay.
     public func weightDecay(for use: EncoderUse) -> DecayRule { .everything }
-}
-
-extension TokenizerEncoder.Settings: EncoderSettings {
-    public func encoder(_ scope: Scope, image: ImageSpec, for use: EncoderUse) throws(ModelError) -> any Encoder {
-        try TokenizerEncoder(scope, self, image: image)
-    }
-
-    public var lineage: [String: String] {
-        ["num_heads": "\(sizes.heads)", "head_dim": "\(sizes.headWidth)", "patch_size": "\(patch)"]
-    }
 }
 
 /// The way back: positions, a `TokenizerStack`, and a patch of pixels from every token, (B, n·n, E) to (B, n·n, C·p·p)

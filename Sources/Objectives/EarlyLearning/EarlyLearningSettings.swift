@@ -97,7 +97,7 @@ extension EarlyLearningSettings {
                 "a target is of one image; ELR+ mixes by itself (objective.elr.plus.mixup_alpha)")
         }
         guard let plus else { return }
-        let model = try? recipe.model.decode(TokenTransformerSection.self).encoder as? TokenTransformer.Settings
+        let model = try? recipe.model.decode(TokenTransformer.Settings.self)
         all.require(
             recipe.tokens == nil || model?.input == .vectors, at: "model.input",
             reading: ["model", "tokens", "objective.elr.plus"],

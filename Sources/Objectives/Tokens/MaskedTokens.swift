@@ -55,10 +55,12 @@ public struct MaskedTokens: Objective {
                 reading: ["mask_ratio_max"], "shares 0 < mask_ratio_min < mask_ratio_max <= 1 expected")
             here.require(maskRatioStd > 0, at: "mask_ratio_std", "more than 0 expected, found \(maskRatioStd)")
             here.requirePositive([
-                "decoder_embed_dim": decoderEmbedDim, "decoder_depth": decoderDepth, "decoder_num_heads": decoderNumHeads,
+                "decoder_embed_dim": decoderEmbedDim, "decoder_depth": decoderDepth,
+                "decoder_num_heads": decoderNumHeads,
             ])
             here.require(
-                decoderNumHeads >= 1 && decoderEmbedDim % decoderNumHeads == 0 && decoderEmbedDim % 4 == 0, at: "decoder_num_heads",
+                decoderNumHeads >= 1 && decoderEmbedDim % decoderNumHeads == 0 && decoderEmbedDim % 4 == 0,
+                at: "decoder_num_heads",
                 reading: ["decoder_embed_dim"],
                 "\(decoderNumHeads) heads do not divide the \(decoderEmbedDim) channels, or that is no multiple of 4")
             for (key, rate) in [("label_smoothing", labelSmoothing), ("decoder_dropout", decoderDropout)] {
@@ -89,7 +91,7 @@ public struct MaskedTokens: Objective {
         let encoder = try model.encoder(scope, image: input.image, for: .pretraining)
         guard let tokens = encoder as? TokenTransformer, let codes = tokens.embedding else {
             throw ModelError(
-                "model.kind", found: "an encoder of images", expected: TokenTransformerSection.kind,
+                "model.kind", found: "an encoder of images", expected: TokenTransformer.Settings.kind,
                 hint: "masked token modelling reads ids")
         }
         decoder = TokenDecoder(scope, settings.decoder, tokens.grid, codes: codes)

@@ -52,12 +52,13 @@ public struct TokenAdaptation: Objective {
     ) throws(ModelError) {
         guard let model = model as? TokenizerEncoder.Settings else {
             throw ModelError(
-                "model.kind", found: "another encoder", expected: TokenizerSection.kind,
+                "model.kind", found: "another encoder", expected: TokenizerEncoder.Settings.kind,
                 hint: "TokenAdapt is made of small transformers of the tokenizer's kind")
         }
         guard input.image.side % settings.patchSize == 0 else {
             throw ModelError(
-                "objective.patch_size", found: "\(settings.patchSize)", expected: "a divisor of images.size \(input.image.side)",
+                "objective.patch_size", found: "\(settings.patchSize)",
+                expected: "a divisor of images.size \(input.image.side)",
                 hint: "it is the tokenizer's patch")
         }
         network = try TokenAdapt(
@@ -120,7 +121,8 @@ extension TokenAdaptation {
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let side = recipe.images.size
         here.recipe.require(
-            settings.patchSize >= 1 && side % settings.patchSize == 0, at: "objective.patch_size", reading: ["images.size"],
+            settings.patchSize >= 1 && side % settings.patchSize == 0, at: "objective.patch_size",
+            reading: ["images.size"],
             "\(settings.patchSize) does not divide images.size \(side)")
         here.recipe.require(
             settings.patchSize < 1 || settings.size * settings.patchSize <= side, at: "objective.size",

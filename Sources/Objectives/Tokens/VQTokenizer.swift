@@ -24,7 +24,7 @@ public struct VQTokenizer: Objective {
     ) throws(ModelError) {
         guard let model = model as? TokenizerEncoder.Settings else {
             throw ModelError(
-                "model.kind", found: "another encoder", expected: TokenizerSection.kind,
+                "model.kind", found: "another encoder", expected: TokenizerEncoder.Settings.kind,
                 hint: "the tokenizer trains the encoder that is made for it")
         }
         let quantizing = settings.quantizerSettings

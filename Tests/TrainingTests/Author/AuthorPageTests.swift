@@ -20,7 +20,7 @@ import Training
     private static var catalog: Catalog {
         var catalog = Catalog.own
         catalog.objectives.append(MeanColour.self)
-        catalog.models.append(PatchNetSection.self)
+        catalog.models.append(PatchNet.Settings.self)
         return catalog
     }
 

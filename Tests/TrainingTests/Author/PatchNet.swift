@@ -11,11 +11,13 @@ struct PatchNet: Encoder {
     private let norm: LayerNorm
     private let mlp: MLP
 
-    init(_ scope: Scope, _ settings: PatchNetSection, _ image: ImageSpec) {
+    init(_ scope: Scope, _ settings: Settings, _ image: ImageSpec) {
         let (width, normal) = (settings.embedDim, Initializer.truncatedNormal(std: 0.02, cut: 2))
-        grid = FeatureGrid(side: image.side / settings.patchSize, stride: settings.patchSize, width: width)
+        grid = FeatureGrid(
+            side: image.side / settings.patchSize, stride: settings.patchSize, width: width)
         embedding = PatchEmbedding(
-            scope["patch_embed"], channels: image.channels, patch: settings.patchSize, width: width, init: normal)
+            scope["patch_embed"], channels: image.channels, patch: settings.patchSize, width: width,
+            init: normal)
         norm = LayerNorm(scope["blocks"][0]["norm"], width, epsilon: 1e-6)
         mlp = MLP(
             scope["blocks"][0]["mlp"], width, hidden: 2 * width, init: normal, outputInit: normal)
@@ -42,30 +44,32 @@ struct PatchNet: Encoder {
     func weightDecay(for use: EncoderUse) -> DecayRule { .matrices }
 }
 
-/// The model section of a recipe with `kind: patch_net`.
-struct PatchNetSection: EncoderSection, EncoderSettings {
-    static let kind = "patch_net"
+extension PatchNet {
+    /// The model section of a recipe with `kind: patch_net`.
+    struct Settings: EncoderSettings {
+        static let kind = "patch_net"
 
-    let embedDim, patchSize: Int
+        let embedDim, patchSize: Int
 
-    static let meanings = ["embed_dim": "Channels of a patch.", "patch_size": "Side of a patch, pixels."]
+        static let meanings = [
+            "embed_dim": "Channels of a patch.", "patch_size": "Side of a patch, pixels.",
+        ]
 
-    func check(_ here: Here) {
-        here.requirePositive(["embed_dim": embedDim, "patch_size": patchSize])
-    }
+        func check(_ here: Here) {
+            here.requirePositive(["embed_dim": embedDim, "patch_size": patchSize])
+        }
 
-    /// Rules with the image.
-    static func check(_ section: PatchNetSection, _ recipe: Recipe, _ here: Here) {
-        here.recipe.require(
-            recipe.images.size % section.patchSize == 0, at: "images.size", reading: ["model"],
-            "a multiple of the patch \(section.patchSize) expected, found \(recipe.images.size)")
-    }
+        /// Rules with the image.
+        func check(_ recipe: Recipe, _ here: Here) {
+            here.recipe.require(
+                recipe.images.size % patchSize == 0, at: "images.size", reading: ["model"],
+                "a multiple of the patch \(patchSize) expected, found \(recipe.images.size)")
+        }
 
-    var encoder: any EncoderSettings { self }
-
-    func encoder(
-        _ scope: Scope, image: ImageSpec, for use: EncoderUse
-    ) throws(ModelError) -> any Encoder {
-        PatchNet(scope, self, image)
+        func encoder(
+            _ scope: Scope, image: ImageSpec, for use: EncoderUse
+        ) throws(ModelError) -> any Encoder {
+            PatchNet(scope, self, image)
+        }
     }
 }
