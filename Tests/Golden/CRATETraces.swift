@@ -94,8 +94,8 @@ import Training
         try Golden.schedule(
             EpochClock(updates: try #require(config.steps_per_epoch)),
             [
-                "kind": "cosine", "form": config.min_lr == nil ? "crate" : "mae", "base_lr": config.lr,
-                "min_lr": config.min_lr ?? 0, "warmup_epochs": config.warmup_epochs, "warmup_lr": 0,
+                "kind": "cosine", "form": config.min_lr == nil ? "crate" : "mae", "base_rate": config.lr,
+                "minimum_rate": config.min_lr ?? 0, "warmup_epochs": config.warmup_epochs, "warmup_rate": 0,
                 "epochs": config.epochs,
             ])
     }

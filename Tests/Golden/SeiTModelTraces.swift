@@ -74,8 +74,8 @@ import Training
         let schedule = try Golden.schedule(
             EpochClock(updates: try #require(config.steps_per_epoch)),
             [
-                "kind": "cosine", "form": "mae", "base_lr": config.lr,
-                "min_lr": config.min_lr, "warmup_epochs": config.warmup_epochs, "warmup_lr": 0,
+                "kind": "cosine", "form": "mae", "base_rate": config.lr,
+                "minimum_rate": config.min_lr, "warmup_epochs": config.warmup_epochs, "warmup_rate": 0,
                 "epochs": config.epochs,
             ])
         let decay = try #require(config.weight_decay)

@@ -30,7 +30,7 @@ struct SimMIMConfig: Decodable, Sendable {
                 ]
                 return try Golden.recipe(
                     with: section("schedule", schedule.keys(base: base_lr)) + "\n" + section("optimizer", optimizer)
-                        + "\n" + section("clip", ["max_norm": clip_grad]))
+                        + "\n" + section("clip", ["norm": clip_grad]))
             }
         }
     }
