@@ -73,8 +73,8 @@ import Training
         let schedule = try Golden.schedule(
             EpochClock(updates: perEpoch),
             [
-                "kind": "cosine", "form": form, "base_rate": curve.lr, "minimum_rate": curve.min_lr ?? 0,
-                "warmup_epochs": curve.warmup_epochs, "warmup_rate": curve.warmup_epochs.map { _ in 0 },
+                "kind": "cosine", "form": form, "base_lr": curve.lr, "min_lr": curve.min_lr ?? 0,
+                "warmup_epochs": curve.warmup_epochs, "warmup_lr": curve.warmup_epochs.map { _ in 0 },
                 "epochs": curve.epochs,
             ])
         for (index, reference) in try golden.floats("output/\(name)").enumerated() {

@@ -53,7 +53,7 @@ import Training
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss.sum, keeping: [loss.sum, loss.weight], store: store, pool: pool)
         let rule = try updateRule([
-            "kind": try #require(config.optimizer).lowercased(), "betas": config.betas, "epsilon": config.eps,
+            "kind": try #require(config.optimizer).lowercased(), "betas": config.betas, "eps": config.eps,
         ])
         let groups = ParameterGroups(store, rule: rule, decays: { objective.decay.decays($0, rank: $1) })
         let clip = Clip(limit: nil)
@@ -94,8 +94,8 @@ import Training
         try Golden.schedule(
             EpochClock(updates: try #require(config.steps_per_epoch)),
             [
-                "kind": "cosine", "form": config.min_lr == nil ? "crate" : "mae", "base_rate": config.lr,
-                "minimum_rate": config.min_lr ?? 0, "warmup_epochs": config.warmup_epochs, "warmup_rate": 0,
+                "kind": "cosine", "form": config.min_lr == nil ? "crate" : "mae", "base_lr": config.lr,
+                "min_lr": config.min_lr ?? 0, "warmup_epochs": config.warmup_epochs, "warmup_lr": 0,
                 "epochs": config.epochs,
             ])
     }

@@ -26,15 +26,15 @@ struct RuleSettings: Decodable, Sendable {
             ]
             guard let kind = kinds[optimizer] else { return nil }
             let form: String? = kind == "lars" ? (optimizer == "LARS-A" ? "mae" : "timm") : nil
-            let clip = max_grad_norm.map { "\n" + section("clip", ["norm": $0]) } ?? ""
+            let clip = max_grad_norm.map { "\n" + section("clip", ["max_norm": $0]) } ?? ""
             return try Golden.recipe(
                 with: section(
                     "optimizer",
                     [
                         "kind": kind, "weight_decay": weight_decay ?? weight_decay_per_step?[0] ?? 0, "betas": betas,
-                        "epsilon": eps, "momentum": momentum, "dampening": dampening, "nesterov": nesterov,
+                        "eps": eps, "momentum": momentum, "dampening": dampening, "nesterov": nesterov,
                         "bias_correction": bias_correction, "grad_averaging": grad_averaging, "trust_clip": trust_clip,
-                        "always_adapt": always_adapt, "trust": trust_coefficient ?? trust_coeff, "form": form,
+                        "always_adapt": always_adapt, "trust_coeff": trust_coefficient ?? trust_coeff, "form": form,
                     ]) + clip)
         }
     }

@@ -21,62 +21,62 @@ struct CurveSettings: Decodable, Sendable {
         func made(_ keys: KeyValuePairs<String, Any?>) throws -> Recipe {
             let decay = wd.map {
                 "\n" + section(
-                    "optimizer", ["kind": "adam", "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": $0,
+                    "optimizer", ["kind": "adam", "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": $0,
                     "weight_decay_end": wd_end])
             }
             let text = section("schedule", keys).replacing(
-                "{", with: "{base_rate: \(base), ", maxReplacements: 1)
+                "{", with: "{base_lr: \(base), ", maxReplacements: 1)
             return try Golden.recipe(with: text + (decay ?? ""))
         }
         switch name {
         case "simmim_cosine":
             return try made([
                 "kind": "cosine", "form": "simmim", "epochs": epochs, "warmup_epochs": warmup_epochs,
-                "warmup_rate": warmup_lr, "minimum_rate": min_lr,
+                "warmup_lr": warmup_lr, "min_lr": min_lr,
             ])
         case "simmim_multistep":
             // In epochs, as a recipe gives them.
             let milestones = try #require(milestones_updates).map { $0 / (iters_per_epoch ?? 1) }
             return try made([
                 "kind": "multistep", "form": "simmim", "epochs": epochs, "warmup_epochs": warmup_epochs,
-                "warmup_rate": warmup_lr, "milestones_epochs": milestones, "gamma": gamma,
+                "warmup_lr": warmup_lr, "milestones_epochs": milestones, "gamma": gamma,
             ])
         case "simmim_linear":
             return try made([
-                "kind": "linear", "epochs": epochs, "warmup_epochs": warmup_epochs, "warmup_rate": warmup_lr,
+                "kind": "linear", "epochs": epochs, "warmup_epochs": warmup_epochs, "warmup_lr": warmup_lr,
                 "lr_min_rate": lr_min_rate,
             ])
         case "spark_pretrain", "spark_finetune":
             return try made([
                 "kind": "cosine", "form": "spark", "updates": max_it, "warmup_updates": warmup_it,
-                "warmup_rate": 0.005 * base, "minimum_rate": 0.001 * base,
+                "warmup_lr": 0.005 * base, "min_lr": 0.001 * base,
             ])
         case "mae_periter":
             return try made([
-                "kind": "cosine", "form": "mae", "epochs": epochs, "warmup_epochs": warmup_epochs, "warmup_rate": 0,
-                "minimum_rate": min_lr,
+                "kind": "cosine", "form": "mae", "epochs": epochs, "warmup_epochs": warmup_epochs, "warmup_lr": 0,
+                "min_lr": min_lr,
             ])
         case "deit_perepoch":
             return try made([
                 "kind": "cosine", "form": "deit", "epochs": epochs, "warmup_epochs": warmup_epochs,
-                "warmup_rate": warmup_lr, "minimum_rate": min_lr,
+                "warmup_lr": warmup_lr, "min_lr": min_lr,
             ])
         case "crate_supervised":
             return try made([
-                "kind": "cosine", "form": "crate", "epochs": epochs, "warmup_epochs": warmup_steps, "warmup_rate": 0,
-                "minimum_rate": 0,
+                "kind": "cosine", "form": "crate", "epochs": epochs, "warmup_epochs": warmup_steps, "warmup_lr": 0,
+                "min_lr": 0,
             ])
         case "elr_cosine_restarts":
             return try made([
-                "kind": "warm_restarts", "epochs": rows, "period_epochs": T_0, "minimum_rate": eta_min,
+                "kind": "warm_restarts", "epochs": rows, "cycle_epochs": T_0, "min_lr": eta_min,
             ])
         case "elr_multistep":
             return try made(["kind": "multistep", "epochs": rows, "milestones_epochs": milestones, "gamma": gamma])
         case "torch_cosine":
-            return try made(["kind": "cosine", "form": "torch", "epochs": T_max, "minimum_rate": eta_min])
+            return try made(["kind": "cosine", "form": "torch", "epochs": T_max, "min_lr": eta_min])
         case "guidance_step":
             return try made([
-                "kind": "step", "epochs": rows * rowStride, "every_epochs": every_epochs, "gamma": factor,
+                "kind": "step", "epochs": rows * rowStride, "step_epochs": every_epochs, "gamma": factor,
             ])
         default: return nil
         }
@@ -128,10 +128,10 @@ extension SimMIMTrain {
     /// The section `schedule` of a recipe that runs as SimMIM's configuration says.
     func keys(base: Double) -> KeyValuePairs<String, Any?> {
         [
-            "kind": name, "base_rate": base, "epochs": epochs, "warmup_epochs": warmup_epochs,
-            "warmup_rate": warmup_lr, "minimum_rate": name == "cosine" ? min_lr : nil,
+            "kind": name, "base_lr": base, "epochs": epochs, "warmup_epochs": warmup_epochs,
+            "warmup_lr": warmup_lr, "min_lr": name == "cosine" ? min_lr : nil,
             "form": name == "linear" ? nil : "simmim", "milestones_epochs": name == "multistep" ? multisteps : nil,
-            "every_epochs": name == "step" ? decay_epochs : nil,
+            "step_epochs": name == "step" ? decay_epochs : nil,
             "gamma": name == "multistep" ? gamma : name == "step" ? decay_rate : nil,
         ]
     }

@@ -47,8 +47,8 @@ struct OptimSteps {
             gradients.copy(from: start)
             func clip(before kind: String) throws -> Clip {
                 let rule = section(
-                    "optimizer", ["kind": kind, "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": 0])
-                let recipe = try recipe(with: section("clip", ["norm": limit]) + "\n" + rule)
+                    "optimizer", ["kind": kind, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0])
+                let recipe = try recipe(with: section("clip", ["max_norm": limit]) + "\n" + rule)
                 return Clip(recipe, before: try recipe.updateRule(Catalog.own.optimizers))
             }
             let norm = try #require(try clip(before: "adamw").apply(to: [run], pool: pool))
@@ -117,7 +117,7 @@ struct OptimSteps {
         let run = ParameterRun(
             values: values, gradients: gradients, state: [Floats(zeros: values.count), Floats(zeros: values.count)],
             tensors: [RunTensor(range: 0..<values.count, rank: 1)])
-        let rule = try updateRule(["kind": "adamw", "betas": settings.betas, "epsilon": settings.eps])
+        let rule = try updateRule(["kind": "adamw", "betas": settings.betas, "eps": settings.eps])
         for step in 0..<settings.steps {
             gradients.copy(from: try golden.floats("input/grad_bf16/\(step)"))
             rule.update(

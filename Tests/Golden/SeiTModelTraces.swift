@@ -65,7 +65,7 @@ import Training
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss.sum, keeping: [loss.sum, loss.weight], store: store, pool: pool)
         let betas = try #require(config.betas)
-        let rule = try updateRule(["kind": "adamw", "betas": betas, "epsilon": config.eps])
+        let rule = try updateRule(["kind": "adamw", "betas": betas, "eps": config.eps])
         let groups = ParameterGroups(
             store, rule: rule, decays: { objective.decay.decays($0, rank: $1) },
             scale: { name in
@@ -74,8 +74,8 @@ import Training
         let schedule = try Golden.schedule(
             EpochClock(updates: try #require(config.steps_per_epoch)),
             [
-                "kind": "cosine", "form": "mae", "base_rate": config.lr,
-                "minimum_rate": config.min_lr, "warmup_epochs": config.warmup_epochs, "warmup_rate": 0,
+                "kind": "cosine", "form": "mae", "base_lr": config.lr,
+                "min_lr": config.min_lr, "warmup_epochs": config.warmup_epochs, "warmup_lr": 0,
                 "epochs": config.epochs,
             ])
         let decay = try #require(config.weight_decay)

@@ -67,8 +67,8 @@ import Training
             let schedule = try Golden.schedule(
                 EpochClock(updates: iters),
                 [
-                    "kind": "cosine", "form": "mae", "base_rate": curve.lr, "minimum_rate": curve.min_lr,
-                    "warmup_epochs": curve.warmup_epochs, "warmup_rate": 0, "epochs": curve.epochs,
+                    "kind": "cosine", "form": "mae", "base_lr": curve.lr, "min_lr": curve.min_lr,
+                    "warmup_epochs": curve.warmup_epochs, "warmup_lr": 0, "epochs": curve.epochs,
                 ])
             let positions = try golden.doubles("input/\(name)")
             let ours = positions.indices.map { schedule.learningRate(at: $0 * stride) }
@@ -82,8 +82,8 @@ import Training
         let schedule = try Golden.schedule(
             EpochClock(updates: 3),
             [
-                "kind": "cosine", "form": "deit", "base_rate": curve.lr, "minimum_rate": curve.min_lr,
-                "warmup_epochs": curve.warmup_epochs, "warmup_rate": curve.warmup_lr,
+                "kind": "cosine", "form": "deit", "base_lr": curve.lr, "min_lr": curve.min_lr,
+                "warmup_epochs": curve.warmup_epochs, "warmup_lr": curve.warmup_lr,
                 "epochs": curve.epochs,
             ])
         let reference = try golden.doubles("output/supervised")

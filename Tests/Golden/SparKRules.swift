@@ -26,7 +26,7 @@ import Training
         var recipe: Recipe {
             get throws {
                 let curve = Curve(peak_lr: peak_lr, wd: wd, wd_end: wd_end, warmup_it: warmup_it, max_it: max_it)
-                let clip = kwargs.max_grad_norm.map { "\n" + section("clip", ["norm": $0]) } ?? ""
+                let clip = kwargs.max_grad_norm.map { "\n" + section("clip", ["max_norm": $0]) } ?? ""
                 // The references' own standards where a fixture leaves them out.
                 let eps = kwargs.eps ?? (optimizer == "lamb" ? 1e-6 : 1e-8)
                 let rule = curve.weightDecay(
@@ -45,9 +45,9 @@ import Training
             section(
                 "schedule",
                 [
-                    "kind": "cosine", "form": "spark", "base_rate": peak_lr, "updates": max_it,
-                    "warmup_updates": Int(warmup_it.rounded(.toNearestOrEven)), "warmup_rate": 0.005 * peak_lr,
-                    "minimum_rate": 0.001 * peak_lr,
+                    "kind": "cosine", "form": "spark", "base_lr": peak_lr, "updates": max_it,
+                    "warmup_updates": Int(warmup_it.rounded(.toNearestOrEven)), "warmup_lr": 0.005 * peak_lr,
+                    "min_lr": 0.001 * peak_lr,
                 ])
         }
 
@@ -57,7 +57,7 @@ import Training
             section(
                 "optimizer",
                 [
-                    "kind": kind, "betas": betas, "epsilon": eps, "weight_decay": wd, "weight_decay_end": wd_end,
+                    "kind": kind, "betas": betas, "eps": eps, "weight_decay": wd, "weight_decay_end": wd_end,
                     "always_adapt": alwaysAdapt, "bias_correction": biasCorrection,
                 ])
         }

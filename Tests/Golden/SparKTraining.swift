@@ -70,7 +70,7 @@ import Training
         let optimizer = curve.weightDecay(
             "lamb", config.betas, config.eps, alwaysAdapt: config.always_adapt, biasCorrection: config.bias_correction)
         let recipe = try recipe(
-            with: curve.schedule + "\n" + optimizer + "\n" + section("clip", ["norm": config.max_grad_norm]))
+            with: curve.schedule + "\n" + optimizer + "\n" + section("clip", ["max_norm": config.max_grad_norm]))
         let rule = try recipe.updateRule(Catalog.own.optimizers)
         let (clip, clock) = (Clip(recipe, before: rule), EpochClock(updates: 1))
         let schedule = try recipe.learningRates(clock, Catalog.own.schedules)

@@ -69,8 +69,8 @@ import Recipes
             guard case .section(let fields) = try SectionShape.of(Kind.Settings.self) else { return [] }
             return Set(fields.map(\.key))
         }
-        #expect(try keys(Cosine.self).contains("minimum_rate"))
-        #expect(try !keys(MultiStep.self).contains("minimum_rate"))
+        #expect(try keys(Cosine.self).contains("min_lr"))
+        #expect(try !keys(MultiStep.self).contains("min_lr"))
         #expect(try keys(MultiStep.self).contains("milestones_epochs"))
     }
 

@@ -7,11 +7,11 @@ import Testing
 @Suite struct EveryCaseTests {
     /// Values for keys without a default.
     private static let values = [
-        "betas": "[0.9, 0.999]", "epsilon": "1e-8", "momentum": "0.9", "trust": "0.001", "minimum_rate": "0",
-        "milestones_epochs": "[2, 4]", "gamma": "0.1", "every_epochs": "2", "period_epochs": "2",
+        "betas": "[0.9, 0.999]", "eps": "1e-8", "momentum": "0.9", "trust_coeff": "0.001", "min_lr": "0",
+        "milestones_epochs": "[2, 4]", "gamma": "0.1", "step_epochs": "2", "cycle_epochs": "2",
     ]
     /// What a form asks of the shared keys.
-    private static let shared = ["spark": ["minimum_rate": "0.000001"]]
+    private static let shared = ["spark": ["min_lr": "0.000001"]]
 
     /// Sections of one kind, as texts: one for each value of each choice and flag.
     private func sections(_ kind: String, _ shape: SectionShape) -> [String] {
@@ -61,7 +61,7 @@ import Testing
 
     private func check<Kind: ScheduleKind>(_ kind: Kind.Type) throws {
         for text in try sections(Kind.kind, SectionShape.of(Kind.Settings.self)) {
-            let recipe = try recipe("schedule", text + ", base_rate: 0.001, epochs: 6")
+            let recipe = try recipe("schedule", text + ", base_lr: 0.001, epochs: 6")
             let rates = try recipe.learningRates(EpochClock(updates: 3), Catalog.own.schedules)
             #expect((0..<18).allSatisfy { (0...0.001).contains(rates.learningRate(at: $0)) }, "\(text)")
         }

@@ -36,7 +36,7 @@ struct ScheduleTests {
 
     @Test(arguments: [1, 7, 21, 351])
     func `a step acts with the first update of its epoch, SimMIM's one update later`(perEpoch: Int) throws {
-        let step = "schedule={kind: step, every_epochs: 3, milestones_epochs: null, gamma: 0.5, form: null}"
+        let step = "schedule={kind: step, step_epochs: 3, milestones_epochs: null, gamma: 0.5, form: null}"
         let changed = try learningRates(Self.steps, [step], perEpoch: perEpoch)
         let late = try learningRates(Self.steps, [step, "schedule.form=simmim"], perEpoch: perEpoch)
         let base = changed.learningRate(at: 0)
@@ -56,7 +56,7 @@ struct ScheduleTests {
 
     @Test func `a warm-up before PyTorch's steps rises with the first update`() throws {
         let rates = try learningRates(
-            Self.steps, ["schedule.warmup_epochs=2", "schedule.warmup_rate=0", "schedule.base_rate=0.2"], perEpoch: 5)
+            Self.steps, ["schedule.warmup_epochs=2", "schedule.warmup_lr=0", "schedule.base_lr=0.2"], perEpoch: 5)
         #expect(rates.learningRate(at: 0) == 0 && abs(rates.learningRate(at: 5) - 0.1) < 1e-12)
         #expect(rates.learningRate(at: 10) == 0.2)
     }

@@ -41,7 +41,7 @@ import Training
     /// The page's own optimizer in place of the recipe's; the keys of Adam go.
     private static let signMomentum = [
         "optimizer.kind=sign_momentum", "optimizer.beta=0.9", "optimizer.betas=null", "optimizer.eps=null",
-        "optimizer.epsilon=null", "schedule.base_lr=1e-3", "schedule.base_rate=1e-3",
+        "schedule.base_lr=1e-3",
     ]
 
     @Test(arguments: [[], signMomentum])
