@@ -35,7 +35,7 @@ import Training
         for name in store.names { try #require(store.value(name)).copy(from: golden.floats("param/\(name)")) }
         let plan = try Plan(graph, minimising: loss, keeping: [logits, loss], store: store, pool: pool)
         let rule = try updateRule([
-            "kind": "lars", "form": "mae", "momentum": settings.momentum, "trust": settings.trust_coefficient,
+            "kind": "lars", "form": "mae", "momentum": settings.momentum, "trust_coeff": settings.trust_coefficient,
         ])
         let groups = ParameterGroups(store, rule: rule, decays: { _, _ in true })
         var norm = BatchStatistics(

@@ -53,7 +53,7 @@ import Training
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss.sum, keeping: [loss.sum, loss.weight], store: store, pool: pool)
         let rule = try updateRule([
-            "kind": try #require(config.optimizer).lowercased(), "betas": config.betas, "epsilon": config.eps,
+            "kind": try #require(config.optimizer).lowercased(), "betas": config.betas, "eps": config.eps,
         ])
         let groups = ParameterGroups(store, rule: rule, decays: { objective.decay.decays($0, rank: $1) })
         let clip = Clip(limit: nil)

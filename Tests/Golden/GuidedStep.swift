@@ -111,7 +111,7 @@ import Training
 
     @Test(arguments: files) func `three updates follow the reference`(_ golden: OptimFile<GuidedStepCase>) throws {
         let (trial, size) = (try Trial(golden), golden.settings)
-        let rule = try updateRule(["kind": "adam", "betas": [0.9, 0.999], "epsilon": 1e-8])
+        let rule = try updateRule(["kind": "adam", "betas": [0.9, 0.999], "eps": 1e-8])
         let groups = ParameterGroups(trial.store, rule: rule, decays: { _, _ in false })
         for step in 0..<size.steps {
             try trial.run(step)

@@ -65,7 +65,7 @@ import Training
         try golden.load(into: store)
         let plan = try Plan(graph, minimising: loss.sum, keeping: [loss.sum, loss.weight], store: store, pool: pool)
         let betas = try #require(config.betas)
-        let rule = try updateRule(["kind": "adamw", "betas": betas, "epsilon": config.eps])
+        let rule = try updateRule(["kind": "adamw", "betas": betas, "eps": config.eps])
         let groups = ParameterGroups(
             store, rule: rule, decays: { objective.decay.decays($0, rank: $1) },
             scale: { name in

@@ -26,7 +26,7 @@ struct SimMIMConfig: Decodable, Sendable {
                     name: name, epochs: epochs, warmup_epochs: warmup_epochs, warmup_lr: warmup_lr, min_lr: min_lr,
                     gamma: gamma, decay_rate: decay_rate, multisteps: multisteps, decay_epochs: decay_epochs)
                 let optimizer: KeyValuePairs<String, Any?> = [
-                    "kind": "adamw", "betas": betas, "epsilon": eps, "weight_decay": weight_decay,
+                    "kind": "adamw", "betas": betas, "eps": eps, "weight_decay": weight_decay,
                 ]
                 return try Golden.recipe(
                     with: section("schedule", schedule.keys(base: base_lr)) + "\n" + section("optimizer", optimizer)

@@ -73,7 +73,7 @@ import Training
             graph, minimising: loss.sum, keeping: [loss.sum, loss.weight, output.ids, output.vectors], store: store,
             pool: pool)
         let betas = try #require(config.betas)
-        let rule = try updateRule(["kind": "adamw", "betas": betas, "epsilon": config.eps])
+        let rule = try updateRule(["kind": "adamw", "betas": betas, "eps": config.eps])
         let groups = ParameterGroups(store, rule: rule, decays: { tokenizer.decay.decays($0, rank: $1) })
         func buffer(_ name: String) throws -> Floats { try #require(store.buffer("quantizer." + name)) }
         let average = EMACodebook(

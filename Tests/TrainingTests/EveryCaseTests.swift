@@ -7,8 +7,8 @@ import Testing
 @Suite struct EveryCaseTests {
     /// Values for keys without a default.
     private static let values = [
-        "betas": "[0.9, 0.999]", "epsilon": "1e-8", "momentum": "0.9", "trust": "0.001", "min_lr": "0",
-        "milestones_epochs": "[2, 4]", "gamma": "0.1", "every_epochs": "2", "cycle_epochs": "2",
+        "betas": "[0.9, 0.999]", "eps": "1e-8", "momentum": "0.9", "trust_coeff": "0.001", "min_lr": "0",
+        "milestones_epochs": "[2, 4]", "gamma": "0.1", "step_epochs": "2", "cycle_epochs": "2",
     ]
     /// What a form asks of the shared keys.
     private static let shared = ["spark": ["min_lr": "0.000001"]]

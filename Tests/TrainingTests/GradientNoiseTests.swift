@@ -1,4 +1,5 @@
 import Autodiff
+import Cluster
 import Checkpoints
 import Cluster
 import Kernels

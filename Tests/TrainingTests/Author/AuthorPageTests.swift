@@ -21,6 +21,7 @@ import Training
         var catalog = Catalog.own
         catalog.objectives.append(MeanColour.self)
         catalog.models.append(PatchNet.Settings.self)
+        catalog.optimizers.append(SignMomentum.self)
         return catalog
     }
 
@@ -31,14 +32,21 @@ import Training
 
     @Test func `the page shows the files that are compiled here`() throws {
         let shown = try Self.blocks("swift")
-        for (index, name) in ["MeanColour", "PatchNet"].enumerated() {
+        for (index, name) in ["MeanColour", "PatchNet", "SignMomentum"].enumerated() {
             let file = "\(package)/Tests/TrainingTests/Author/\(name).swift"
             #expect(shown[index] == (try String(contentsOfFile: file, encoding: .utf8)), "\(name)")
         }
     }
 
-    @Test func `the page's recipe trains, with every shared component that it names`() throws {
-        let recipe = try recipe()
+    /// The page's own optimizer in place of the recipe's; the keys of Adam go.
+    private static let signMomentum = [
+        "optimizer.kind=sign_momentum", "optimizer.beta=0.9", "optimizer.betas=null", "optimizer.eps=null",
+        "schedule.base_lr=1e-3",
+    ]
+
+    @Test(arguments: [[], signMomentum])
+    func `the page's recipe trains, with every shared component that it names`(_ changes: [String]) throws {
+        let recipe = try recipe(changes)
         let source = try recipe.source(recipe.data.train)
         let experiment = try Experiment(
             recipe, samples: recipe.batch.global, classes: 0, training: 0, from: Self.catalog)
