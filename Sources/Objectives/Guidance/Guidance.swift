@@ -38,7 +38,8 @@ public struct Guidance: Sendable {
         masking = objective.masking
         let masks = masking != nil
         try Self.checkReader(model, of: target)
-        let targets = try target.featurePlaces(image).chosen(settings.targetTaps, masks: masks, at: "guidance.taps_target")
+        let targets = try target.featurePlaces(image).chosen(
+            settings.targetTaps, masks: masks, at: "guidance.taps_target")
         let guides = try model.featurePlaces(image).chosen(settings.guideTaps, masks: masks, at: "guidance.taps_guide")
         pairs = LayerMap.pairs(
             guides: guides.count, targets: targets.count, keepingAll: settings.pairCollisions == .sum
