@@ -81,7 +81,7 @@ let package = Package(
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Kernels", "AllocationCounter"]),
         .target(name: "CTestJPEG", dependencies: ["CJPEG"], path: "Tests/CTestJPEG"),
-        .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform", "CTestJPEG"]),
+        .testTarget(name: "BatchesTests", dependencies: ["Batches", "Kernels", "Platform", "Recipes", "CTestJPEG"]),
         .executableTarget(
             name: "ClusterProbe", dependencies: ["Cluster", "Kernels", "Platform"], path: "Tests/ClusterProbe"),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Kernels", "Platform", "ClusterProbe"]),

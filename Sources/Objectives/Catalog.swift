@@ -11,6 +11,8 @@ public struct Catalog: Sendable {
     public var objectives: [any Objective.Type]
     public var models: [any EncoderSettings.Type]
     public var sources: [any DataSource.Type]
+    /// In the order in which they run.
+    public var augmentations: [any ImageAugmentation.Type]
     public var optimizers: [any UpdateRule.Type]
     public var schedules: [any ScheduleKind.Type]
     /// In the order in which a step calls them; what watches the method's loss being recorded comes first.
@@ -32,10 +34,19 @@ public struct Catalog: Sendable {
             sources: [
                 Procedural.self, IDX.self, CIFAR10.self, CIFAR100.self, Digits.self, ImageFolder.self, TokenSet.self,
             ],
+            augmentations: [
+                RandomResizedCrop.self, RandomCrop.self, HorizontalFlip.self, Policy.self, ColorJitter.self,
+                RandomErasing.self, Mixing.self,
+            ],
             optimizers: [AdamW.self, Adam.self, SGD.self, LAMB.self, Lion.self, LARS.self],
             schedules: [Constant.self, Cosine.self, Linear.self, MultiStep.self, Step.self, WarmRestarts.self],
             hooks: [GuidedRecording.self, OnlineProbe.self, EMA.self])
     }
+
+    /// The augmentations of tokens, whose order is that of `TokenFeed`.
+    private static let tokenParts: [any RecipePart.Type] = [
+        TokenEdit.self, TokenCrop.self, TokenColor.self, TokenMixing.self, TokenGeometry.self,
+    ]
 
     public static var kinds: Catalogue { own.kinds }
 
@@ -57,6 +68,10 @@ public struct Catalog: Sendable {
         for path in ["data.train", "data.evaluation"] { catalogue.kinds[path] = sources }
         catalogue.kinds["optimizer"] = Dictionary(uniqueKeysWithValues: optimizers.map { ($0.kind, $0.entry) })
         catalogue.kinds["schedule"] = Dictionary(uniqueKeysWithValues: schedules.map { ($0.kind, $0.entry) })
+        catalogue.kinds[Policy.key] = Policy.kinds
+        for augmentation in augmentations { catalogue.add(augmentation) }
+        for part in Self.tokenParts { catalogue.add(part) }
+        catalogue.add(EvaluationCrop.self)
         catalogue.add(Clip.self)
         catalogue.add(NoiseStage.self)
         for hook in hooks { add(hook, to: &catalogue) }
@@ -165,8 +180,20 @@ extension Recipe {
     ) throws -> any SampleSource {
         func open<Source: DataSource>(_ source: Source.Type) throws -> any SampleSource {
             try Source.open(
-                section.decode(Source.Settings.self), SourceContext(tolerance: tolerance, tokens: tokens))
+                section.decode(Source.Settings.self), SourceContext(self, tolerance: tolerance))
         }
         return try open(catalog.dataSource(section))
     }
+
+    /// Everything that training does to an image.
+    public var trainingTransform: ImageTransform { trainingTransform(Catalog.own.augmentations) }
+
+    /// Nothing drawn: the image that evaluations see.
+    public var evaluationTransform: ImageTransform { evaluationTransform(Catalog.own.augmentations) }
+
+    /// The cut of an image for evaluations.
+    public var evaluationCrop: EvaluationCrop { EvaluationCrop(self, Catalog.own.augmentations) }
+
+    /// All that `evaluationTransform` depends on, as text: part of the key of what is computed from such images and kept.
+    public var evaluationCut: String { evaluationCut(Catalog.own.augmentations) }
 }

@@ -51,8 +51,8 @@ import Testing
 
     @Test func `rates of reading and augmenting are printed`() throws {
         let bytes = (0..<source.count).reduce(0) { $0 + source.manifest.sizeBytes($1) } / source.count
-        var policy = RandAugment(WarpStyle([.bicubic], fill: SIMD3(124, 116, 104)))
-        (policy.magnitude, policy.std, policy.increasing) = (9, 0.5, true)
+        let policy = RandAugment(
+            .init("rand-m9-mstd0.5-inc1"), WarpStyle([.bicubic], fill: SIMD3(124, 116, 104)))
         let fineTuning = ImageTransform(
             [RandomResizedCrop(size: 224, area: 0.08...1, .bicubic), HorizontalFlip(), policy], .imageNet,
             erasing: RandomErasing(

@@ -1,5 +1,6 @@
 import Batches
 import Kernels
+import Recipes
 import Testing
 
 @Suite struct MixingTests {
@@ -74,7 +75,7 @@ import Testing
     @Test(arguments: [1, 3, 5, 9]) func `an odd batch mixes as with a copy of its first in front`(_ count: Int) {
         let extended = [0] + Array(0..<count)
         let partners = (1...count).map { extended[extended.count - 1 - $0] }
-        #expect(Mixing.Partner.mirror.indices(count) == partners)
+        #expect(Recipe.Partner.mirror.indices(count) == partners)
         let images = Floats((0..<count * 3).map { Float($0) }), before = images.array
         let targets = Floats(zeros: count)
         Mixing.mix(

@@ -1,17 +1,13 @@
 import Batches
 import Kernels
+import Recipes
 import Testing
 
 @Suite struct PolicyTests {
     private static let style = WarpStyle([.bilinear, .bicubic], fill: SIMD3(124, 116, 104))
-    private static var randAugment: RandAugment {
-        var policy = RandAugment(style)
-        (policy.magnitude, policy.std, policy.increasing) = (9, 0.5, true)
-        return policy
-    }
     private static let steps: [any Augmentation] = [
-        randAugment, RandAugment(style), BinnedPolicy.trivialAugmentWide(style),
-        BinnedPolicy.randAugment(operations: 2, bin: 14, style), AutoAugment(style), ThreeAugment(),
+        RandAugment(.init("rand-m9-mstd0.5-inc1"), style), RandAugment(.init("rand"), style), TrivialAugment(style),
+        TorchvisionRandAugment(operations: 2, bin: 14, style), AutoAugment(style), ThreeAugment(),
         ColorJitter(strength: 0.4),
     ]
 
@@ -51,7 +47,7 @@ import Testing
 
     @Test func `a reflected border repeats no edge`() {
         var image = Image(height: 1, width: 3, bytes: Bytes([1, 1, 1, 2, 2, 2, 3, 3, 3]))
-        image.window(top: -1, left: -4, height: 2, width: 10, border: .reflected)
+        image.window(top: -1, left: -4, height: 2, width: 10, border: .reflect)
         let row: [UInt8] = [1, 2, 3, 2, 1, 2, 3, 2, 1, 2]
         #expect(image.bytes.array == (row + row).flatMap { [$0, $0, $0] })
     }
@@ -75,6 +71,22 @@ import Testing
         image.apply(.rotate(degrees: -180))
         #expect(image.bytes.array == before)
     }
+}
+
+@Suite struct `timm's text for RandAugment` {
+    @Test func `it is read part by part`() {
+        let text = RandAugment.Config("rand-m9-mstd0.5-inc1")
+        #expect(text.problem == nil && text.magnitude == 9 && text.std == 0.5 && text.increasing)
+        #expect(text.operations == 2 && text.probability == 0.5 && text.limit == 10)
+        let long = RandAugment.Config("rand-n3-m7-mstd101-p0.7-mmax20")
+        #expect(long.problem == nil && long.operations == 3 && long.std == .infinity && !long.increasing)
+        #expect(long.probability == 0.7 && long.limit == 20)
+    }
+
+    @Test(arguments: [
+        "", "randm9", "rand-", "rand-x3", "rand-m", "rand-m9.5", "rand-inc0", "rand-w0", "rand-p2", "rand-mstd-1",
+    ])
+    func `a text that names no policy is refused`(_ text: String) { #expect(RandAugment.Config(text).problem != nil) }
 }
 
 @Suite struct ErasingTests {

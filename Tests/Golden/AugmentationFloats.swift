@@ -1,6 +1,8 @@
 import Batches
 import Checkpoints
 import Kernels
+import Objectives
+import Recipes
 import Testing
 
 struct ErasingFixture: Decodable, Sendable {
@@ -122,10 +124,14 @@ func `mixed images and targets equal the reference`(_ fixture: ImageFixture<MixF
                 "\(sample.key)")
         }
         if let after = sample.lam_after { #expect(abs(mixtures[0].kept - after) < 1e-12, "\(sample.key)") }
+        let mode = Mixing.Mode(rawValue: sample.kind) ?? .batch
+        let recipe = try classifier(images: "mix: {mixup_alpha: 1, cutmix_alpha: 1, mode: \(mode.rawValue), partner: mirror}")
+        let mixing = try #require(recipe.trainingTransform.mixing)
+        #expect(mixing.mode == mode)
         Mixing.mix(
             Mixing.Rows(values: images, count: 3 * height * width, width: width),
             Mixing.Rows(values: targets, count: classes, width: classes), mixtures,
-            Mixing.Partner.mirror.indices(count),
+            mixing.partner.indices(count),
             scratch: Floats(zeros: max(3 * height * width, classes)))
         expectClose(images.array, channelsLast(try fixture.tensors.tensor("output/\(sample.key)")), sample.key)
         // The loss smooths targets; it is linear, so after the mixing is the same as before.

@@ -1,6 +1,8 @@
 import Batches
 import Kernels
+import Objectives
 import Platform
+import Recipes
 import Testing
 
 struct PipelineFixture: Decodable, Sendable {
@@ -74,7 +76,7 @@ struct PipelineFixture: Decodable, Sendable {
         let bytes = "output/simmim_finetune_uint8"
         if fixture.tensors.contains(bytes) { expectEqual(image, try fixture.tensors.tensor(bytes), bytes) }
         let floats = Floats(zeros: image.bytes.count)
-        Normalisation(mean: config.mean, std: config.std).apply(image, into: floats)
+        try normalisation(config).apply(image, into: floats)
         let hole = Box(top: chain.erase[0], left: chain.erase[1], height: chain.erase[2], width: chain.erase[3])
         try erase(hole, of: floats, width: image.width, noise: fixture.tensors.tensor("input/erase_noise"))
         let name = "output/simmim_finetune"
@@ -86,10 +88,11 @@ struct PipelineFixture: Decodable, Sendable {
     func `the evaluation chain equals the reference bit for bit`(_ fixture: ImageFixture<PipelineFixture>) throws {
         let size = fixture.config.eval.size
         var image = try decoded(fixture)
-        let transform = ImageTransform(
-            [Resizing(.shortEdge(size * 256 / 224), .bicubic), CentreCrop(size: size)],
-            Normalisation(mean: fixture.config.mean, std: fixture.config.std))
-        transform.augment(&image, SampleKey(seed: 0, epoch: 0, sample: 0))
+        // A network that takes images of any size.
+        let recipe = try variant(
+            "images: {size: \(size), evaluation: {crop_pct: 0.875, interpolation: bicubic}}",
+            of: "elr-fcn2x256-digits-sym40-150ep")
+        recipe.evaluationTransform.augment(&image, SampleKey(seed: 0, epoch: 0, sample: 0))
         try expectNormalised(image, fixture, "output/simmim_eval")
     }
 
@@ -100,6 +103,10 @@ struct PipelineFixture: Decodable, Sendable {
         image.window(top: chain.top - 4, left: chain.left - 4, height: image.height, width: image.width)
         if chain.flip { image.mirror() }
         expectEqual(image, try fixture.tensors.tensor("output/cifar_crop_pad4"), "cifar")
+    }
+
+    private func normalisation(_ config: PipelineFixture) throws -> Normalisation {
+        try variant("images: {normalize: {mean: \(config.mean), std: \(config.std)}}").trainingTransform.normalisation
     }
 
     private func decoded(_ fixture: ImageFixture<PipelineFixture>) throws -> Image {
@@ -114,7 +121,7 @@ struct PipelineFixture: Decodable, Sendable {
         _ image: borrowing Image, _ fixture: ImageFixture<PipelineFixture>, _ name: String
     ) throws {
         let floats = Floats(zeros: image.bytes.count)
-        Normalisation(mean: fixture.config.mean, std: fixture.config.std).apply(image, into: floats)
+        try normalisation(fixture.config).apply(image, into: floats)
         expectEqual(
             floats, height: image.height, width: image.width, channelsFirst: try fixture.tensors.tensor(name), name)
     }

@@ -1,7 +1,9 @@
 import Batches
 import FoundationEssentials
 import Kernels
+import Objectives
 import Platform
+import Recipes
 import Testing
 
 struct SamplingFixture: Decodable, Sendable {
@@ -39,9 +41,13 @@ struct SamplingFixture: Decodable, Sendable {
 }
 
 @Test(arguments: SamplingFixture.all().flatMap { $0.random_resized_crop ?? [] })
-func `crop boxes from given draws equal the reference`(_ sample: SamplingFixture.Crop) {
-    let crop = RandomResizedCrop(
-        size: 1, area: sample.scale[0]...sample.scale[1], aspect: sample.ratio[0]...sample.ratio[1], .bilinear)
+func `crop boxes from given draws equal the reference`(_ sample: SamplingFixture.Crop) throws {
+    let recipe = try variant(
+        """
+        images:
+          random_resized_crop: {scale: \(sample.scale), ratio: \(sample.ratio)}
+        """)
+    let crop = try #require(recipe.trainingTransform.steps.first as? RandomResizedCrop)
     // The fixture lists all ten attempts; an accepted one goes on with top and left.
     var draws =
         Array(sample.u_area_ratio.prefix(2 * sample.attempts)) + (sample.fallback ? [] : [sample.u_top, sample.u_left])
@@ -60,18 +66,19 @@ func `evaluation geometry equals the reference`(_ sample: SamplingFixture.Geomet
 }
 
 @Test(arguments: SamplingFixture.all().flatMap { $0.random_erasing ?? [] })
-func `erased boxes from given draws equal the reference`(_ sample: SamplingFixture.Erasing) {
+func `erased boxes from given draws equal the reference`(_ sample: SamplingFixture.Erasing) throws {
     guard sample.u_prob <= sample.probability else {
         #expect(!sample.erased)
         return
     }
+    let recipe = try variant("images: {random_erasing: {probability: \(sample.probability), mode: pixel}}")
+    let erasing = try #require(recipe.trainingTransform.erasing)
+    #expect(erasing.probability == sample.probability)
     // Area and ratio of every attempt are given; top and left follow the accepted one.
     for attempts in 1...sample.u_area_ratio.count / 2 {
         var draws = sample.u_area_ratio.prefix(2 * attempts) + [sample.u_top, sample.u_left]
         var wasShort = false
-        let box = RandomErasing(probability: 1, area: 0.02...1.0 / 3, aspect: 0.3...1 / 0.3, fill: .pixel).box(
-            height: sample.H, width: sample.W
-        ) {
+        let box = erasing.box(height: sample.H, width: sample.W) {
             wasShort = wasShort || draws.isEmpty
             return draws.isEmpty ? 0 : draws.removeFirst()
         }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Objectives
 import Optimizers
 import Recipes
@@ -34,4 +35,27 @@ func updateRule(_ keys: KeyValuePairs<String, Any?>) throws -> any UpdateRule {
 /// The learning rate over the run of a section `schedule`.
 func schedule(_ clock: EpochClock, _ keys: KeyValuePairs<String, Any?>) throws -> any LearningRateSchedule {
     try recipe(with: section("schedule", keys)).learningRates(clock, Catalog.own.schedules)
+}
+
+/// A recipe that varies another one by some keys.
+/// - Parameters:
+///   - text: YAML, laid over the parent.
+///   - parent: a shipped recipe; nil: the one that `lacuna recipe new` writes.
+func variant(_ text: String, of parent: String? = nil) throws -> Recipe {
+    let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+    return try Recipe.load("snippet.yaml", catalogue: Catalog.kinds) { path, _ in
+        if path == "snippet.yaml" { return Array("extends: parent.yaml\n\(text)\n".utf8) }
+        guard let parent else { return Array(Recipe.starter.utf8) }
+        return Array(FileManager.default.contents(atPath: "\(root)/Recipes/\(parent).yaml") ?? Data())
+    }
+}
+
+/// A classifier of images with these keys in its `images` section.
+func classifier(images: String) throws -> Recipe {
+    try variant(
+        """
+        kind: finetune
+        objective: {kind: classification, mask_ratio: null, mask_patch_size: null}
+        images: {\(images)}
+        """)
 }

@@ -2,6 +2,7 @@ import Batches
 import Checkpoints
 import FoundationEssentials
 import Kernels
+import Recipes
 import Testing
 
 /// Token augmentations with every draw given.
@@ -143,7 +144,7 @@ import Testing
         expectOutputs(noisy.array, try golden.maps("output/noise_embedded"), "noise")
         try expectCodes(noisy, golden, "noise_codes")
 
-        let partners = Mixing.Partner.mirror.indices(golden.samples)
+        let partners = Recipe.Partner.mirror.indices(golden.samples)
         let box = CutMixBox(
             share: config.cutmix[0], centre: (Int(config.cutmix[1]), Int(config.cutmix[2])), height: side, width: side)
         let edges = [box.box.top, box.box.top + box.box.height, box.box.left, box.box.left + box.box.width]

@@ -4,6 +4,7 @@ import Kernels
 import Layers
 import Models
 import Objectives
+import Recipes
 import Testing
 
 /// One step of each of SeiT's models: every value listed, the losses, every gradient.
@@ -143,7 +144,7 @@ import Testing
         let mixture = Mixture.blend(kept: Double(try golden.floats("input/lam")[0]))
         Mixing.mix(
             .init(values: Floats(zeros: labels.count), count: 1, width: 1, channels: 1), rows,
-            Array(repeating: mixture, count: labels.count), Mixing.Partner.mirror.indices(labels.count),
+            Array(repeating: mixture, count: labels.count), Recipe.Partner.mirror.indices(labels.count),
             scratch: Floats(zeros: classes))
         let smoothed = mixed.array.map { (1 - Float(smoothing)) * $0 + Float(smoothing) / Float(classes) }
         expectOutputs(smoothed, try golden.floats("output/soft_targets"), "soft targets")

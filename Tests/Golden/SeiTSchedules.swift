@@ -100,7 +100,17 @@ import Training
             expectEqual([ours.mean], try golden.doubles("output/mean_\(index)"), "mean \(index)")
             let side = Int(Double(law.patches).squareRoot())
             #expect(side * side == law.patches)
-            let masking = TokenMasking(ours, side: side)
+            let recipe = try variant(
+                """
+                tokens: {size: \(side)}
+                objective:
+                  mask_ratio_min: \(law.min)
+                  mask_ratio_max: \(law.max)
+                  mask_ratio_mu: \(law.mu)
+                  mask_ratio_std: \(law.std)
+                """, of: "mtm-token_vit_micro-digits")
+            let objective = try Catalog.objective(recipe, Graph().scope, InputSpec(recipe, classes: 0))
+            let masking = try #require(objective.masking as? TokenMasking)
             let masked = quantiles.map { masking.masked(at: $0) }
             #expect(masked == (try golden.file.tensor("output/num_masked_\(index)").integers))
             #expect([masking.dropped] == (try golden.file.tensor("output/num_dropped_\(index)").integers))

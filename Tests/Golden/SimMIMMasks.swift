@@ -1,7 +1,9 @@
 import Batches
 import Checkpoints
 import Kernels
+import Objectives
 import Testing
+import Training
 
 struct CellMaskFixture: Decodable, Sendable {
     struct Case: Decodable, Sendable {
@@ -15,9 +17,13 @@ struct CellMaskFixture: Decodable, Sendable {
 @Test(arguments: ImageFixture<CellMaskFixture>.all(in: "simmim"))
 func `masks from given permutations equal the reference`(_ fixture: ImageFixture<CellMaskFixture>) throws {
     for (number, sample) in fixture.config.cases.enumerated() {
-        let mask = CellMasking(
-            imageSide: sample.img_size, cellSide: sample.mask_patch_size, patchSide: sample.model_patch_size,
-            ratio: sample.mask_ratio)
+        let recipe = try variant(
+            """
+            images: {size: \(sample.img_size)}
+            objective: {mask_ratio: \(sample.mask_ratio), mask_patch_size: \(sample.mask_patch_size)}
+            model: {patch_size: \(sample.model_patch_size)}
+            """)
+        let mask = try #require(Experiment(recipe, samples: 1, classes: 0).objective.masking as? CellMasking)
         #expect([mask.grid, mask.patchesPerCell, mask.maskedCells] == [sample.grid, sample.scale, sample.mask_count])
         #expect([mask.side, mask.side] == sample.mask_shape)
         let orders = try fixture.tensors.tensor("input/permutation\(number)")

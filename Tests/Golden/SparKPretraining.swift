@@ -1,4 +1,5 @@
 import Autodiff
+import Batches
 import FoundationEssentials
 import Kernels
 import Layers
@@ -124,9 +125,12 @@ import Testing
             let parts = key.split(separator: "@")
             let grid = try #require(Int(parts[0].split(separator: "x")[0]))
             let ratio = try #require(Double(parts[1]))
-            let masking = CellMasking(
-                imageSide: 32 * grid, cellSide: 32, patchSide: 32, ratio: ratio, rounding: .visibleEven)
-            #expect(masking.visibleCells == visible, "\(key)")
+            // The parent's convnet has a stride of 16.
+            let recipe = try variant(
+                "images: {size: \(16 * grid)}\nobjective: {mask_ratio: \(ratio)}", of: "spark-convnet-procedural")
+            let objective = try Catalog.objective(recipe, Graph().scope, InputSpec(recipe, classes: 0))
+            let masking = try #require(objective.masking)
+            #expect(masking.cells == grid * grid && masking.visibleCells == visible, "\(key)")
         }
     }
 

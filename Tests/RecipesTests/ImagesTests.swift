@@ -18,22 +18,6 @@ import Testing
             (flip, flip + keys), ("kind: pretrain", "kind: finetune"), (simMIM, "  kind: classification\n"))
     }
 
-    @Test func `timm's text is read part by part`() {
-        let text = RandAugmentText("rand-m9-mstd0.5-inc1")
-        #expect(text.problem == nil && text.magnitude == 9 && text.deviation == 0.5 && text.increasing)
-        #expect(text.operations == 2 && text.probability == 0.5 && text.limit == 10)
-        let long = RandAugmentText("rand-n3-m7-mstd101-p0.7-mmax20")
-        #expect(long.problem == nil && long.operations == 3 && long.deviation == .infinity && !long.increasing)
-        #expect(long.probability == 0.7 && long.limit == 20)
-    }
-
-    @Test(arguments: [
-        "", "randm9", "rand-", "rand-x3", "rand-m", "rand-m9.5", "rand-inc0", "rand-w0", "rand-p2", "rand-mstd-1",
-    ])
-    func `a text that names no policy is refused`(_ text: String) {
-        #expect(RandAugmentText(text).problem != nil)
-    }
-
     @Test(arguments: [
         "  policy:\n    kind: rand_augment\n    config: rand-m9-mstd0.5-inc1\n    interpolation: bicubic\n    fill: [124, 116, 104]\n",
         "  policy:\n    kind: trivial_augment\n    interpolation: nearest\n    fill: [0, 0, 0]\n",

@@ -16,9 +16,9 @@ import Training
 
     /// SeiT: ids are edited, embedded, cut, changed in colour, mixed. SeiT++ changes the colour of the whole grid
     /// before it is cut, and turns mixed vectors into ids again.
-    @Test(arguments: Recipe.Mix.Partner.allCases, [(1.0, true), (0.0, true), (1.0, false), (0.0, false)])
+    @Test(arguments: Recipe.Partner.allCases, [(1.0, true), (0.0, true), (1.0, false), (0.0, false)])
     func `grids pass through the steps in the published order`(
-        _ partner: Recipe.Mix.Partner, _ form: (Double, Bool)
+        _ partner: Recipe.Partner, _ form: (Double, Bool)
     ) throws {
         let (noise, cutsFirst) = form
         let four = FourGrids(partner: partner)
@@ -55,14 +55,14 @@ import Training
 /// Four grids of 8 x 8 ids out of 16 codes, of which a model sees 6 x 6, and each step by itself with the draws of the
 /// same keys.
 private struct FourGrids {
-    let partner: Recipe.Mix.Partner
+    let partner: Recipe.Partner
     /// It edits with synonyms and with an exchange, and cuts a third out for mixing.
     let seed: UInt64 = 10
     let side = 8, size = 6, width = 4
     let grid: TokenGrid
     let stored: Batch
 
-    init(partner: Recipe.Mix.Partner) {
+    init(partner: Recipe.Partner) {
         self.partner = partner
         var random = RandomStream(seed: 1, purpose: .codebook)
         let rows = Floats((0..<16 * width).map { _ in Float(random.normal()) })

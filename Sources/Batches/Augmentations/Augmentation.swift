@@ -1,4 +1,5 @@
 public import Kernels
+public import Recipes
 
 /// One step of a chain on 8-bit images. A step says which stream it draws from, so that a new step never shifts the
 /// draws of the others.
@@ -25,14 +26,32 @@ public struct SampleKey: Equatable, Sendable {
     }
 }
 
-/// Everything that happens to a decoded image until the model sees it: the steps in their order, normalised floats, boxes erased
-/// in them; then complete batches are mixed.
-/// The order of a training chain is crop and resize, flip, policy or colour jitter, normalisation, erasing, mixing.
+/// An augmentation that a recipe can have under a key of `images`: one file owns its keys, its checks and its code.
+public protocol ImageAugmentation: RecipePart {
+    /// Takes its place in what training does to an image.
+    static func join(_ transform: inout ImageTransform, _ settings: Settings, _ recipe: Recipe)
+    /// The filter by which it brings an image to the model's size, which evaluations then use too; nil for one that
+    /// leaves the size as it is.
+    static func resizing(_ settings: Settings) -> Interpolation?
+}
+
+extension ImageAugmentation {
+    public static func resizing(_ settings: Settings) -> Interpolation? { nil }
+
+    fileprivate static func join(_ transform: inout ImageTransform, _ recipe: Recipe) {
+        if let settings = recipe.settings(of: Self.self) { join(&transform, settings, recipe) }
+    }
+
+    static func resizing(_ recipe: Recipe) -> Interpolation? { recipe.settings(of: Self.self).flatMap { resizing($0) } }
+}
+
+/// Everything that happens to a decoded image until the model sees it: the steps in their order, normalised floats,
+/// boxes erased in them; then complete batches are mixed.
 public struct ImageTransform: Sendable {
-    public let steps: [any Augmentation]
+    public var steps: [any Augmentation]
     public let normalisation: Normalisation
-    public let erasing: RandomErasing?
-    public let mixing: Mixing?
+    public var erasing: RandomErasing?
+    public var mixing: Mixing?
 
     public init(
         _ steps: [any Augmentation], _ normalisation: Normalisation, erasing: RandomErasing? = nil,
@@ -59,5 +78,18 @@ public struct ImageTransform: Sendable {
         guard let erasing else { return }
         var random = key.stream(.erase)
         erasing.apply(floats, height: image.height, width: image.width, &random)
+    }
+}
+
+extension Recipe {
+    /// Everything that training does to an image.
+    /// - Parameter augmentations: those that a recipe can have, in the order in which they run.
+    public func trainingTransform(_ augmentations: [any ImageAugmentation.Type]) -> ImageTransform {
+        var transform = ImageTransform([], Normalisation(images.normalize))
+        if !augmentations.contains(where: { $0.resizing(self) != nil }) {
+            transform.steps = [Resizing(.exactly(height: images.size, width: images.size), .bilinear)]
+        }
+        for augmentation in augmentations { augmentation.join(&transform, self) }
+        return transform
     }
 }

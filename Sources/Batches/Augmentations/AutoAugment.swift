@@ -1,7 +1,9 @@
 public import Kernels
 
 /// One of 25 pairs of operations that were found by search. Source: arXiv 1805.09501, policy `v0` of timm 0.4.12.
-public struct AutoAugment: Augmentation, Equatable {
+public struct AutoAugment: ImagePolicy, Equatable {
+    public static let kind = "auto_augment"
+
     /// An operation of a pair: how often it is done and at which level.
     public struct Step: Equatable, Sendable {
         public let operation: TimmOperation
@@ -16,8 +18,7 @@ public struct AutoAugment: Augmentation, Equatable {
     public let style: WarpStyle
 
     public init(_ style: WarpStyle) { self.style = style }
-
-    public var purpose: Purpose? { .policy }
+    public init(_ settings: WarpSettings) { self.init(settings.style) }
 
     public func apply(_ image: inout Image, _ random: inout RandomStream) {
         let (first, second) = Self.pairs[random.below(Self.pairs.count)]

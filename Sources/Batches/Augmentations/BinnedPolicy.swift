@@ -1,5 +1,6 @@
 import Glibc
 public import Kernels
+public import Recipes
 
 /// The fourteen operations of torchvision's policies, whose strength is one of 31 bins.
 /// Source: torchvision 0.14, `autoaugment`; its geometric operations move the image the other way than timm's.
@@ -80,35 +81,71 @@ public enum BinnedOperation: String, CaseIterable, Sendable {
     }
 }
 
-/// torchvision's RandAugment (some operations, all of one bin) and TrivialAugmentWide (one operation of any bin,
-/// arXiv 2103.10158).
-public struct BinnedPolicy: Augmentation, Equatable {
-    public let strength: BinnedOperation.Strength
-    /// Operations of an image, drawn with replacement.
+/// torchvision's RandAugment: some operations, drawn with replacement, all of one bin.
+public struct TorchvisionRandAugment: ImagePolicy, Equatable {
+    public static let kind = "torchvision_rand_augment"
+
+    public struct Settings: RecipeSection {
+        let numOps: Int
+        let magnitude: Int
+        let interpolation: WarpStyle.Filter
+        let fill: [Int]
+
+        public static let meanings = WarpStyle.meanings.merging([
+            "num_ops": "Operations of an image.",
+            "magnitude": "Strength of all operations, 0 to 30.",
+        ]) { $1 }
+
+        public func check(_ here: Here) {
+            here.requirePositive(["num_ops": numOps])
+            here.require((0...30).contains(magnitude), at: "magnitude", "0 to 30 expected, found \(magnitude)")
+            WarpStyle.check(fill, here)
+        }
+    }
+
     public let operations: Int
-    /// The bin of all operations, 0..<31; nil: each draws its own.
-    public let bin: Int?
+    /// The bin of all operations, 0..<31.
+    public let bin: Int
     public let style: WarpStyle
 
-    public static func trivialAugmentWide(_ style: WarpStyle) -> BinnedPolicy {
-        BinnedPolicy(strength: .wide, operations: 1, bin: nil, style: style)
-    }
-
-    public static func randAugment(operations: Int, bin: Int, _ style: WarpStyle) -> BinnedPolicy {
+    public init(operations: Int, bin: Int, _ style: WarpStyle) {
         precondition(operations >= 0 && (0..<BinnedOperation.bins).contains(bin), "a bin of the 31")
-        return BinnedPolicy(strength: .moderate, operations: operations, bin: bin, style: style)
+        (self.operations, self.bin, self.style) = (operations, bin, style)
     }
 
-    public var purpose: Purpose? { .policy }
+    public init(_ settings: Settings) {
+        self.init(
+            operations: settings.numOps, bin: settings.magnitude, WarpStyle(settings.interpolation, fill: settings.fill))
+    }
 
     public func apply(_ image: inout Image, _ random: inout RandomStream) {
-        for _ in 0..<operations {
-            let operation = BinnedOperation.allCases[random.below(BinnedOperation.allCases.count)]
-            let bin = bin ?? random.below(BinnedOperation.bins)
-            let magnitude = operation.magnitude(bin: bin, strength, height: image.height, width: image.width)
-            let isNegative = operation.isSigned && random.below(2) == 1
-            image.apply(
-                operation.of(magnitude: isNegative ? -magnitude : magnitude), style.draw(&random), fill: style.fill)
-        }
+        for _ in 0..<operations { image.applyBinned(.moderate, style, &random) { _ in bin } }
+    }
+}
+
+/// TrivialAugment with the wide range: one operation of any bin. Source: arXiv 2103.10158 in torchvision's form.
+public struct TrivialAugment: ImagePolicy, Equatable {
+    public static let kind = "trivial_augment"
+
+    public let style: WarpStyle
+
+    public init(_ style: WarpStyle) { self.style = style }
+    public init(_ settings: WarpSettings) { self.init(settings.style) }
+
+    public func apply(_ image: inout Image, _ random: inout RandomStream) {
+        image.applyBinned(.wide, style, &random) { $0.below(BinnedOperation.bins) }
+    }
+}
+
+extension Image {
+    /// One random operation.
+    fileprivate mutating func applyBinned(
+        _ strength: BinnedOperation.Strength, _ style: WarpStyle, _ random: inout RandomStream,
+        bin: (inout RandomStream) -> Int
+    ) {
+        let operation = BinnedOperation.allCases[random.below(BinnedOperation.allCases.count)]
+        let magnitude = operation.magnitude(bin: bin(&random), strength, height: height, width: width)
+        let isNegative = operation.isSigned && random.below(2) == 1
+        apply(operation.of(magnitude: isNegative ? -magnitude : magnitude), style.draw(&random), fill: style.fill)
     }
 }

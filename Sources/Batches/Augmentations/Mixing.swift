@@ -8,35 +8,17 @@ public import Recipes
 /// update, which has one λ and one box for its whole global batch (the reference draws for each rank); those of the
 /// other modes belong to the sample. Partners are neighbours, so that they lie in the same micro-batch under any cut into
 /// even parts; the reference pairs i with B - 1 - i. A batch is in random order, so both are a random pairing.
-public struct Mixing: Sendable, Equatable {
-    public enum Mode: String, Sendable, CaseIterable {
+public struct Mixing: ImageAugmentation, Sendable, Equatable {
+    public static let key = "images.mix"
+    public static let meaning = "Mixup and CutMix, for classes; absent: none."
+
+    public enum Mode: String, CaseIterable, Decodable, Sendable {
         /// One λ and box for all.
         case batch
         /// One for each image.
         case elem
         /// One for each pair.
         case pair
-    }
-
-    public enum Partner: String, Sendable, CaseIterable {
-        /// 2i and 2i + 1; wants an even batch.
-        case neighbour
-        /// i and B - 1 - i of the micro-batch, as the references do it; depends on the number of ranks.
-        /// In an odd batch, i and B - 2 - i, the last with the first: SparK puts a copy of the first in front, here
-        /// that copy is left out again so that the batch keeps its size.
-        case mirror
-
-        /// The image that each one is mixed with; `count` is even for neighbours.
-        public func indices(_ count: Int) -> [Int] {
-            switch self {
-            case .neighbour:
-                precondition(count % 2 == 0, "neighbours are pairs")
-                return (0..<count).map { $0 ^ 1 }
-            case .mirror:
-                if count % 2 == 0 { return (0..<count).map { count - 1 - $0 } }
-                return (0..<count).map { $0 == count - 1 ? 0 : count - 2 - $0 }
-            }
-        }
     }
 
     /// α of the distribution Beta(α, α) of λ; 0: never.
@@ -48,11 +30,11 @@ public struct Mixing: Sendable, Equatable {
     /// Shares of height and width between which CutMix draws the sides of its box, independently; nil: from λ.
     public let sides: ClosedRange<Double>?
     public let mode: Mode
-    public let partner: Partner
+    public let partner: Recipe.Partner
 
     public init(
         mixup: Double, cutmix: Double, probability: Double = 1, switching: Double = 0.5,
-        sides: ClosedRange<Double>? = nil, mode: Mode = .batch, partner: Partner = .neighbour
+        sides: ClosedRange<Double>? = nil, mode: Mode = .batch, partner: Recipe.Partner = .neighbour
     ) {
         precondition(mixup >= 0 && cutmix >= 0 && (0...1).contains(probability), "no negative α, a probability")
         self.mixup = mixup
@@ -228,16 +210,98 @@ public struct CutMixBox: Sendable, Equatable {
     }
 }
 
-extension Recipe.Mix {
-    public var mixing: Mixing {
-        let mode: Mixing.Mode =
-            switch mode {
-            case .batch: .batch
-            case .elem: .elem
-            case .pair: .pair
+extension Mixing {
+    public struct Settings: RecipeSection {
+        public let mixupAlpha, cutmixAlpha: Double
+        public let prob, switchProb: Double
+        public let mode: Mode
+        public let partner: Recipe.Partner
+        public let cutmixMinmax: [Double]?
+
+        public static let defaults = [
+            "prob": "1", "switch_prob": "0.5", "mode": "batch", "partner": "neighbour",
+        ]
+        public static let meanings = [
+            "mixup_alpha": "alpha of mixup's Beta(alpha, alpha); 0: none.",
+            "cutmix_alpha": "alpha of CutMix's Beta(alpha, alpha); 0: none.",
+            "prob": "Probability of mixing at all, 0 to 1.",
+            "switch_prob": "Probability of CutMix where both are on, 0 to 1.",
+            "mode": "What one draw is for: the whole batch of an update, each image (elem) or each pair.",
+            "partner":
+                "neighbour: pairs next to each other, the same for any number of ranks; mirror: first and last of "
+                + "each rank's micro-batch and so on, as the reference implementations do it.",
+            "cutmix_minmax":
+                "Least and greatest share of height and width that the box of CutMix has, in place of alpha; "
+                + "absent: from alpha.",
+        ]
+
+        public func check(_ here: Here) {
+            here.require(mixupAlpha >= 0, at: "mixup_alpha", "0 or more expected, found \(mixupAlpha)")
+            here.require(cutmixAlpha >= 0, at: "cutmix_alpha", "0 or more expected, found \(cutmixAlpha)")
+            here.require(
+                mixupAlpha > 0 || cutmixAlpha > 0 || cutmixMinmax != nil, at: "",
+                reading: ["mixup_alpha", "cutmix_alpha"],
+                "mixup_alpha and cutmix_alpha are both 0; leave the section out")
+            here.requireProbability(["prob": prob, "switch_prob": switchProb])
+            if let sides = cutmixMinmax {
+                here.require(
+                    sides.count == 2 && sides[0] > 0 && sides[0] <= sides[1] && sides[1] <= 1, at: "cutmix_minmax",
+                    "two shares above 0 to 1, the smaller one first, expected")
             }
-        return Mixing(
-            mixup: mixupAlpha, cutmix: cutmixAlpha, probability: prob, switching: switchProb,
-            sides: cutmixMinmax.map { $0[0]...$0[1] }, mode: mode, partner: partner == .mirror ? .mirror : .neighbour)
+        }
+    }
+
+    public init(_ settings: Settings) {
+        self.init(
+            mixup: settings.mixupAlpha, cutmix: settings.cutmixAlpha, probability: settings.prob,
+            switching: settings.switchProb, sides: settings.cutmixMinmax.map { $0[0]...$0[1] }, mode: settings.mode,
+            partner: settings.partner)
+    }
+
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
+        recipe.requireClasses(here, toMixAt: key)
+        let batch = recipe.batch
+        here.recipe.require(
+            settings.partner == .mirror || batch.global % (2 * batch.gradAccumSteps) == 0,
+            at: "batch.global", reading: ["images.mix", "batch.grad_accum_steps"],
+            "\(batch.global) samples do not divide into pairs in each of \(batch.gradAccumSteps) micro-batches, as "
+                + "images.mix needs them")
+    }
+
+    public static func join(_ transform: inout ImageTransform, _ settings: Settings, _ recipe: Recipe) {
+        transform.mixing = Mixing(settings)
+    }
+}
+
+extension Recipe {
+    /// - Parameter key: of the mixing.
+    func requireClasses(_ here: Here, toMixAt key: String) {
+        here.recipe.require(
+            kind == .finetune, at: key, reading: ["kind"],
+            "there are no classes to mix; only a recipe of kind 'finetune' has it")
+    }
+}
+
+/// Mixup and CutMix of code vectors, with the keys of `Mixing`.
+public enum TokenMixing: RecipePart {
+    public static let key = "tokens.mix"
+    public static let meaning = "Mixup and CutMix of the code vectors, for classes; absent: none."
+
+    public static func check(_ settings: Mixing.Settings, _ recipe: Recipe, _ here: Here) {
+        recipe.requireClasses(here, toMixAt: key)
+    }
+}
+
+extension Recipe.Partner {
+    /// The sample that each one is paired with; `count` is even for neighbours.
+    public func indices(_ count: Int) -> [Int] {
+        switch self {
+        case .neighbour:
+            precondition(count % 2 == 0, "neighbours are pairs")
+            return (0..<count).map { $0 ^ 1 }
+        case .mirror:
+            if count % 2 == 0 { return (0..<count).map { count - 1 - $0 } }
+            return (0..<count).map { $0 == count - 1 ? 0 : count - 2 - $0 }
+        }
     }
 }

@@ -1,15 +1,51 @@
 import Glibc
 public import Kernels
+public import Recipes
 
 /// Boxes of a normalised image are overwritten. Source: arXiv 1708.04896; timm 0.4.12 and torchvision, `RandomErasing`.
 /// The aspect is height over width, other than that of a random resized crop.
-public struct RandomErasing: Sendable, Equatable {
-    public enum Fill: Sendable, Equatable {
+public struct RandomErasing: ImageAugmentation, Sendable, Equatable {
+    public static let key = "images.random_erasing"
+    public static let meaning = "Random boxes overwritten in the normalised image; absent: none."
+
+    public struct Settings: RecipeSection {
+        public let probability: Double
+        public let scale, ratio: [Double]
+        public let mode: Fill
+        public let maxCount: Int
+
+        public static let defaults = [
+            "scale": "[0.02, 0.3333333333333333]", "ratio": "[0.3, 3.3333333333333335]", "max_count": "1",
+        ]
+        public static let meanings = [
+            "probability": "Share of the images with a box erased, 0 to 1.",
+            "scale": "Smallest and largest share of the image's area, above 0 to 1; torchvision: 0.02 to 0.33.",
+            "ratio": "Smallest and largest height over width; torchvision: 0.3 to 3.3.",
+            "mode": "pixel: normal noise; rand: one normal value a channel; const: zero.",
+            "max_count": "Most boxes of an image; they share the area.",
+        ]
+
+        public func check(_ here: Here) {
+            here.requireProbability(["probability": probability])
+            here.requirePositive(["max_count": maxCount])
+            here.requireRange(scale, at: "scale", upTo: 1)
+            here.requireRange(ratio, at: "ratio")
+        }
+    }
+
+    public static func join(_ transform: inout ImageTransform, _ settings: Settings, _ recipe: Recipe) {
+        transform.erasing = RandomErasing(
+            probability: settings.probability, area: settings.scale[0]...settings.scale[1],
+            aspect: settings.ratio[0]...settings.ratio[1], fill: settings.mode,
+            maximumCount: settings.maxCount)
+    }
+
+    public enum Fill: String, CaseIterable, Decodable, Sendable {
         /// Standard normal noise, independent for each pixel and channel.
         case pixel
         /// One standard normal value for each channel.
-        case channel
-        case zero
+        case channel = "rand"
+        case zero = "const"
     }
 
     /// Probability that an image is erased at all, 0...1.

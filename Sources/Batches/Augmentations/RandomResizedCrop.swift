@@ -1,8 +1,37 @@
 import Glibc
 public import Kernels
+public import Recipes
 
 /// A random part of the image, resized to a square. Source: torchvision and timm, RandomResizedCrop.
-public struct RandomResizedCrop: Augmentation {
+public struct RandomResizedCrop: Augmentation, ImageAugmentation {
+    public static let key = "images.random_resized_crop"
+    public static let meaning = "A random part, resized; absent: random_crop, or the whole image is resized."
+
+    public struct Settings: RecipeSection {
+        public let scale, ratio: [Double]
+        public let interpolation: Resizing.Filter
+
+        public static let meanings = [
+            "scale": "Smallest and largest share of the image's area, above 0 to 1.",
+            "ratio": "Smallest and largest width over height.",
+            "interpolation": "Filter of the resize.",
+        ]
+
+        public func check(_ here: Here) {
+            here.requireRange(scale, at: "scale", upTo: 1)
+            here.requireRange(ratio, at: "ratio")
+        }
+    }
+
+    public static func join(_ transform: inout ImageTransform, _ settings: Settings, _ recipe: Recipe) {
+        transform.steps.append(
+            RandomResizedCrop(
+                size: recipe.images.size, area: settings.scale[0]...settings.scale[1],
+                aspect: settings.ratio[0]...settings.ratio[1], settings.interpolation.interpolation))
+    }
+
+    public static func resizing(_ settings: Settings) -> Interpolation? { settings.interpolation.interpolation }
+
     /// Side of the result in pixels.
     public let size: Int
     /// Share of the image's area, drawn uniformly.

@@ -9,6 +9,13 @@ public struct Resizing: Augmentation {
         case exactly(height: Int, width: Int)
     }
 
+    /// The filters that a recipe can name.
+    public enum Filter: String, CaseIterable, Decodable, Sendable {
+        case bilinear, bicubic
+
+        public var interpolation: Interpolation { self == .bicubic ? .bicubic : .bilinear }
+    }
+
     public let target: Target
     public let interpolation: Interpolation
 

@@ -1,11 +1,16 @@
 public import Kernels
+public import Recipes
 
 /// One of grey, solarized and blurred, each as often as the others. Source: DeiT III, arXiv 2204.07118; colour jitter
 /// of 0.3 follows it there.
-public struct ThreeAugment: Augmentation, Equatable {
-    public init() {}
+public struct ThreeAugment: ImagePolicy, Equatable {
+    public static let kind = "three_augment"
 
-    public var purpose: Purpose? { .policy }
+    /// No keys.
+    public struct Settings: RecipeSection {}
+
+    public init() {}
+    public init(_ settings: Settings) {}
 
     public func apply(_ image: inout Image, _ random: inout RandomStream) {
         switch random.below(3) {

@@ -1,10 +1,30 @@
 import Glibc
 public import Kernels
+public import Recipes
 
 /// Changes of code vectors that stand for changes of colour: noise (Emb-Noise), or the mean and standard deviation of each channel
 /// taken from another sample (ColorAdapt). One of them, or none, for all samples of an update, and then for half of them.
 /// Source: arXiv 2312.10105, code naver-ai/seit.
-public struct TokenColor: Sendable, Equatable {
+public struct TokenColor: RecipePart, Sendable, Equatable {
+    public static let key = "tokens.color"
+    public static let meaning = "Noise or another sample's statistics in the code vectors; absent: neither."
+
+    public struct Settings: RecipeSection {
+        public let noise, adapt: Double
+        public let afterCrop: Bool
+
+        public static let defaults = ["after_crop": "false"]
+        public static let meanings = [
+            "noise": "Probability of noise, one deviation for channels and one for values, 0 to 1.",
+            "adapt": "Probability of ColorAdapt: mean and deviation of each channel are the partner's, 0 to 1.",
+            "after_crop": "The crop comes first, as in SeiT; SeiT++ changes the whole stored grid.",
+        ]
+
+        public func check(_ here: Here) { here.requireShares(["noise": noise, "adapt": adapt]) }
+    }
+
+    public init(_ settings: Settings) { self.init(noise: settings.noise, adapt: settings.adapt) }
+
     /// Probabilities, together at most 1.
     public let noise, adapt: Double
     /// Deviation of what a channel of a map has in common, and of what each value has of its own; code vectors have root

@@ -1,8 +1,32 @@
 public import Kernels
+public import Recipes
 
 /// Easy data augmentation on the ids of a grid: synonyms in some places, or two blocks exchanged, or nothing.
 /// Source: arXiv 2303.11114, code naver-ai/seit.
-public struct TokenEdit: Sendable, Equatable {
+public struct TokenEdit: RecipePart, Sendable, Equatable {
+    public static let key = "tokens.edit"
+    public static let meaning = "Token-EDA: ids replaced by similar ones, or blocks exchanged; absent: not."
+
+    public struct Settings: RecipeSection {
+        public let synonyms, swap: Double
+
+        public static let meanings = [
+            "synonyms": "Probability that a quarter of the ids take one of the five nearest codes, 0 to 1.",
+            "swap": "Probability that two blocks of up to a quarter of the side change places, 0 to 1.",
+        ]
+
+        public func check(_ here: Here) { here.requireShares(["synonyms": synonyms, "swap": swap]) }
+    }
+
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
+        let codes = recipe.tokens?.codebookSize ?? 0
+        here.require(
+            codes > neighbours, at: "codebook_size", reading: ["edit"],
+            "6 or more expected, found \(codes): edit takes one of the five nearest other codes")
+    }
+
+    public init(_ settings: Settings) { self.init(synonyms: settings.synonyms, swap: settings.swap) }
+
     /// Probability of synonyms and of an exchange, together at most 1.
     public let synonyms, swap: Double
     /// Probability that a place takes a synonym.

@@ -1,8 +1,41 @@
 public import Kernels
+public import Recipes
 
 /// The movements of feature maps between the two halves of TokenAdapt: mirror, then rotation, translations and shears, all
 /// drawn once for an update, then a random part of each map, drawn for each sample. Source: code naver-ai/seit.
-public struct TokenGeometry: Sendable, Equatable {
+public struct TokenGeometry: RecipePart, Sendable, Equatable {
+    public static let key = "tokens.adapt"
+    public static let meaning =
+        "Half of each batch goes through TokenAdapt, with movements of its own; absent: none of it."
+
+    /// TokenAdapt: code vectors become features, which are mirrored, turned, moved, cut, mixed, and become ids again.
+    public struct Settings: RecipeSection {
+        public let path: String
+        public let scale: [Double]
+        public let headDim: Int
+        public let mix: Mixing.Settings?
+
+        public static let defaults = ["head_dim": "64"]
+        public static let meanings = [
+            "path": "Its weights: a run folder, a step of one or a safetensors file.",
+            "scale": "Smallest and largest share of the features' area that is cut out, above 0 to 1.",
+            "head_dim": "Channels of a head of its attention, of which the weights say nothing.",
+            "mix": "Mixup and CutMix of the features, for classes; absent: none.",
+        ]
+
+        public func check(_ here: Here) {
+            here.requireRange(scale, at: "scale", upTo: 1)
+            here.requirePositive(["head_dim": headDim])
+        }
+    }
+
+    public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
+        here.require(
+            recipe.settings(of: TokenColor.self)?.afterCrop != true, at: "adapt", reading: ["color"],
+            "color.after_crop leaves nothing of the stored grid; TokenAdapt reads that")
+        if settings.mix != nil { recipe.requireClasses(here, toMixAt: key + ".mix") }
+    }
+
     /// Side of the maps.
     public let side: Int
     /// Share of a map's area that is cut out.
@@ -68,5 +101,20 @@ extension MapCrop {
     /// The middle of a square map, a little above and left of it where the rest is odd.
     public static func centre(_ part: Int, of side: Int) -> MapCrop {
         MapCrop(top: (side - part) / 2, left: (side - part) / 2, height: part, width: part)
+    }
+}
+
+/// A part of the grid: area and ratio are drawn, the part is resized by cubic interpolation; the ratio lies between 3/4
+/// and 4/3.
+public enum TokenCrop: RecipePart {
+    public static let key = "tokens.crop"
+    public static let meaning = "Random resized crop of the code vectors; absent: the middle of the grid."
+
+    public struct Settings: RecipeSection {
+        public let scale: [Double]
+
+        public static let meanings = ["scale": "Smallest and largest share of the grid's area, above 0 to 1."]
+
+        public func check(_ here: Here) { here.requireRange(scale, at: "scale", upTo: 1) }
     }
 }

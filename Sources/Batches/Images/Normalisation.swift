@@ -1,4 +1,5 @@
 public import Kernels
+public import Recipes
 
 /// (v / 255 - mean) / std per channel, in Float as the references do it. There are only 256 bytes, so it is a table.
 public struct Normalisation: Sendable {
@@ -15,6 +16,8 @@ public struct Normalisation: Sendable {
                 (0..<256).map { (Float($0) / 255 - Float(mean[channel])) / Float(std[channel]) }
             })
     }
+
+    public init(_ settings: Recipe.Normalize) { self.init(mean: settings.mean, std: settings.std) }
 
     /// Writes the image as floats, (H, W, 3).
     public func apply(_ image: borrowing Image, into floats: Floats) {

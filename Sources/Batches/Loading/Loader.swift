@@ -1,4 +1,5 @@
 import Kernels
+public import Recipes
 
 /// Threads that read, transform and mask samples into the slots of a ring, ahead of the training loop.
 /// The content of batch i is a pure function of (seed, data, i): not of threads, ranks or where the run was resumed.
@@ -115,5 +116,22 @@ extension Loader.Settings {
                 expected: "an even number, to mix neighbours",
                 hint: "choose batch.global, batch.grad_accum_steps and ranks so that it is even")
         }
+    }
+}
+
+extension Recipe {
+    /// Micro-batches and images for an objective of this recipe.
+    /// - Parameter classes: of the targets; 0 for a method that learns from no labels.
+    public func loaderSettings(
+        _ transform: ImageTransform, masking: (any Masking)? = nil, classes: Int = 0
+    ) -> Batches.Loader.Settings {
+        var settings = Batches.Loader.Settings(
+            seed: seed, transform: transform, height: images.size, width: images.size)
+        settings.masking = masking
+        settings.slots = loader.slots
+        settings.threads = loader.threads
+        settings.targetClasses = classes
+        if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }
+        return settings
     }
 }

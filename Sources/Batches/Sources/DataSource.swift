@@ -13,15 +13,14 @@ public protocol DataSource: SampleSource {
     init(_ settings: Settings, _ context: SourceContext) throws(DataError)
 }
 
-/// Demands of the rest of a recipe on a set.
+/// The rest of the recipe that names a set.
 public struct SourceContext: Sendable {
     /// Bad files of a folder beyond which it is refused.
     public let tolerance: Tolerance
-    /// The tokens that the model is built for; nil where it reads images.
-    public let tokens: Recipe.Tokens?
+    public let recipe: Recipe
 
-    public init(tolerance: Tolerance = Tolerance(), tokens: Recipe.Tokens? = nil) {
-        (self.tolerance, self.tokens) = (tolerance, tokens)
+    public init(_ recipe: Recipe, tolerance: Tolerance = Tolerance()) {
+        (self.recipe, self.tolerance) = (recipe, tolerance)
     }
 }
 

@@ -43,26 +43,27 @@ extension SampleSource {
     }
 }
 
-extension Recipe.Tokens {
+extension Recipe {
     /// The records must be of the kind that the model is built for.
-    func check(_ grid: TokenGrid, of place: String) throws(DataError) {
+    func checkTokens(_ grid: TokenGrid, of place: String) throws(DataError) {
+        guard let tokens else { return }
         let codebook = grid.codebook
-        guard codebook.count <= codebookSize else {
+        guard codebook.count <= tokens.codebookSize else {
             throw DataError(
-                place, found: "\(codebook.count) codes", expected: "at most the recipe's \(codebookSize)",
+                place, found: "\(codebook.count) codes", expected: "at most the recipe's \(tokens.codebookSize)",
                 hint: "raise tokens.codebook_size")
         }
-        guard codebook.width == codeDim else {
+        guard codebook.width == tokens.codeDim else {
             throw DataError(
-                place, found: "code vectors of \(codebook.width) numbers", expected: "the recipe's \(codeDim)",
+                place, found: "code vectors of \(codebook.width) numbers", expected: "the recipe's \(tokens.codeDim)",
                 hint: "set tokens.code_dim, or take the token set that the recipe is made for")
         }
-        guard size <= grid.side else {
+        guard tokens.size <= grid.side else {
             throw DataError(
-                place, found: "grids of \(grid.side) tokens a side", expected: "at least tokens.size \(size)",
+                place, found: "grids of \(grid.side) tokens a side", expected: "at least tokens.size \(tokens.size)",
                 hint: "lower tokens.size, or take a set with larger grids")
         }
-        guard edit == nil || codebook.count > TokenEdit.neighbours else {
+        guard !has(TokenEdit.key) || codebook.count > TokenEdit.neighbours else {
             throw DataError(
                 place, found: "\(codebook.count) codes", expected: "more than \(TokenEdit.neighbours)",
                 hint: "tokens.edit takes one of the \(TokenEdit.neighbours) nearest other codes: leave it out")

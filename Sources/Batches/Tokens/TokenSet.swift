@@ -31,7 +31,7 @@ public struct TokenSet: DataSource {
 
     public init(_ settings: Settings, _ context: SourceContext) throws(DataError) {
         try self.init(settings.path)
-        try context.tokens?.check(grid, of: path)
+        try context.recipe.checkTokens(grid, of: path)
     }
 
     public init(_ path: String) throws(DataError) {

@@ -78,7 +78,7 @@ public struct ExportedModel {
         _ counterpart: ThirdPartyModel, _ recipe: Recipe, classes: Int, grid: FeatureGrid, names: [String]?
     ) -> JSON {
         let size = recipe.images.size
-        let view = recipe.evaluationView
+        let view = recipe.evaluationCrop
         let normalisation = recipe.images.normalize
         var config: JSON.Members = [
             "architecture": .string(counterpart.architecture), "num_classes": .integer(classes),
@@ -100,14 +100,5 @@ public struct ExportedModel {
 
     private static func text(_ value: some Encodable, pretty: Bool = false) throws -> String {
         String(decoding: try JSON.encoded(value, indented: pretty), as: UTF8.self)
-    }
-}
-
-extension Recipe {
-    /// The view of an image that `evaluationTransform` takes: the share of its short edge that is kept, nil for the whole
-    /// image whatever its aspect, and the filter.
-    fileprivate var evaluationView: (cropPct: Double?, interpolation: RandomResizedCrop.Interpolation) {
-        if let evaluation = images.evaluation { return (evaluation.cropPct, evaluation.interpolation) }
-        return (1, images.randomResizedCrop?.interpolation ?? images.randomCrop?.interpolation ?? .bilinear)
     }
 }

@@ -3,6 +3,7 @@ import Checkpoints
 public import Cluster
 import Kernels
 import Models
+import Objectives
 import Platform
 import Recipes
 import Training

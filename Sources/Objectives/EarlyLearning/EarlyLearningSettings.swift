@@ -1,4 +1,5 @@
 public import Autodiff
+import Batches
 import Models
 public import Recipes
 
@@ -88,12 +89,12 @@ extension EarlyLearningSettings {
         all.require(
             recipe.batch.augRepeats == 1, at: "batch.aug_repeats", reading: ["objective.elr"],
             "a sample must not come twice in a batch: its target could follow only one of the two")
-        for (key, mix) in [
-            ("images.mix", recipe.images.mix), ("tokens.mix", recipe.tokens?.mix),
-            ("tokens.adapt.mix", recipe.tokens?.adapt?.mix),
+        for (key, mixes) in [
+            (Mixing.key, recipe.has(Mixing.key)), (TokenMixing.key, recipe.has(TokenMixing.key)),
+            (TokenGeometry.key + ".mix", recipe.settings(of: TokenGeometry.self)?.mix != nil),
         ] {
             all.require(
-                mix == nil, at: key, reading: ["objective.elr"],
+                !mixes, at: key, reading: ["objective.elr"],
                 "a target is of one image; ELR+ mixes by itself (objective.elr.plus.mixup_alpha)")
         }
         guard let plus else { return }

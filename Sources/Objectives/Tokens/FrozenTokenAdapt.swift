@@ -24,7 +24,7 @@ final class FrozenTokenAdapt {
     /// - Parameters:
     ///   - samples: that go through it in each micro-batch.
     ///   - size: m, the side of the model's grid.
-    init(_ adapt: Recipe.Tokens.Adapt, _ grid: TokenGrid, size: Int, samples: Int, pool: WorkerPool) throws {
+    init(_ adapt: TokenGeometry.Settings, _ grid: TokenGrid, size: Int, samples: Int, pool: WorkerPool) throws {
         let weights = try AdaptWeights(adapt.path)
         settings = try weights.settings(grid, size: size, headWidth: adapt.headDim)
         codes = grid.codebook.count

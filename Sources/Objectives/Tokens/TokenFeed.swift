@@ -33,7 +33,9 @@ package final class TokenFeed: BatchFeed {
         let size = grid.codebook.width * tokens.size * tokens.size
         base = TokenHalf(halves.base, count: size, classes: classes)
         adapted = adaptation.map { TokenHalf(halves.adapted, count: $0.featureCount, classes: classes) }
-        let mixes: [(TokenHalf?, Recipe.Mix?)] = [(base, tokens.mix), (adapted, tokens.adapt?.mix)]
+        let mixes: [(TokenHalf?, Mixing.Settings?)] = [
+            (base, recipe.settings(of: TokenMixing.self)), (adapted, recipe.settings(of: TokenGeometry.self)?.mix),
+        ]
         for (half, mix) in mixes {
             guard let half, mix?.partner == .neighbour, half.places.count % 2 == 1 else { continue }
             throw DataError(
@@ -42,13 +44,13 @@ package final class TokenFeed: BatchFeed {
                 hint: "choose batch.global, batch.grad_accum_steps and ranks so that it is one")
         }
         // Pairs that begin with an odd sample on one rank would begin with an even one on two.
-        guard samples % 2 == 0 || tokens.partner == .mirror || (tokens.color == nil && adaptation == nil) else {
+        guard samples % 2 == 0 || tokens.partner == .mirror || (!recipe.has(TokenColor.key) && adaptation == nil) else {
             throw DataError(
                 "batch", found: "\(samples) samples in a micro-batch of a rank",
                 expected: "an even number, since tokens.color and tokens.adapt take neighbours",
                 hint: "choose batch.global, batch.grad_accum_steps and ranks so that it is even, or tokens.partner: mirror")
         }
-        steps = TokenSteps(tokens, grid, seed: recipe.seed, samples: samples)
+        steps = TokenSteps(recipe, tokens, grid, samples: samples)
         batch = Batch(
             BatchShape(
                 size: samples, height: tokens.size, width: tokens.size, channels: channels,
@@ -72,14 +74,14 @@ package final class TokenFeed: BatchFeed {
         batch.takeSamples(of: stored)
         steps.embed(stored, pool)
         source.release(stored)
-        if recipe.tokens?.color?.afterCrop == true {
+        if recipe.settings(of: TokenColor.self)?.afterCrop == true {
             steps.crop(batch, base, pool)
             steps.color(batch, base.maps, pool)
         } else {
             steps.color(batch, steps.maps, pool)
             steps.crop(batch, base, pool)
         }
-        mix(base, recipe.tokens?.mix, side: batch.shape.width, half: 0)
+        mix(base, recipe.settings(of: TokenMixing.self), side: batch.shape.width, half: 0)
         steps.finish(batch, base, pool)
         if let adaptation, let adapted { adapt(adapted, adaptation) }
         return batch
@@ -96,7 +98,7 @@ package final class TokenFeed: BatchFeed {
                 place, map: steps.map(sample), MapGeometry(adaptation.geometry.crop(&random), warps: warps))
         }
         adaptation.warp(into: half.maps)
-        mix(half, recipe.tokens?.adapt?.mix, side: adaptation.featureSide, half: 1)
+        mix(half, recipe.settings(of: TokenGeometry.self)?.mix, side: adaptation.featureSide, half: 1)
         let ids = adaptation.ids(of: half.maps)
         for (place, sample) in half.places.enumerated() {
             let count = batch.shape.height * batch.shape.width
@@ -104,8 +106,8 @@ package final class TokenFeed: BatchFeed {
         }
     }
 
-    private func mix(_ half: TokenHalf, _ mix: Recipe.Mix?, side: Int, half number: UInt32) {
-        guard let mixing = mix?.mixing else { return }
+    private func mix(_ half: TokenHalf, _ mix: Mixing.Settings?, side: Int, half number: UInt32) {
+        guard let mixing = mix.map({ Mixing($0) }) else { return }
         let partners = mixing.partner.indices(half.places.count)
         let stream = RandomStream(seed: recipe.seed, purpose: .mix, epoch: number, sample: UInt64(batch.update))
         let mixtures = mixing.mixtures(partners, stream, height: side, width: side) {
@@ -122,8 +124,8 @@ extension Objective {
     ) throws -> any BatchFeed {
         guard let tokens = recipe.tokens, let grid else { return loader }
         let samples = batch.images.shape[0]
-        let adapted = TokenHalf.places(samples, tokens.partner, adapts: tokens.adapt != nil).adapted
-        guard tokens.adapt == nil || !adapted.isEmpty else {
+        let adapted = TokenHalf.places(samples, tokens.partner, adapts: recipe.has(TokenGeometry.key)).adapted
+        guard !recipe.has(TokenGeometry.key) || !adapted.isEmpty else {
             throw DataError(
                 "batch", found: "\(samples) sample in a micro-batch of a rank",
                 expected: "at least 2, of which one goes through TokenAdapt", hint: "take fewer ranks or a larger batch"
@@ -131,7 +133,7 @@ extension Objective {
         }
         return try tokenFeed(
             loader, batch, recipe, grid, pool,
-            tokens.adapt.map {
+            recipe.settings(of: TokenGeometry.self).map {
                 try FrozenTokenAdapt($0, grid, size: tokens.size, samples: adapted.count, pool: pool)
             })
     }
@@ -186,7 +188,7 @@ struct TokenHalf {
     }
 
     /// Which samples go through TokenAdapt: every second one, or the second half; the base half has one more.
-    static func places(_ samples: Int, _ partner: Recipe.Mix.Partner, adapts: Bool) -> (base: [Int], adapted: [Int]) {
+    static func places(_ samples: Int, _ partner: Recipe.Partner, adapts: Bool) -> (base: [Int], adapted: [Int]) {
         guard adapts else { return (Array(0..<samples), []) }
         return switch partner {
         case .neighbour: ((0..<samples).filter { $0 % 2 == 0 }, (0..<samples).filter { $0 % 2 == 1 })

@@ -6,7 +6,10 @@ import Recipes
 struct TokenSteps {
     /// The stored grids as code vectors, (B, n, n, D).
     let maps: Floats
-    private let tokens: Recipe.Tokens
+    private let partner: Recipe.Partner
+    private let edit: TokenEdit?
+    private let crop: TokenCrop.Settings?
+    private let color: TokenColor?
     private let grid: TokenGrid
     private let seed: UInt64
     /// (K, 5); nil where nothing is edited.
@@ -19,11 +22,14 @@ struct TokenSteps {
     private let statistics: Floats
     private let scores: Floats
 
-    init(_ tokens: Recipe.Tokens, _ grid: TokenGrid, seed: UInt64, samples: Int) {
+    init(_ recipe: Recipe, _ tokens: Recipe.Tokens, _ grid: TokenGrid, samples: Int) {
         let codebook = grid.codebook
-        (self.tokens, self.grid, self.seed) = (tokens, grid, seed)
+        (partner, self.grid, seed) = (tokens.partner, grid, recipe.seed)
+        edit = recipe.settings(of: TokenEdit.self).map { TokenEdit($0) }
+        crop = recipe.settings(of: TokenCrop.self)
+        color = recipe.settings(of: TokenColor.self).map { TokenColor($0) }
         maps = Floats(zeros: samples * grid.count * codebook.width)
-        synonyms = tokens.edit == nil ? nil : grid.synonyms
+        synonyms = edit == nil ? nil : grid.synonyms
         codes = codebook.metric == .cosine ? codebook.unitRows : codebook.rows
         (ids, spare) = (Indices(zeros: samples * grid.count), Indices(zeros: samples * grid.count))
         statistics = Floats(zeros: samples * 2 * codebook.width)
@@ -54,8 +60,8 @@ struct TokenSteps {
         let range = sample * grid.count..<(sample + 1) * grid.count
         let (ids, grid) = (self.ids[range], stored.image(sample))
         for place in 0..<ids.count { ids[place] = Int32(grid[place]) }
-        if let edit = tokens.edit, let synonyms {
-            TokenEdit(synonyms: edit.synonyms, swap: edit.swap).apply(
+        if let edit, let synonyms {
+            edit.apply(
                 ids, side: self.grid.side, synonyms: synonyms, scratch: spare[range], stored.key(sample, seed: seed))
         }
         let map = map(sample)
@@ -73,7 +79,7 @@ struct TokenSteps {
             for place in places {
                 var random = batch.key(half.places[place], seed: steps.seed).stream(.crop)
                 let crop =
-                    steps.tokens.crop.map { MapCrop.random(side: side, area: $0.scale[0]...$0.scale[1], &random) }
+                    steps.crop.map { MapCrop.random(side: side, area: $0.scale[0]...$0.scale[1], &random) }
                     ?? .centre(size, of: side)
                 crop.resize(
                     steps.map(half.places[place]), columns: side, into: half.maps[place * count..<(place + 1) * count],
@@ -85,9 +91,9 @@ struct TokenSteps {
     /// Noise or the statistics of another sample for half of the maps, or nothing.
     /// - Parameter maps: of all samples, one after the other.
     func color(_ batch: Batch, _ maps: Floats, _ pool: WorkerPool) {
-        guard let color = tokens.color else { return }
+        guard let color else { return }
         var random = stream(.tokenColor, batch)
-        let change = TokenColor(noise: color.noise, adapt: color.adapt).draw(&random)
+        let change = color.draw(&random)
         guard change != .none else { return }
         let samples = batch.count
         let (chosen, partners) = pairs(batch, &random)
@@ -127,7 +133,7 @@ struct TokenSteps {
     private func pairs(_ batch: Batch, _ random: inout RandomStream) -> (chosen: [Bool], partners: [Int]) {
         let samples = batch.count
         var chosen = [Bool](repeating: false, count: samples)
-        switch tokens.partner {
+        switch partner {
         case .neighbour:
             for first in stride(from: 0, to: samples - 1, by: 2) {
                 var coin = batch.key(first, seed: seed).stream(.tokenColor)

@@ -14,6 +14,16 @@ extension Here {
         }
     }
 
+    /// Probabilities of which one happens at most, by key.
+    public func requireShares(_ shares: KeyValuePairs<String, Double>) {
+        for (key, share) in shares { requireProbability([key: share]) }
+        guard let last = shares.last else { return }
+        let sum = shares.reduce(0) { $0 + $1.value }
+        require(
+            sum <= 1, at: last.key, reading: shares.dropLast().map { $0.key },
+            "probabilities of \(sum) together, at most 1 expected")
+    }
+
     /// `preset`, or every one of `own`; nil stands for a key that was left out.
     /// - Parameter optional: keys that may be missing without a preset too.
     public func require(

@@ -79,19 +79,6 @@ public struct Recipe: RecipeSection {
         here.require(schema == Self.currentSchema, at: "schema", "schema \(Self.currentSchema) expected, found \(schema)")
         here.requirePositive(["threads": threads])
         here.requireOne(of: ("tokens", tokens), or: ("images", imagesGiven))
-        here.require(
-            images.mix == nil || kind == .finetune, at: "images.mix", reading: ["kind"],
-            "there are no classes to mix; only a recipe of kind 'finetune' has it")
-        for (key, isGiven) in [("tokens.mix", tokens?.mix != nil), ("tokens.adapt.mix", tokens?.adapt?.mix != nil)] {
-            here.require(
-                !isGiven || kind == .finetune, at: key, reading: ["kind"],
-                "there are no classes to mix; only a recipe of kind 'finetune' has it")
-        }
-        here.require(
-            images.mix == nil || images.mix?.partner == .mirror || batch.global % (2 * batch.gradAccumSteps) == 0,
-            at: "batch.global", reading: ["images.mix", "batch.grad_accum_steps"],
-            "\(batch.global) samples do not divide into pairs in each of \(batch.gradAccumSteps) micro-batches, as images.mix "
-                + "needs them")
         for (key, isGiven) in [
             ("optimizer.layer_decay", optimizer.layerDecay != nil), ("evaluation", evaluation != nil),
         ] {

@@ -22,6 +22,7 @@ import Training
         catalog.objectives.append(MeanColour.self)
         catalog.models.append(PatchNet.Settings.self)
         catalog.optimizers.append(SignMomentum.self)
+        catalog.sources.append(RawImages.self)
         return catalog
     }
 
@@ -32,7 +33,7 @@ import Training
 
     @Test func `the page shows the files that are compiled here`() throws {
         let shown = try Self.blocks("swift")
-        for (index, name) in ["MeanColour", "PatchNet", "SignMomentum"].enumerated() {
+        for (index, name) in ["MeanColour", "PatchNet", "SignMomentum", "RawImages"].enumerated() {
             let file = "\(package)/Tests/TrainingTests/Author/\(name).swift"
             #expect(shown[index] == (try String(contentsOfFile: file, encoding: .utf8)), "\(name)")
         }
@@ -62,6 +63,25 @@ import Training
         #expect(losses[30...].reduce(0, +) < 0.7 * losses[..<10].reduce(0, +), "\(losses)")
         #expect(experiment.parts.compactMap { $0 as? GuidedRecording }.first?.links.count == 1)
         #expect(trainer.store.names.contains("encoder.blocks.0.mlp.fc1.weight"))
+    }
+
+    @Test func `the page's data source is read, and tells how to get what is missing`() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("lacuna-\(UUID().uuidString)").path
+        try Data(0..<96).write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func source(_ path: String) throws -> any SampleSource {
+            let recipe = try recipe([
+                "data.train={kind: raw, path: \(path), size: 4, count: null, first: null, seed: null}"
+            ])
+            return try recipe.source(recipe.data.train, from: Self.catalog)
+        }
+        let images = try source(path)
+        var (image, memory) = (Image(), ReadMemory())
+        try images.read(1, into: &image, using: &memory)
+        #expect(images.count == 2 && image.bytes.array == Array(48..<96))
+        let missing = #expect(throws: DataError.self) { try source("Datasets/raw/data/none") }
+        #expect(missing?.hint.contains("Datasets/raw/prepare") == true)
+        #expect(throws: RecipeError.self) { try recipe(["data.train={kind: raw, path: x, size: 0}"]) }
     }
 
     @Test func `the page's kinds are checked as others are`() throws {
