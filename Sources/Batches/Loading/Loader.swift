@@ -128,7 +128,7 @@ extension Recipe {
         var settings = Batches.Loader.Settings(
             seed: seed, transform: transform, height: images.size, width: images.size)
         settings.masking = masking
-        settings.slots = loader.slots
+        settings.slots = loader.prefetchBatches
         settings.threads = loader.threads
         settings.targetClasses = classes
         if let limits { settings.tolerance = Tolerance(share: limits.badSamplesShare) }

@@ -1,6 +1,7 @@
 import Batches
 public import Checkpoints
 public import Kernels
+import Objectives
 import Platform
 import Training
 
