@@ -15,12 +15,3 @@ extension BatchFeed {
 }
 
 extension Loader: BatchFeed {}
-
-/// The same batch again and again.
-public final class RepeatedBatch: BatchFeed {
-    private let batch: Batch
-
-    public init(_ batch: Batch) { self.batch = batch }
-    public func next() -> Batch { batch }
-    public func release(_ batch: Batch) {}
-}

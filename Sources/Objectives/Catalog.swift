@@ -84,6 +84,10 @@ public struct Catalog: Sendable {
         try make(method(of: recipe), recipe, encoder(recipe.model), scope, input)
     }
 
+    public func objective(_ recipe: Recipe, _ scope: Scope, classes: Int) throws -> any Objective {
+        try objective(recipe, scope, InputSpec(recipe, classes: classes))
+    }
+
     /// The method that a checked recipe names.
     public func method(of recipe: Recipe) -> any Objective.Type {
         let kind = recipe.objective.kind

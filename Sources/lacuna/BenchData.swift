@@ -36,7 +36,7 @@ struct BenchData: ParsableCommand {
         let source = try recipe.source(recipe.data.train)
         let classes = source.classes?.count ?? 0
         let experiment = try Experiment(recipe, samples: 2, classes: classes)
-        let settings = recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens)
+        let settings = recipe.trainingSettings(experiment.objective, experiment.batch, of: source)
         let meter = ProgressMeter("bench", "images")
         let rate = try source.loadingRate(settings, images: images) { if !json { meter.show($0, of: images) } }
         meter.finish()

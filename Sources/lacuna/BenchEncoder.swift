@@ -54,7 +54,14 @@ struct BenchEncoder: ParsableCommand {
         let peak = ProductRate(measuring: session.pool, seconds: 1)
         let meter = StepMeter(session.console, isQuiet: options.json)
         let benches = try ([nil] + shares.map { $0 }).map {
-            try EncoderBench(settings, side: size, batch: batch, ratio: $0, pool: session.pool)
+            try EncoderBench(side: size, batch: batch, ratio: $0, pool: session.pool) { scope in
+                let image = ImageSpec(side: size)
+                guard
+                    let convnet = try settings.encoder(scope, image: image, for: .pretraining)
+                        as? any HierarchicalEncoder
+                else { throw ValidationError("--model: '\(model)' has no maps of several sides") }
+                return convnet
+            }
         }
         for step in 0...options.steps {
             let start = MonotonicTime.now

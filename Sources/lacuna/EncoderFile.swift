@@ -70,7 +70,7 @@ struct OpenedEncoder {
         saved = file.untrained ? nil : opened.saved
         (train, extractor) = try communicator.together { [session, recipe, saved] in
             let train = try recipe.source(recipe.data.train)
-            try saved?.checkCodebook(train.tokens?.codebook)
+            try saved?.checkCodebook(train.tokens?.codebook.name)
             let extractor = try FeatureExtractor(
                 recipe, spec, classes: train.classes?.count ?? 0,
                 weights: file.untrained ? .initial(seed: file.weightsSeed) : opened.weights, pool: session.pool)

@@ -31,7 +31,7 @@ import Training
         let loader = try Loader(
             source, Sampler(count: source.count, globalBatch: 8, order: .shuffled(seed: recipe.seed)),
             BatchCut(accumulation: accumulation),
-            recipe.trainingSettings(experiment.objective, experiment.batch, nil), updates: 0..<9)
+            recipe.trainingSettings(experiment.objective, experiment.batch, of: source), updates: 0..<9)
         return try Trainer(
             experiment, feed: loader, updatesPerEpoch: 3, source: source,
             communicator: SingleProcess(), pool: WorkerPool(threads: threads))

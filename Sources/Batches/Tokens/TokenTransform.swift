@@ -55,3 +55,11 @@ extension Recipe {
         return CentreTokens(grid, side: tokens.size, embeds: channels > 1)
     }
 }
+
+extension Loader.Settings {
+    /// Stored grids as they are, as ids.
+    public mutating func readWhole(_ grid: TokenGrid) {
+        (height, width) = (grid.side, grid.side)
+        tokens = CentreTokens(grid, side: grid.side, embeds: false)
+    }
+}

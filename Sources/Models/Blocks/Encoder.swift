@@ -30,6 +30,9 @@ public protocol Encoder {
     /// Weights of such an encoder of another phase, resolution or window, turned into this one's: names inside the
     /// encoder as keys. What needs no change stays as it is; what has no place here may stay too.
     func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights]
+    /// What names of parameters begin with that a classifier has and no encoder hands on, beside its head's: a norm
+    /// after pooling.
+    var freshNames: [String] { get }
     /// Tokens before those of the patches.
     var leadingTokens: Int { get }
     /// Whether the raw output of a linear map or a convolution is among the features that the preset `reference` takes.
@@ -37,6 +40,8 @@ public protocol Encoder {
 }
 
 extension Encoder {
+    public var freshNames: [String] { ["fc_norm."] }
+
     public var leadingTokens: Int { 0 }
 
     public func isReferenceFeature(_ layer: String) -> Bool { true }

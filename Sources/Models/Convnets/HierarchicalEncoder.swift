@@ -22,6 +22,8 @@ public protocol HierarchicalEncoder: Encoder {
 public enum DensifyNorm: String, Sendable, CaseIterable, Decodable { case batch, layer }
 
 extension HierarchicalEncoder {
+    public var freshNames: [String] { ["fc_norm.", "norm."] }
+
     public func outputs(_ images: Tensor) -> [FeatureMap] {
         let maps = maps(images, cells: ActiveCells(all: images.shape[0], in: images.graph))
         return maps.enumerated().map { index, map in

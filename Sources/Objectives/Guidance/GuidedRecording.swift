@@ -48,12 +48,9 @@ extension Guidance {
         let graph = batch.images.graph
         let alpha = graph.input("guidance.alpha", [1])
         let comparands = guide.outputs.enumerated().map { graph.input("guidance.\($0)", $1.shape) }
-        let prefix = type(of: objective).encoderPrefix
         var distances = [Tensor?](repeating: nil, count: pairs.count)
         let loss = graph.watching { tap in
-            // The method's own layers lie outside of the encoder's names.
-            let isInner = tap.kind != .layer && tap.kind != .norm
-            let name = isInner ? tap.name : tap.name.hasPrefix(prefix) ? String(tap.name.dropFirst(prefix.count)) : ""
+            let name = tap.name(inside: type(of: objective).encoderPrefix)
             for (index, pair) in pairs.enumerated() where pair.target.name == name && distances[index] == nil {
                 let rows = rows(tap.value, pair.target, groups, isGuide: false, mask: batch.mask)
                 distances[index] =
@@ -76,6 +73,14 @@ extension Guidance {
             total: GuidedLoss(ranks: sharers)(loss.sum, weight: loss.weight, alpha: alpha, found), alpha: alpha,
             links: pairs.indices.map { .init(pair: pairs[$0], comparand: comparands[$0], distance: found[$0]) },
             sharers: sharers)
+    }
+}
+
+extension IntermediateFeature {
+    /// Its name in the encoder; empty for the method's own layers, which lie outside.
+    fileprivate func name(inside prefix: String) -> String {
+        if kind != .layer && kind != .norm { return name }
+        return name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : ""
     }
 }
 

@@ -1,4 +1,4 @@
-import Autodiff
+public import Autodiff
 public import Kernels
 import Layers
 public import Models
@@ -27,16 +27,13 @@ public final class EncoderBench {
     private var best = Double.infinity
     private var passes = 0
 
-    /// - Parameter ratio: share of hidden cells; nil computes dense feature maps.
+    /// - Parameters:
+    ///   - convnet: declares the encoder for images of `side` pixels.
+    ///   - ratio: share of hidden cells; nil computes dense feature maps.
     public init(
-        _ settings: any EncoderSettings, side: Int, batch: Int, ratio: Double?, pool: WorkerPool
+        side: Int, batch: Int, ratio: Double?, pool: WorkerPool, convnet: (Scope) throws -> any HierarchicalEncoder
     ) throws {
-        let encoder = try settings.encoder(graph.scope, image: ImageSpec(side: side), for: .pretraining)
-        guard let convnet = encoder as? any HierarchicalEncoder else {
-            throw ModelError(
-                "model", found: "an encoder without maps of several sides", expected: "resnet or convnext",
-                hint: "only convnets compute visible cells alone")
-        }
+        let convnet = try convnet(graph.scope)
         let grid = side / convnet.grid.stride
         images = graph.input("images", [batch, side, side, 3])
         mask = graph.input("mask", [batch, grid, grid])

@@ -32,7 +32,7 @@ public struct PlanSummary {
     /// State of the update rule, the EMA weights, the batches held ready: bytes of one rank.
     public let stateBytes, averageBytes, loaderBytes: Int
     /// What is kept of each training sample, such as a target; nil without that or where the data are not there.
-    public let targets: KeptOfSamples?
+    public let targets: (bytes: Int, areSharded: Bool)?
     /// Trained in turns, each with state of its own; under ELR+ each with an average of its own.
     public let networks: Int
     /// Values of the evaluations of a classifier.
@@ -41,11 +41,7 @@ public struct PlanSummary {
     public let hooks: [any HookCost]
 
     public init(_ recipe: Recipe, ranks: Int) throws {
-        let accumulation = recipe.batch.gradAccumSteps
-        guard ranks > 0, recipe.batch.global % (ranks * accumulation) == 0 else {
-            throw TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation)
-        }
-        samples = recipe.batch.global / ranks / accumulation
+        samples = try recipe.microBatch(ranks: ranks)
         var length: Length?
         // Where the data are not there: a head of ImageNet's size.
         var (classes, problem, bytes) = (1000, String?.none, Double?.none)

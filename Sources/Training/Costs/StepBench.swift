@@ -1,8 +1,8 @@
 public import Autodiff
-import Batches
+public import Batches
 public import Cluster
 public import Kernels
-import Objectives
+public import Objectives
 import Optimizers
 import Platform
 public import Recipes
@@ -43,12 +43,7 @@ public final class StepBench {
     public init(
         _ recipe: Recipe, communicator: any Communicator, pool: WorkerPool, options: PlanOptions = PlanOptions()
     ) throws {
-        let accumulation = recipe.batch.gradAccumSteps
-        guard recipe.batch.global % (communicator.size * accumulation) == 0 else {
-            throw TrainingError.batch(
-                global: recipe.batch.global, ranks: communicator.size, accumulation: accumulation)
-        }
-        let samples = recipe.batch.global / communicator.size / accumulation
+        let samples = try recipe.microBatch(ranks: communicator.size)
         // Ten classes stand in for those of the data; a method without labels does not look at them.
         let experiment = try Experiment(recipe, samples: samples, classes: 10, training: communicator.rank)
         made = try Self.batch(recipe, experiment, samples: samples, rank: communicator.rank)
@@ -118,8 +113,7 @@ public final class StepBench {
             try body()
             return MonotonicTime.now - start
         }
-        let (groups, rule, clock) = (trainer.groups, trainer.rule, trainer.clock)
-        let (network, micros) = (trainer.networks[0], 0..<trainer.recipe.batch.gradAccumSteps)
+        let (groups, rule, clock, network) = (trainer.groups, trainer.rule, trainer.clock, trainer.networks[0])
         let clip = timed {
             pool.scale(trainer.store.gradients, by: 1)
             _ = trainer.clip.apply(to: groups.runs, pool: pool)
@@ -141,19 +135,27 @@ public final class StepBench {
             }
             times.append(("gradient noise", seconds))
         }
-        for hook in network.hooks {
-            let seconds = try timed {
-                for micro in micros {
-                    var inputs = StepInputs(made, micro: micro, clock)
-                    try hook.prepare(&inputs)
-                    hook.bind(network.plan)
-                    hook.note(network.plan, inputs)
-                }
-                try hook.reduce(clock)
-                try hook.finish(clock, isSkipped: false)
-            }
-            times.append((hook.name, seconds))
-        }
-        return times
+        return times + (try network.hooks.map { hook in (hook.name, try timed { try run(hook, network.plan) }) })
     }
+
+    /// What a hook does in an update.
+    private func run(_ hook: any StepHook, _ plan: Plan) throws {
+        for micro in 0..<trainer.recipe.batch.gradAccumSteps {
+            var inputs = StepInputs(made, micro: micro, trainer.clock)
+            try hook.prepare(&inputs)
+            hook.bind(plan)
+            hook.note(plan, inputs)
+        }
+        try hook.reduce(trainer.clock)
+        try hook.finish(trainer.clock, isSkipped: false)
+    }
+}
+
+/// The same batch again and again.
+public final class RepeatedBatch: BatchFeed {
+    private let batch: Batch
+
+    public init(_ batch: Batch) { self.batch = batch }
+    public func next() -> Batch { batch }
+    public func release(_ batch: Batch) {}
 }

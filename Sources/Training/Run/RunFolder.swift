@@ -178,21 +178,8 @@ struct RunOpening {
         let checkpoint = try store.newestValid { rejected in
             speaker.warn("checkpoint of step \(rejected.step) is damaged, taking an older one: \(rejected.error)")
         }
-        var position: RunLog.Position?
-        if let checkpoint {
-            var state = checkpoint.state
-            state.recipe = try Recipe.keys(of: checkpoint)
-            let changes = try state.acceptChanges(
-                to: recipe.keys, safe: Recipe.safeKeys, allowed: options.allowedChanges)
-            for change in changes { speaker.say("recipe changed: \(change)") }
-            try state.data.check(now: fingerprint)
-            let before = state.extra["start/path"]?.string
-            if let now = options.start?.path, before != now {
-                throw TrainingError.otherStart(before: before, now: now)
-            }
-            position = RunLog.Position(
-                bytes: state.metricsBytes, seconds: state.extra["log/seconds"]?.number ?? 0, step: state.iteration)
-        } else {
+        let position = try checkpoint.map { try continued($0, recipe, options, fingerprint, speaker) }
+        if position == nil {
             if let last = environment(of: options.folder) {
                 let (before, now) = (last["from"]?.string, options.start?.path)
                 if before != now { throw TrainingError.otherStart(before: before, now: now) }
@@ -202,5 +189,21 @@ struct RunOpening {
         let folder = try RunFolder(recipe, lock: lock, checkpoints: store, resumed: position, speaker: speaker)
         isKept = true
         return (folder, checkpoint)
+    }
+
+    /// Where the log of a saved run goes on, if this recipe may continue it.
+    private static func continued(
+        _ checkpoint: Checkpoint, _ recipe: Recipe, _ options: TrainingRun.Options, _ fingerprint: DataFingerprint,
+        _ speaker: any RunSpeaker
+    ) throws -> RunLog.Position {
+        var state = checkpoint.state
+        state.recipe = try Recipe.keys(of: checkpoint)
+        let changes = try state.acceptChanges(to: recipe.keys, safe: Recipe.safeKeys, allowed: options.allowedChanges)
+        for change in changes { speaker.say("recipe changed: \(change)") }
+        try state.data.check(now: fingerprint)
+        let before = state.extra["start/path"]?.string
+        if let now = options.start?.path, before != now { throw TrainingError.otherStart(before: before, now: now) }
+        return RunLog.Position(
+            bytes: state.metricsBytes, seconds: state.extra["log/seconds"]?.number ?? 0, step: state.iteration)
     }
 }

@@ -90,7 +90,7 @@ public struct StartingWeights: Sendable {
             place: stored.place, keys: KeyReport(tensors, for: targets.map { WantedTensor($0.name, $0.shape) }),
             dropped: hasNewHead ? heads.keys.sorted() : [],
             remarks: stored.recipe.map { Self.remarks(on: $0, recipe) } ?? [], head: head,
-            begun: [head, "fc_norm."] + (encoder is any HierarchicalEncoder ? ["norm."] : []))
+            begun: [head] + encoder.freshNames)
         guard report.fits || allowsPartial else { throw TrainingError.weights(report) }
         let memory = Dictionary(targets.map { ($0.name, $0.values) }) { first, _ in first }
         let fitting = Set(report.keys.matched)
@@ -98,11 +98,24 @@ public struct StartingWeights: Sendable {
         return report
     }
 
+    /// Fills an encoder of `recipe` from a run or a file, and says what became of the stored tensors.
+    /// - Parameter codebook: of the data; nil for images.
+    static func reader(
+        for recipe: Recipe, codebook: String?
+    ) -> (_ path: String, ParameterStore, any Encoder, _ model: Section) throws -> [String] {
+        { path, store, encoder, model in
+            let weights = StartingWeights(path)
+            try weights.checkCodebook(codebook)
+            return try weights.load(into: store, encoder, as: model, of: recipe).lines
+        }
+    }
+
     /// In the state of a run: the codebook whose ids it has learned from.
     static let codebookKey = "start/codebook"
 
     /// A file that is no part of a checkpoint does not tell its codebook.
-    func checkCodebook(_ own: Codebook?) throws {
+    /// - Parameter own: the codebook of the data; nil for images.
+    func checkCodebook(_ own: String?) throws {
         guard let own else { return }
         if FileStatus(path, followingLinks: true)?.isFolder == true {
             try CheckpointPlace(path).newestValid().checkCodebook(own)
@@ -142,12 +155,12 @@ public struct StartingWeights: Sendable {
 
 extension Checkpoint {
     /// Ids of another codebook mean something else: weights that know them would be worth nothing.
-    /// - Parameter own: of the data; nil for images.
-    public func checkCodebook(_ own: Codebook?) throws(TrainingError) {
-        guard let own, let learned = state.extra[StartingWeights.codebookKey]?.string, learned != own.name else {
+    /// - Parameter own: the codebook of the data; nil for images.
+    public func checkCodebook(_ own: String?) throws(TrainingError) {
+        guard let own, let learned = state.extra[StartingWeights.codebookKey]?.string, learned != own else {
             return
         }
-        throw .encoder(path, ["learned from ids of the codebook \(learned), here \(own.name)"])
+        throw .encoder(path, ["learned from ids of the codebook \(learned), here \(own)"])
     }
 }
 
@@ -174,7 +187,9 @@ private struct StoredModel {
         let names = file.names.map { $0.hasPrefix(wrapping) ? String($0.dropFirst(wrapping.count)) : $0 }
         let prefix =
             recipe.map { Catalog.method(of: $0).encoderPrefix }
-            ?? ["encoder.", SparK.encoderPrefix].first { prefix in names.contains { $0.hasPrefix(prefix) } } ?? ""
+            ?? Catalog.own.objectives.map { $0.encoderPrefix }.filter { !$0.isEmpty }.first { prefix in
+                names.contains { $0.hasPrefix(prefix) }
+            } ?? ""
         var tensors: [String: StoredWeights] = [:]
         for (tensor, name) in zip(file.tensors, names) where name.hasPrefix(prefix) {
             let values: [Float]

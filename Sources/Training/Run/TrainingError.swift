@@ -1,3 +1,5 @@
+import Recipes
+
 /// What ends a run. Each text says where, what was found and what to do.
 public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Too many updates in a row whose gradient was not finite.
@@ -59,5 +61,16 @@ public enum TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
                 "\(found): the run had begun with \(before ?? "start values of its own"). Go on as it began, or start "
                 + "another run"
         }
+    }
+}
+
+extension Recipe {
+    /// Samples of a micro-batch on one rank.
+    func microBatch(ranks: Int) throws(TrainingError) -> Int {
+        let (global, accumulation) = (batch.global, batch.gradAccumSteps)
+        guard ranks > 0, global % (ranks * accumulation) == 0 else {
+            throw .batch(global: global, ranks: ranks, accumulation: accumulation)
+        }
+        return global / ranks / accumulation
     }
 }

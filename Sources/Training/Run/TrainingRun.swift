@@ -49,15 +49,14 @@ public final class TrainingRun {
         _ recipe: Recipe, _ options: Options, communicator: any Communicator, pool: WorkerPool, stop: StopRequest,
         speaker: any RunSpeaker
     ) throws {
-        let (ranks, accumulation) = (communicator.size, recipe.batch.gradAccumSteps)
-        guard recipe.batch.global % (ranks * accumulation) == 0 else {
-            throw SharedError(
-                TrainingError.batch(global: recipe.batch.global, ranks: ranks, accumulation: accumulation))
-        }
+        let samples: Int
+        do { samples = try recipe.microBatch(ranks: communicator.size) } catch { throw SharedError(error) }
         watchdog = Watchdog(communicator, deadlineSeconds: options.watchdogSeconds, stop: stop)
         sets = try communicator.together { try TrainingSets(recipe) }
         let source = sets.train
-        fingerprint = DataFingerprint(source.fingerprint)
+        fingerprint = DataFingerprint(
+            hash: source.fingerprint.hash,
+            counts: ["samples": source.fingerprint.count, "classes": source.fingerprint.classes])
         try communicator.agree(
             on: [
                 "program": options.program, "recipe": String(RunState.hash(of: recipe.keys), radix: 16),
@@ -65,7 +64,6 @@ public final class TrainingRun {
             ])
         sampler = try recipe.sampler(of: source)
         let opened = try RunOpening(recipe, options, communicator, fingerprint: fingerprint, speaker: speaker)
-        let samples = recipe.batch.global / ranks / accumulation
         let experiment = try communicator.together {
             try Experiment(
                 recipe, samples: samples, classes: source.classes?.count ?? 0, training: communicator.rank)
@@ -74,50 +72,60 @@ public final class TrainingRun {
         self.total = total
         let first = opened.state?.iteration ?? 0
         loader = try Loader(
-            source, sampler, BatchCut(rank: communicator.rank, ranks: ranks, accumulation: accumulation),
-            recipe.trainingSettings(experiment.objective, experiment.batch, source.tokens),
+            source, sampler,
+            BatchCut(rank: communicator.rank, ranks: communicator.size, accumulation: recipe.batch.gradAccumSteps),
+            recipe.trainingSettings(experiment.objective, experiment.batch, of: source),
             updates: min(first, total)..<total)
         let feed = try experiment.objective.feed(loader, experiment.batch, recipe, source.tokens, pool: pool)
         let trainer = try Trainer(
             experiment, feed: feed, updatesPerEpoch: sampler.updatesPerEpoch, source: source,
-            communicator: communicator, pool: pool, shouldStop: { stop.isSet }, announce: { [watchdog] in watchdog.enter($0, step: $1) })
+            communicator: communicator, pool: pool, shouldStop: { stop.isSet },
+            announce: { [watchdog] in watchdog.enter($0, step: $1) })
         feed.describe(in: trainer.store)
         try trainer.networks[0].noise?.checkExclude()
         if first == 0, let warning = trainer.networks[0].noise?.warning(trainer.clip) { speaker.warn(warning) }
-        speaker.say(
-            "\(recipe.objective.kind) on \(source.name): \(source.count) images, "
-                + "\(trainer.store.parameterCount) parameters, \(total) updates of \(recipe.batch.global) "
-                + "on \(ranks) \(ranks == 1 ? "rank" : "ranks") x \(pool.threads) threads (\(pool.level))"
-                + (first > 0 ? ", resumed after update \(first)" : ""))
-        if source.count < recipe.batch.global {
-            speaker.say(
-                "\(source.count) images fill a batch of \(recipe.batch.global) by coming several times, each time with "
-                    + "a crop of its own; one batch is an epoch")
-        }
-        for remark in trainer.hooks.flatMap(\.remarks) { speaker.say(remark) }
+        Self.introduce(trainer, source, ranks: communicator.size, updates: first..<max(first, total), speaker)
         folder = opened.folder
         try communicator.onRankZero { try opened.folder?.describe(options, communicator, pool, total: total) }
-        start = try Self.start(trainer, opened, options, source.tokens?.codebook, communicator, speaker)
-        if recipe.kind == .finetune {
-            evaluations = try RunEvaluations(
-                trainer, sets, state: opened.state, communicator: communicator, pool: pool, speaker: speaker,
-                shouldStop: { [watchdog] in
-                    watchdog.enter(.evaluation, step: trainer.clock.step)
-                    return stop.isSet
-                })
-        } else {
-            evaluations = nil
+        start = try Self.start(trainer, opened, options, source.tokens?.codebook.name, communicator, speaker)
+        let shouldStop = { [watchdog] in
+            watchdog.enter(.evaluation, step: trainer.clock.step)
+            return stop.isSet
         }
+        evaluations =
+            recipe.kind != .finetune
+            ? nil
+            : try RunEvaluations(
+                trainer, sets, state: opened.state, communicator: communicator, pool: pool, speaker: speaker,
+                shouldStop: shouldStop)
         lastSaved = first
         (self.trainer, self.options) = (trainer, options)
         (self.communicator, self.speaker) = (communicator, speaker)
         for remark in communicator.remarks { speaker.say(remark) }
     }
 
+    /// Says what is trained on what.
+    private static func introduce(
+        _ trainer: Trainer, _ source: any SampleSource, ranks: Int, updates: Range<Int>, _ speaker: any RunSpeaker
+    ) {
+        let (recipe, pool) = (trainer.recipe, trainer.pool)
+        speaker.say(
+            "\(recipe.objective.kind) on \(source.name): \(source.count) images, "
+                + "\(trainer.store.parameterCount) parameters, \(updates.upperBound) updates of \(recipe.batch.global) "
+                + "on \(ranks) \(ranks == 1 ? "rank" : "ranks") x \(pool.threads) threads (\(pool.level))"
+                + (updates.lowerBound > 0 ? ", resumed after update \(updates.lowerBound)" : ""))
+        if source.count < recipe.batch.global {
+            speaker.say(
+                "\(source.count) images fill a batch of \(recipe.batch.global) by coming several times, each time with "
+                    + "a crop of its own; one batch is an epoch")
+        }
+        for remark in trainer.hooks.flatMap(\.remarks) { speaker.say(remark) }
+    }
+
     /// Gives the trainer its weights: those of the checkpoint, or those that the run begins with.
     /// - Returns: where they began, for the state of the run.
     private static func start(
-        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ codebook: Codebook?,
+        _ trainer: Trainer, _ opened: RunOpening, _ options: Options, _ codebook: String?,
         _ communicator: any Communicator, _ speaker: any RunSpeaker
     ) throws -> [String: JSON] {
         if let state = opened.state {
@@ -131,7 +139,7 @@ public final class TrainingRun {
             try trainer.restore(opened.checkpoint, state, over: communicator)
             return state.extra.filter { $0.key.hasPrefix("start/") }
         }
-        let ids = codebook.map { [StartingWeights.codebookKey: JSON.string($0.name)] } ?? [:]
+        let ids = codebook.map { [StartingWeights.codebookKey: JSON.string($0)] } ?? [:]
         guard let weights = options.start else { return ids }
         try communicator.onRankZero { try weights.checkCodebook(codebook) }
         let report = try trainer.begin(with: weights, over: communicator)
@@ -250,12 +258,5 @@ public final class TrainingRun {
         lastSaved = heard.isEmpty ? trainer.clock.step : lastSaved
         let isTooMuch = isEnd || failedSaves > trainer.recipe.limits?.failedSaves ?? 0
         if !heard.isEmpty && isTooMuch { throw SharedError(TrainingError.cannotSave(heard, inARow: failedSaves)) }
-    }
-}
-
-extension DataFingerprint {
-    init(_ fingerprint: Fingerprint) {
-        self.init(
-            hash: fingerprint.hash, counts: ["samples": fingerprint.count, "classes": fingerprint.classes])
     }
 }

@@ -16,13 +16,11 @@ public struct TrainingSets: Sendable {
     public init(_ recipe: Recipe, from catalog: Catalog = .own) throws {
         let whole = try recipe.source(recipe.data.train, from: catalog)
         let subset = try recipe.data.subset.map {
-            try whole.drawing($0.amount, seed: $0.seed, part: "\($0.text) of each class (seed \($0.seed))")
+            try whole.drawing($0.shots, $0.labelFraction, seed: $0.seed, part: "")
         }
         let learned = Set(subset?.samples ?? [])
         let validation = try recipe.data.validation.map {
-            try whole.drawing(
-                $0.amount, seed: $0.seed, avoiding: learned,
-                part: "\($0.text) of each class to validate on (seed \($0.seed))")
+            try whole.drawing($0.perClass, $0.share, seed: $0.seed, avoiding: learned, part: "to validate on ")
         }
         let rest: any SampleSource
         if let subset {
@@ -47,44 +45,35 @@ public struct TrainingSets: Sendable {
     public var evaluation: (any SampleSource)? { validation ?? test }
 }
 
-extension Recipe.Subset {
-    fileprivate var amount: ClassShare { shots.map(ClassShare.perClass) ?? .share(labelFraction ?? 1) }
-
-    fileprivate var text: String { amountText(shots, labelFraction) }
-}
-
-extension Recipe.Portion {
-    fileprivate var amount: ClassShare {
-        perClass.map(ClassShare.perClass) ?? .share(share ?? 1)
+extension SampleSource {
+    /// A part of each class.
+    fileprivate func drawing(
+        _ count: Int?, _ share: Double?, seed: UInt64, avoiding: Set<Int> = [], part: String
+    ) throws -> Subset {
+        let text = count.map { "\($0)" } ?? "\(fixed((share ?? 1) * 100, digits: 2)) %"
+        return try drawing(
+            count.map { .perClass($0) } ?? .share(share ?? 1), seed: seed, avoiding: avoiding,
+            part: "\(text) of each class \(part)(seed \(seed))")
     }
-
-    fileprivate var text: String { amountText(perClass, share) }
-}
-
-private func amountText(_ count: Int?, _ share: Double?) -> String {
-    count.map { "\($0)" } ?? "\(fixed((share ?? 1) * 100, digits: 2)) %"
 }
 
 extension Recipe {
     /// The order of training. A subset may be smaller than a batch, which then holds samples several times.
-    func sampler(of train: any SampleSource) throws(DataError) -> Sampler {
+    func sampler(of train: any SampleSource) throws -> Sampler {
         try Sampler(
             count: train.count, globalBatch: batch.global, order: .shuffled(seed: seed), repetitions: batch.augRepeats,
             wraps: data.subset != nil)
     }
 
     /// Micro-batches for an objective of this recipe, with the labels as targets where it learns from labels.
-    /// - Parameter grid: of the data, where it is tokens.
     public func trainingSettings(
-        _ objective: any Objective, _ batch: BatchTensors, _ grid: TokenGrid?
+        _ objective: any Objective, _ batch: BatchTensors, of source: any SampleSource
     ) -> Batches.Loader.Settings {
         var settings = loaderSettings(
             trainingTransform, masking: objective.masking,
             classes: type(of: objective).phase == .finetune ? batch.targets?.shape[1] ?? 0 : 0)
-        guard let grid, tokens != nil else { return settings }
-        // The stored grids: what training does to them, `TokenFeed` does.
-        (settings.height, settings.width) = (grid.side, grid.side)
-        settings.tokens = CentreTokens(grid, side: grid.side, embeds: false)
+        // Stored grids as they are: what training does to them, the objective's feed does.
+        if tokens != nil, let grid = source.tokens { settings.readWhole(grid) }
         return settings
     }
 }

@@ -27,7 +27,7 @@ public struct Experiment {
         _ recipe: Recipe, samples: Int, classes: Int, training rank: Int? = nil, from catalog: Catalog = .own
     ) throws {
         graph = Graph()
-        objective = try catalog.objective(recipe, graph.scope, InputSpec(recipe, classes: classes))
+        objective = try catalog.objective(recipe, graph.scope, classes: classes)
         batch = objective.inputs(graph, batch: samples)
         let step = StepRecording(recipe, objective, batch, classes: classes, rank: rank, catalog: catalog)
         parts = try catalog.hooks.compactMap { try $0.init(step) }

@@ -58,17 +58,13 @@ public final class Trainer {
         draws = Draws(experiment.graph, seed: recipe.seed, samples: samples)
         let first = try experiment.store(0, pool: pool) { try communicator.allocate($0) }
         let gradients = first.gradients
-        let stores = [first] + (1..<experiment.objective.networks).map { experiment.store($0, pool: pool) { _ in gradients } }
+        func store(_ stream: Int) -> ParameterStore { experiment.store(stream, pool: pool) { _ in gradients } }
+        let stores = [first] + (1..<experiment.objective.networks).map(store)
         networks = stores.enumerated().map { TrainedNetwork($0, $1, experiment, rule: rule) }
         let context = HookContext(
             recipe, experiment.batch, experiment.loss, classes: experiment.classes, stores: stores, source: source,
-            communicator: communicator, pool: pool, options: options, draw: draws.set,
-            newStore: { experiment.store($0, pool: pool) { _ in gradients } },
-            read: {
-                let weights = StartingWeights($0)
-                try weights.checkCodebook(source?.tokens?.codebook)
-                return try weights.load(into: $1, $2, as: $3, of: recipe).lines
-            })
+            communicator: communicator, pool: pool, options: options, draw: draws.set, newStore: store,
+            read: StartingWeights.reader(for: recipe, codebook: source?.tokens?.codebook.name))
         hooks = try experiment.objective.hooks(context) + experiment.parts.compactMap { try $0.hook(context) }
         marks = hooks.reduce(into: [:]) { $0.merge($1.marks) { first, _ in first } }
         try TrainedNetwork.plan(networks, hooks, experiment.loss, pool: pool, options)
