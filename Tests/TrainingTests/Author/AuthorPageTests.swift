@@ -76,7 +76,8 @@ import Training
             return try recipe.source(recipe.data.train, from: Self.catalog)
         }
         let images = try source(path)
-        var (image, memory) = (Image(), ReadMemory())
+        var image = Image()
+        var memory = ReadMemory()
         try images.read(1, into: &image, using: &memory)
         #expect(images.count == 2 && image.bytes.array == Array(48..<96))
         let missing = #expect(throws: DataError.self) { try source("Datasets/raw/data/none") }
