@@ -42,8 +42,7 @@ import Recipes
         #expect(recipe.schedule.epochs == 800 && recipe.schedule.warmupEpochs == 10)
         #expect(recipe.schedule.baseLR * recipe.schedule.shared.rateFactor(global: recipe.batch.global) == 4e-4)
         #expect(recipe.settings(of: Clip.self)?.maxNorm == 5)
-        let model = try #require(
-            recipe.model.decode(VisionTransformer.Settings.self))
+        let model = try recipe.model.decode(VisionTransformer.Settings.self)
         #expect((model.width, model.depth, model.heads, model.patch) == (768, 12, 12, 16))
         let objective = try recipe.objective.decode(SimMIM.Settings.self)
         #expect(objective.maskRatio == 0.6 && objective.maskPatchSize == 32)
@@ -58,7 +57,7 @@ import Recipes
                 "model.channels=3",
             ],
             catalogue: .all, read: readFromDisk)
-        let model = try #require(recipe.model.decode(FullyConnected.Settings.self))
+        let model = try recipe.model.decode(FullyConnected.Settings.self)
         #expect(model.depth == 48 && model.firstWidth == 2048 && model.width == 1024)
         #expect(model.hasNorms && !model.isGrey && model.dropout == 0.1)
     }
