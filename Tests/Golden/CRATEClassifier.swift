@@ -92,9 +92,9 @@ func compare(_ golden: CRATEFile, _ layers: [LayerMeasurements.Layer]) throws {
         let ours = layers.map { layer -> Double in
             switch name {
             case "coding_rate_mean": layer.rateMean
-            case "coding_rate_std": layer.rateDeviation ?? .nan
+            case "coding_rate_std": layer.rateStd ?? .nan
             case "zero_fraction_mean": layer.zeroMean
-            case "zero_fraction_std": layer.zeroDeviation
+            case "zero_fraction_std": layer.zeroStd
             default: layer.nonzero
             }
         }

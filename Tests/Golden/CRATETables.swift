@@ -83,3 +83,13 @@ import Training
         }
     }
 }
+
+extension PositionResampling {
+    /// The reference's rule for looking at images of another size: it adds 0.1 to the new extents before it divides,
+    /// against rounding, and the 0.1 stays in the steps.
+    static func looking(from grid: Int, to rows: Int, _ columns: Int) -> PositionResampling {
+        PositionResampling(
+            from: grid, to: rows, columns,
+            steps: (Double(grid) / (Double(rows) + 0.1), Double(grid) / (Double(columns) + 0.1)))
+    }
+}

@@ -1,3 +1,4 @@
+import Autodiff
 import Batches
 import Checkpoints
 import FoundationEssentials
