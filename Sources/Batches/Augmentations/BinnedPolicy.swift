@@ -115,7 +115,8 @@ public struct TorchvisionRandAugment: ImagePolicy, Equatable {
 
     public init(_ settings: Settings) {
         self.init(
-            operations: settings.numOps, bin: settings.magnitude, WarpStyle(settings.interpolation, fill: settings.fill))
+            operations: settings.numOps, bin: settings.magnitude, WarpStyle(settings.interpolation, fill: settings.fill)
+        )
     }
 
     public func apply(_ image: inout Image, _ random: inout RandomStream) {

@@ -5,7 +5,8 @@ public import Recipes
 /// DeiT III (border of 4 reflected pixels), or a plain crop with no border.
 public struct RandomCrop: Augmentation, ImageAugmentation, Equatable {
     public static let key = "images.random_crop"
-    public static let meaning = "A random square without scaling; absent: random_resized_crop, or the whole image is resized."
+    public static let meaning =
+        "A random square without scaling; absent: random_resized_crop, or the whole image is resized."
 
     public struct Settings: RecipeSection {
         public let shortEdge: Int?
