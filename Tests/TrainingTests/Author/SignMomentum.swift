@@ -2,12 +2,13 @@ import Kernels
 import Optimizers
 import Recipes
 
-/// Signum: the running gradient's sign is the step, `m = β·m + (1-β)·g; w = (1-ηλ)·w - η·sign(m)`. Source: arXiv 1802.04434.
+/// Signum: the sign of the running gradient is the step, `m = β·m + (1-β)·g` and
+/// `w = (1-ηλ)·w - η·sign(m)`. Source: arXiv 1802.04434.
 public struct SignMomentum: UpdateRule {
     public struct Settings: RecipeSection {
         let beta: Double
 
-        public static let meanings = ["beta": "Decay of the running gradient, 0 to below 1."]
+        public static let meanings = ["beta": "Share of the running gradient that is kept, 0 to below 1."]
 
         public func check(_ here: Here) {
             here.require((0..<1).contains(beta), at: "beta", "0 to below 1 expected, found \(beta)")
@@ -22,9 +23,12 @@ public struct SignMomentum: UpdateRule {
 
     public var stateNames: [String] { ["momentum"] }
 
-    public func apply(_ run: ParameterRun, learningRate: Double, weightDecay: Double, step: Int, pool: WorkerPool) {
+    public func apply(
+        _ run: ParameterRun, learningRate: Double, weightDecay: Double, step: Int, pool: WorkerPool
+    ) {
         // Lion's kernel with one β for the step and for the state.
+        let keep = 1 - learningRate * weightDecay
         run.update(
-            Self.kernel, [1 - learningRate * weightDecay, learningRate, beta, 1 - beta, beta, 1 - beta], pool: pool)
+            Self.kernel, [keep, learningRate, beta, 1 - beta, beta, 1 - beta], pool: pool)
     }
 }
