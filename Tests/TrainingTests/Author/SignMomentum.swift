@@ -8,7 +8,7 @@ public struct SignMomentum: UpdateRule {
     public struct Settings: RecipeSection {
         let beta: Double
 
-        public static let meanings = ["beta": "Share of the running gradient that is kept, 0 to below 1."]
+        public static let meanings = ["beta": "Kept share of the running gradient, 0 to below 1."]
 
         public func check(_ here: Here) {
             here.require((0..<1).contains(beta), at: "beta", "0 to below 1 expected, found \(beta)")
