@@ -16,7 +16,7 @@ public struct TrainingClock: Sendable, Equatable {
     }
 
     public var networks: Int { updatesOfNetworks.count }
-    /// Of all networks.
+    /// Updates of an epoch, of all networks.
     public var updatesPerEpoch: Int { updatesPerPass * networks }
     public var epoch: Int { step / updatesPerEpoch }
     public var samplesSeen: Int { step * globalBatch }

@@ -62,7 +62,7 @@ public func unpack(_ packed: Bytes, _ form: DeflateForm, into bytes: Bytes) thro
 
 /// Packs `bytes` at zlib's default level and hands the stream to `sink`, piece by piece; a piece is valid until the
 /// next one.
-/// - Parameter areDifferences: small numbers around zero, such as filtered rows of pictures: their runs are chance.
+/// - Parameter areDifferences: small numbers around zero, such as filtered rows of images: their runs are chance.
 public func pack<Failure: Error>(
     _ bytes: Bytes, _ form: DeflateForm, areDifferences: Bool = false, to sink: (Bytes) throws(Failure) -> Void
 ) throws(Failure) {

@@ -108,7 +108,7 @@ import Testing
         let codebook = Codebook(Floats(try golden.codebook), width: golden.config.code_dim, metric: .cosine)
         let ids = Floats(zeros: maps.count / codebook.width)
         pool.nearestRows(
-            maps, codes: codebook.unitRows, into: ids, width: codebook.width, isDistance: false,
+            maps, codes: codebook.normalizedRows, into: ids, width: codebook.width, isDistance: false,
             scratch: Floats(zeros: WorkerPool.nearestScratch(rows: ids.count, codes: codebook.count)))
         #expect(ids.array.map { Int($0) } == (try golden.integers("output/\(name)")), "\(name)")
     }

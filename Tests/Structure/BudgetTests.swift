@@ -15,10 +15,16 @@ import Testing
         }
     }
 
+    /// Methods that need more, each with its reason.
+    private let longObjectives: Set<String> = []
+
     @Test func `an objective fits in 150 lines`() throws {
-        for file in try swiftFiles(in: "Sources/Objectives") {
+        let head = try Regex(#"struct \w+: (?:.*, )?Objective\b"#)
+        for file in try swiftFiles(in: "Sources/Objectives")
+        where try String(contentsOf: file, encoding: .utf8).contains(head) {
             let count = try lines(file)
-            #expect(count <= 150, "\(file.lastPathComponent) has \(count) lines")
+            let isAllowed = longObjectives.contains(file.lastPathComponent)
+            #expect(count <= 150 || isAllowed, "\(file.lastPathComponent) has \(count) lines")
         }
     }
 

@@ -124,8 +124,8 @@ extension Recipe {
     /// - Parameter classes: of the targets; 0 for a method that learns from no labels.
     public func loaderSettings(
         _ transform: ImageTransform, masking: (any Masking)? = nil, classes: Int = 0
-    ) -> Batches.Loader.Settings {
-        var settings = Batches.Loader.Settings(
+    ) -> Loader.Settings {
+        var settings = Loader.Settings(
             seed: seed, transform: transform, height: images.size, width: images.size)
         settings.masking = masking
         settings.slots = loader.prefetchBatches

@@ -57,7 +57,7 @@ public struct Codebook: Sendable {
     }
 
     /// The rows with length 1, (K, D).
-    public var unitRows: Floats {
+    public var normalizedRows: Floats {
         let unit = Floats(rows.array)
         for id in 0..<count {
             let row = unit[id * width..<(id + 1) * width]
@@ -71,7 +71,7 @@ public struct Codebook: Sendable {
     /// The published lists came without their making; this is ours.
     public func synonyms(_ neighbours: Int) -> Indices {
         precondition(neighbours < count, "fewer other codes than neighbours")
-        let unit = unitRows
+        let unit = normalizedRows
         let found = Indices(zeros: count * neighbours)
         for id in 0..<count {
             // Codes come with rising ids: one that is only as near as another goes behind it.

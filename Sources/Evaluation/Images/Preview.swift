@@ -16,7 +16,7 @@ extension Recipe {
         let sampler = try Sampler(
             count: source.count, globalBatch: count + count % 2, order: .shuffled(seed: seed), wraps: true)
         let settings = loaderSettings(trainingTransform, masking: masking, classes: source.classes?.count ?? 0)
-        let loader = try Batches.Loader(source, sampler, BatchCut(), settings, updates: 0..<1)
+        let loader = try Loader(source, sampler, BatchCut(), settings, updates: 0..<1)
         defer { loader.stop() }
         let batch = try loader.next()
         var original = Image()

@@ -128,7 +128,7 @@ private struct DirectMovement {
     init(_ settings: TokenAdapt.Settings, _ codebook: Codebook, samples: Int) {
         (self.settings, self.codebook) = (settings, codebook)
         let places = settings.size * settings.size
-        codes = codebook.metric == .cosine ? codebook.unitRows : codebook.rows
+        codes = codebook.metric == .cosine ? codebook.normalizedRows : codebook.rows
         moved = Floats(zeros: places * settings.width)
         scratch = Floats(zeros: 2 * settings.stored * settings.stored * settings.width)
         ids = Floats(zeros: samples * places)

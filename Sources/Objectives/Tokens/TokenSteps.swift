@@ -30,7 +30,7 @@ struct TokenSteps {
         color = recipe.settings(of: TokenColor.self).map { TokenColor($0) }
         maps = Floats(zeros: samples * grid.count * codebook.width)
         synonyms = edit == nil ? nil : grid.synonyms
-        codes = codebook.metric == .cosine ? codebook.unitRows : codebook.rows
+        codes = codebook.metric == .cosine ? codebook.normalizedRows : codebook.rows
         (ids, spare) = (Indices(zeros: samples * grid.count), Indices(zeros: samples * grid.count))
         statistics = Floats(zeros: samples * 2 * codebook.width)
         let places = tokens.size * tokens.size

@@ -8,16 +8,16 @@ public enum Cosine: ScheduleKind {
         case simmim
         /// Counted from the end of the warm-up, in fractions of an epoch; the base alone grows with the batch.
         case mae
-        /// By whole epochs, one late; the base alone grows with the batch.
+        /// Counted in whole epochs, one late; the base alone grows with the batch.
         case deit
-        /// By whole epochs: the smaller of a rise over the warm-up and a cosine over the whole run, down to 0.
+        /// Counted in whole epochs: the smaller of a rise over the warm-up and a cosine over the whole run, down to 0.
         case crate
-        /// By whole epochs, two late, down to 0.
+        /// Counted in whole epochs, two late, down to 0.
         case crateFineTuning = "crate_fine_tuning"
         /// Counted from the end of a warm-up from 0.005 of the base, down to 0.001 of it; every learning rate grows with the
         /// batch.
         case spark
-        /// By whole epochs, or by updates where the run's length is given so; every learning rate grows with the batch.
+        /// Counted in whole epochs, or in updates where the run's length is given so; every learning rate grows with the batch.
         case torch
     }
 

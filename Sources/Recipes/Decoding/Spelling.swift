@@ -12,7 +12,7 @@ package enum Spelling {
         return best?.name
     }
 
-    /// `baseRate`, `base-rate` and `BASE_RATE` are one word.
+    /// `weightDecay`, `weight-decay` and `WEIGHT_DECAY` are one word.
     private static func folded(_ word: String) -> [UInt8] {
         word.lowercased().utf8.filter { $0 != UInt8(ascii: "_") && $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: " ") }
     }

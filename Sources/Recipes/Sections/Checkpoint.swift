@@ -1,6 +1,6 @@
 extension Recipe {
     /// When the state of the run is saved and how much of it stays.
-    public struct Checkpoint: RecipeSection {
+    public struct CheckpointSettings: RecipeSection {
         public let everyUpdates: Int?
         public let everyEpochs: Int?
         public let keepLast: Int

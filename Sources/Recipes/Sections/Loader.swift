@@ -1,6 +1,6 @@
 extension Recipe {
     /// Reading and augmenting ahead of the step.
-    public struct Loader: RecipeSection {
+    public struct LoaderSettings: RecipeSection {
         public let threads: Int
         public let prefetchBatches: Int
 

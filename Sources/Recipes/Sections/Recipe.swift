@@ -23,11 +23,11 @@ public struct Recipe: RecipeSection {
     /// The curve of the learning rate, e.g. `cosine`.
     public let schedule: OpenSection<Schedule>
     public let evaluation: Evaluation?
-    public let checkpoint: Checkpoint?
+    public let checkpoint: CheckpointSettings?
     public let log: Log
     public let threads: Int?
     public let recompute: Bool?
-    public let loader: Loader
+    public let loader: LoaderSettings
     public let limits: Limits?
     /// Settings of the parts that it has, by dotted path; each is asked for by its owner.
     var parts: [String: any Sendable] = [:]

@@ -68,7 +68,7 @@ extension Recipe {
     /// Micro-batches for an objective of this recipe, with the labels as targets where it learns from labels.
     public func trainingSettings(
         _ objective: any Objective, _ batch: BatchTensors, of source: any SampleSource
-    ) -> Batches.Loader.Settings {
+    ) -> Loader.Settings {
         var settings = loaderSettings(
             trainingTransform, masking: objective.masking,
             classes: type(of: objective).phase == .finetune ? batch.targets?.shape[1] ?? 0 : 0)
