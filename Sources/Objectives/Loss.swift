@@ -31,3 +31,21 @@ public struct Loss {
         self.weight = weight
     }
 }
+
+/// The inputs of one step.
+public struct BatchTensors {
+    /// Normalised pixels, (B, H, W, C); of tokens the ids, C = 1, or the code vectors, C = D, as the method declares it.
+    public let images: Tensor
+    /// One number per patch of the encoder, 1 = masked: (B, S/p, S/p).
+    public let mask: Tensor?
+    /// Target probabilities, (B, classes).
+    public let targets: Tensor?
+    /// What early-learning regularisation reads.
+    public var early: EarlyLearningTensors?
+
+    public init(images: Tensor, mask: Tensor? = nil, targets: Tensor? = nil) {
+        self.images = images
+        self.mask = mask
+        self.targets = targets
+    }
+}

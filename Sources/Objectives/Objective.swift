@@ -97,20 +97,17 @@ public struct InputSpec: Sendable, Equatable {
     }
 }
 
-/// The inputs of one step.
-public struct BatchTensors {
-    /// Normalised pixels, (B, H, W, C); of tokens the ids, C = 1, or the code vectors, C = D, as the method declares it.
-    public let images: Tensor
-    /// One number per patch of the encoder, 1 = masked: (B, S/p, S/p).
-    public let mask: Tensor?
-    /// Target probabilities, (B, classes).
-    public let targets: Tensor?
-    /// Of early-learning regularisation.
-    public var early: EarlyLearningTensors?
-
-    public init(images: Tensor, mask: Tensor? = nil, targets: Tensor? = nil) {
-        self.images = images
-        self.mask = mask
-        self.targets = targets
-    }
+/// Where a trainer's micro-batches come from: loader threads, what a method makes of their batches, or one synthetic
+/// batch when only the step is timed.
+public protocol BatchFeed: AnyObject {
+    func next() throws -> Batch
+    func release(_ batch: Batch)
+    /// Keeps with the weights what they must never be used without.
+    func describe(in store: ParameterStore)
 }
+
+extension BatchFeed {
+    public func describe(in store: ParameterStore) {}
+}
+
+extension Loader: BatchFeed {}

@@ -51,7 +51,7 @@ struct BenchEncoder: ParsableCommand {
     func run() throws {
         guard let settings else { throw ValidationError("--model: no convnet '\(model)'") }
         let session = try Session(threads: options.threads)
-        let peak = ProductRate(measuring: session.pool, seconds: 1)
+        let peak = GEMMThroughput(measuring: session.pool, seconds: 1)
         let meter = StepMeter(session.console, isQuiet: options.json)
         let benches = try ([nil] + shares.map { $0 }).map {
             try EncoderBench(side: size, batch: batch, ratio: $0, pool: session.pool) { scope in
@@ -72,7 +72,7 @@ struct BenchEncoder: ParsableCommand {
         writeOutput(options.json ? json(results, peak).line + "\n" : text(results, peak))
     }
 
-    private func text(_ results: [EncoderBench.Result], _ peak: ProductRate) -> String {
+    private func text(_ results: [EncoderBench.Result], _ peak: GEMMThroughput) -> String {
         var table = Table(numbers: [1, 2, 3, 4, 5, 6])
         table.add("mask ratio", "ms", "ms an image", "times as fast", "memory", "of whole", "GFLOP/s")
         let whole = results[0]
@@ -103,7 +103,7 @@ struct BenchEncoder: ParsableCommand {
             """
     }
 
-    private func json(_ results: [EncoderBench.Result], _ peak: ProductRate) -> JSON {
+    private func json(_ results: [EncoderBench.Result], _ peak: GEMMThroughput) -> JSON {
         let passes = results.map { result in
             JSON.object([
                 "mask_ratio": result.ratio.map { JSON.number($0) } ?? JSON.null, "seconds": .number(result.seconds),

@@ -40,10 +40,10 @@ struct BenchOperations: ParsableCommand {
         guard session.communicator.size == 1 else {
             throw ValidationError("operations are measured in one process; start it without mpirun")
         }
-        let peak = ProductRate(measuring: session.pool, seconds: 1)
+        let peak = GEMMThroughput(measuring: session.pool, seconds: 1)
         let single =
             peak.threads == 1
-            ? peak : ProductRate(measuring: WorkerPool(threads: 1, level: session.pool.level), seconds: 1)
+            ? peak : GEMMThroughput(measuring: WorkerPool(threads: 1, level: session.pool.level), seconds: 1)
         var planning = PlanOptions()
         planning.measuresTime = true
         let bench = try StepBench(
@@ -69,7 +69,7 @@ struct BenchOperations: ParsableCommand {
 /// The measurement, for people and for programs.
 private struct OperationReport {
     let shares: OperationShares
-    let peak, single: ProductRate
+    let peak, single: GEMMThroughput
     let result: StepBench.Result
     /// Seconds of a step that `plan` predicts for a guide; nil without one.
     let plannedGuide: Double?

@@ -141,13 +141,13 @@ private struct DoctorReport {
 
 /// Product rates of one thread and of several.
 private struct MachineSpeed {
-    let one, all: ProductRate
+    let one, all: GEMMThroughput
     let level: InstructionLevel
 
     init(threads: Int, level: InstructionLevel) {
         self.level = level
-        one = ProductRate(measuring: WorkerPool(threads: 1, level: level))
-        all = threads > 1 ? ProductRate(measuring: WorkerPool(threads: threads, level: level)) : one
+        one = GEMMThroughput(measuring: WorkerPool(threads: 1, level: level))
+        all = threads > 1 ? GEMMThroughput(measuring: WorkerPool(threads: threads, level: level)) : one
     }
 
     var finding: Finding {

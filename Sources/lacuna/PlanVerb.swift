@@ -47,7 +47,7 @@ struct PlanVerb: ParsableCommand {
         let level = try Session.level(ProcessInfo.processInfo.environment)
         let pool = WorkerPool(threads: min(threads, processors), level: level)
         let cost = Cost(
-            summary, threads: threads, rate: ProductRate(measuring: pool),
+            summary, threads: threads, rate: GEMMThroughput(measuring: pool),
             guidance: try GuidanceCost(recipe, samples: summary.samples, ranks: ranks, pool: pool).map {
                 ($0, Double(pool.threads) / Double(threads))
             })
@@ -59,14 +59,14 @@ struct PlanVerb: ParsableCommand {
 private struct Cost {
     let summary: PlanSummary
     let threads: Int
-    let rate: ProductRate
+    let rate: GEMMThroughput
     let secondsPerUpdate: Double
     let memory: Memory
     /// Seconds of an update that a guide takes.
     let guideSeconds: Double?
 
     /// - Parameter guidance: measured, and the threads that measured over those of a rank.
-    init(_ summary: PlanSummary, threads: Int, rate: ProductRate, guidance: (cost: GuidanceCost, scale: Double)?) {
+    init(_ summary: PlanSummary, threads: Int, rate: GEMMThroughput, guidance: (cost: GuidanceCost, scale: Double)?) {
         (self.summary, self.threads, self.rate) = (summary, threads, rate)
         memory = .detected()
         guideSeconds = guidance.map { $0.cost.seconds * $0.scale * Double(summary.recipe.batch.gradAccumSteps) }

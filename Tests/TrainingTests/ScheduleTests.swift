@@ -11,7 +11,8 @@ struct ScheduleTests {
     private static let simMIM = "Recipes/simmim-vit_base-imagenet_1k-800ep.yaml"
 
     private func frame(
-        _ base: Double, warmupStart: Double = 0, warmup: Int = 0, length: Int, clock: EpochClock = EpochClock(updates: 10)
+        _ base: Double, warmupStart: Double = 0, warmup: Int = 0, length: Int,
+        clock: EpochClock = EpochClock(updates: 10)
     ) -> ScheduleFrame {
         ScheduleFrame(
             base: base, warmupStart: warmupStart, warmup: .epochs(Epochs(warmup)), length: .epochs(Epochs(length)),

@@ -123,8 +123,14 @@ import Training
     }
 
     @Test(arguments: [
-        ("[[{kind: conv, channels: 6, kernel_size: 3, stride: 4, groups: 3}]]", "3 groups do not divide 32 and 6 channels"),
-        ("[[{kind: conv, channels: 8, kernel_size: 3, stride: 2}, {kind: relu}]]", "an activation follows a batch_norm"),
+        (
+            "[[{kind: conv, channels: 6, kernel_size: 3, stride: 4, groups: 3}]]",
+            "3 groups do not divide 32 and 6 channels"
+        ),
+        (
+            "[[{kind: conv, channels: 8, kernel_size: 3, stride: 2}, {kind: relu}]]",
+            "an activation follows a batch_norm"
+        ),
         ("[[{kind: conv, channels: 8, kernel_size: 3, stride: 2}, {kind: add}]]", "add needs a keep"),
         (
             "[[{kind: max_pool, kernel_size: 3, stride: 2}], [{kind: conv, channels: 8, kernel_size: 3}]]",

@@ -25,7 +25,8 @@ import Training
         let recipe = try shippedRecipe(
             "Recipes/seit-token_vit_tiny-cifar10-200ep.yaml",
             [
-                "seed=\(four.seed)", "tokens.size=\(four.size)", "tokens.codebook_size=16", "tokens.code_dim=\(four.width)",
+                "seed=\(four.seed)", "tokens.size=\(four.size)", "tokens.codebook_size=16",
+                "tokens.code_dim=\(four.width)",
                 "tokens.edit={synonyms: 0.5, swap: 0.5}", "tokens.partner=\(partner)", "tokens.mix.partner=\(partner)",
                 "tokens.color={noise: \(noise), adapt: \(1 - noise), after_crop: \(cutsFirst)}",
             ])

@@ -11,7 +11,8 @@ private struct Bench {
     ]
     static let count = 57_000
     static let rules: [any UpdateRule] = [
-        AdamW(), Adam(), SGD(), SGD(.init(momentum: 0.9, nesterov: true)), Lion(), LAMB(), LAMB(.init(alwaysAdapt: true)),
+        AdamW(), Adam(), SGD(), SGD(.init(momentum: 0.9, nesterov: true)), Lion(), LAMB(),
+        LAMB(.init(alwaysAdapt: true)),
         LARS(.init(form: .mae)), LARS(.init(form: .timm, trustClip: true, alwaysAdapt: true)),
     ]
 

@@ -46,7 +46,8 @@ final class EarlyLearningHook: StepHook {
                     "objective.elr.plus.mixup_slice",
                     found: (plus.mixupSlice.map { "\($0)" } ?? "none, the whole batch")
                         + " for micro-batches of \(size) samples on a rank",
-                    expected: "a divisor of \(size)", hint: "set it to the smallest micro-batch that you intend to use"))
+                    expected: "a divisor of \(size)", hint: "set it to the smallest micro-batch that you intend to use")
+            )
         }
         let isSharded = settings.isSharded(samples: samples, classes: classes)
         targets = try (0..<settings.networks).map { _ in

@@ -28,7 +28,7 @@ final class TargetRows {
     /// Samples of one micro-batch on a rank.
     private let size: Int
     private let communicator: any Communicator
-    /// Of all micro-batches of an update on all ranks: whose rows, and the rows.
+    /// Whose rows, and the rows, of all micro-batches of an update on all ranks.
     private let numbers, values: Floats
 
     /// - Parameters:

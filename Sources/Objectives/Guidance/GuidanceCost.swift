@@ -8,7 +8,7 @@ public import Recipes
 /// What a guide costs on this machine, measured: its pass over a few images, and each comparison at its true size. A rate
 /// of products tells too little of it: comparisons are long thin products and passes over memory.
 public struct GuidanceCost: Sendable {
-    /// Of a micro-batch of one rank: the guide's own pass, and comparing.
+    /// The guide's own pass over a micro-batch of one rank, and comparing.
     public let guideSeconds, comparisonSeconds: Double
     public var seconds: Double { guideSeconds + comparisonSeconds }
     /// The rows of a step's table of times that stand for the same.

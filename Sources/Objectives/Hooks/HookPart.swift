@@ -31,9 +31,9 @@ extension HookPart {
 /// What a hook asks of a rank, for one micro-batch.
 public protocol HookCost {
     var bytes: Int { get }
-    /// Of networks of its own.
+    /// Multiply-adds times two in networks of its own.
     var networkFlops: Int { get }
-    /// Multiply-adds times two in the step's plan.
+    /// The same in the step's plan.
     var planFlops: Int { get }
     /// Bytes that a rank hands in and gets back.
     var exchangedBytes: Int { get }
@@ -84,7 +84,8 @@ public struct HookContext {
     /// Further weights of the networks' form, initialized by a stream of their own.
     public let newStore: (_ stream: Int) throws -> ParameterStore
     /// Fills an encoder's weights from a run or a file, on rank 0.
-    public let read: (_ path: String, _ store: ParameterStore, _ encoder: any Encoder, _ model: Section) throws -> [String]
+    public let read:
+        (_ path: String, _ store: ParameterStore, _ encoder: any Encoder, _ model: Section) throws -> [String]
 
     public init(
         _ recipe: Recipe, _ batch: BatchTensors, _ loss: Loss, classes: Int, stores: [ParameterStore],

@@ -57,7 +57,7 @@ public struct OnlineProbe: HookPart {
 /// of each batch before it learns from it. The features are those of the training step, of cropped and partly hidden images: the
 /// curve lies below what `lacuna probe` finds.
 private final class OnlineClassifier: StepHook {
-    /// Of the step's graph, (B, F).
+    /// Features in the step's graph, (B, F).
     private let probed: Tensor
     private let features, logits, targets: Tensor
     private let plan: Plan

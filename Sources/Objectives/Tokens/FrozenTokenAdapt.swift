@@ -12,7 +12,7 @@ final class FrozenTokenAdapt {
     /// Side of the feature maps that are mixed.
     let featureSide: Int
     private let settings: TokenAdapt.Settings
-    /// Of the token set: g may know more.
+    /// Codes of the token set: g may know more.
     private let codes: Int
     private let maps, movements, moved: Tensor
     private let features, scores: Tensor

@@ -48,7 +48,9 @@ package final class TokenFeed: BatchFeed {
             throw DataError(
                 "batch", found: "\(samples) samples in a micro-batch of a rank",
                 expected: "an even number, since tokens.color and tokens.adapt take neighbours",
-                hint: "choose batch.global, batch.grad_accum_steps and ranks so that it is even, or tokens.partner: mirror")
+                hint:
+                    "choose batch.global, batch.grad_accum_steps and ranks so that it is even, or tokens.partner: mirror"
+            )
         }
         steps = TokenSteps(recipe, tokens, grid, samples: samples)
         batch = Batch(
@@ -172,7 +174,7 @@ extension Recipe {
 
 /// One half of a micro-batch, or all of it.
 struct TokenHalf {
-    /// Of the micro-batch.
+    /// Its samples in the micro-batch.
     let places: [Int]
     /// The maps of these samples one after the other.
     let maps: Floats

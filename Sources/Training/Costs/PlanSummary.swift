@@ -11,7 +11,7 @@ public struct PlanSummary {
     public struct Length: Sendable, Equatable {
         public let data: String
         public let images, updatesPerEpoch: Int
-        /// Of the whole run and all networks.
+        /// Updates of the whole run and all networks.
         public internal(set) var updates: Int
     }
 
@@ -19,9 +19,9 @@ public struct PlanSummary {
     public let ranks: Int
     /// Samples of one micro-batch on one rank.
     public let samples: Int
-    /// Of one micro-batch on one rank.
+    /// The plan of one micro-batch on one rank.
     public let report: PlanReport
-    /// Of the values, by computing blocks again; nil where all are kept.
+    /// Memory of values that computing blocks again saves; nil where all are kept.
     public let savedBytes: Int?
     public let length: Length?
     /// What images take as tokens, where the recipe trains a tokenizer; and bytes of one in the data now, where they are there.
@@ -83,19 +83,20 @@ public struct PlanSummary {
     /// Multiply-adds times two of one image, forward and backward.
     public var flopsPerImage: Int { flops / samples }
 
-    /// Of one micro-batch on one rank. Under ELR+ the other network's average looks at it too.
+    /// Multiply-adds times two of one micro-batch on one rank. Under ELR+ the other network's average looks at it too.
     private var flops: Int {
-        report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0) + hooks.reduce(0) { $0 + $1.networkFlops }
+        report.flops + (networks > 1 ? report.rows.reduce(0) { $0 + $1.flops } : 0)
+            + hooks.reduce(0) { $0 + $1.networkFlops }
     }
 
-    /// Of all networks.
+    /// Weights of all networks.
     public var parameterBytes: Int { networks * report.parameterBytes }
 
     /// Targets of all ranks, which rank 0 holds beside its share while it writes a checkpoint; 0 where ranks do not share
     /// them out.
     public var gatheredTargetBytes: Int { targets.map { $0.areSharded ? $0.bytes * ranks : 0 } ?? 0 }
 
-    /// Of one rank: of rank 0, which holds the most.
+    /// Memory of rank 0, which holds the most.
     public var memoryBytes: Int {
         parameterBytes + report.gradientBytes + stateBytes + averageBytes + (targets?.bytes ?? 0) + gatheredTargetBytes
             + report.arenaBytes + evaluationBytes + loaderBytes + hooks.reduce(0) { $0 + $1.bytes }
@@ -118,7 +119,7 @@ public struct PlanSummary {
         ranks > 1 ? hooks.reduce(report.gradientBytes) { $0 + $1.exchangedBytes } : 0
     }
 
-    /// Seconds of one update if the whole step ran at a share of the product rate; a guide comes on top.
+    /// Seconds of one update if the whole step ran at a share of the GEMM throughput; a guide comes on top.
     /// - Parameters:
     ///   - rate: of one thread.
     ///   - share: of that rate which whole steps reach.
@@ -128,6 +129,6 @@ public struct PlanSummary {
             / (rate * Double(threads) * share)
     }
 
-    /// Of the product rate: what SimMIM steps of ViT sizes reach on one thread.
+    /// Share of the GEMM throughput that SimMIM steps of ViT sizes reach on one thread.
     public static let usualShare = 0.81
 }

@@ -11,7 +11,7 @@ public import Recipes
 public final class StepBench {
     /// What the timed steps showed; of one rank except where it says otherwise.
     public struct Result: Sendable, Equatable {
-        /// Of all ranks.
+        /// Throughput of all ranks.
         public let imagesPerSecond: Double
         /// Median.
         public let secondsPerStep: Double
@@ -25,7 +25,7 @@ public final class StepBench {
         public let ranks: Int
         public let batch: Int
         public let steps: Int
-        /// Of the last step, a sign that the steps computed something.
+        /// The last step's, a sign that the steps computed something.
         public let loss: Double
         /// Small sums over ranks in a step, those of batch norm, and the seconds of one with the wait for other ranks.
         public let rankSumsPerStep: Int
@@ -84,7 +84,7 @@ public final class StepBench {
         return seconds
     }
 
-    /// Of the timed steps; shares of operations refer to it, since they are means too.
+    /// Mean of the timed steps; shares of operations refer to it, since they are means too.
     public var meanSecondsPerStep: Double { reports.seconds.reduce(0, +) / Double(max(reports.seconds.count, 1)) }
 
     /// Collective.

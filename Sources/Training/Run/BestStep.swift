@@ -7,9 +7,9 @@ import Recipes
 struct BestStep {
     struct Best: Equatable {
         let step: Int
-        /// Of the recipe's metric.
+        /// The recipe's metric.
         let value: Double
-        /// By the EMA weights of that step.
+        /// Whether the EMA weights of that step scored it.
         let isAveraged: Bool
     }
 

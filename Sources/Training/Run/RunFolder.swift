@@ -60,7 +60,8 @@ final class RunFolder {
     ///   - isEnd: no step follows.
     /// - Returns: the reason when the checkpoint could not be written; the older ones stand.
     func save(
-        _ trainer: Trainer, _ gathered: [StoredTensor], fingerprint: DataFingerprint, library: String, extra: [String: JSON],
+        _ trainer: Trainer, _ gathered: [StoredTensor], fingerprint: DataFingerprint, library: String,
+        extra: [String: JSON],
         keeping best: Int?, isEnd: Bool, _ speaker: any RunSpeaker
     ) throws(CheckpointError) -> String? {
         // Nothing is written into a folder that another run has taken over.
@@ -205,5 +206,15 @@ struct RunOpening {
         if let now = options.start?.path, before != now { throw TrainingError.otherStart(before: before, now: now) }
         return RunLog.Position(
             bytes: state.metricsBytes, seconds: state.extra["log/seconds"]?.number ?? 0, step: state.iteration)
+    }
+}
+
+extension Recipe {
+    /// Seeds by purpose, as a checkpoint keeps them.
+    var seeds: [String: UInt64] {
+        var seeds = ["run": seed]
+        if has(NoiseStage.key) { seeds["grad_noise"] = noiseSeed }
+        if let noise = data.labelNoise { seeds["label_noise"] = noise.seed }
+        return seeds
     }
 }

@@ -1,5 +1,5 @@
 import Autodiff
-public import Batches
+import Batches
 public import Checkpoints
 import Kernels
 import Messages
@@ -167,7 +167,7 @@ extension Checkpoint {
 /// The floating tensors of a file or checkpoint, under their names inside the encoder.
 private struct StoredModel {
     let place: String
-    /// That they were trained by, if it is known.
+    /// The recipe that they were trained by, if it is known.
     let recipe: Recipe?
     let tensors: [String: StoredWeights]
 

@@ -123,7 +123,8 @@ extension Trainer {
             try copy(
                 checkpoint.open(averaged ? .average : .model),
                 into: averaged
-                    ? store.tensors(store.values, statistics: store.statistics, counters: store.counters, prefix: prefix)
+                    ? store.tensors(
+                        store.values, statistics: store.statistics, counters: store.counters, prefix: prefix)
                     : store.tensors,
                 counters: store.memory(of: store.counters, prefix: prefix))
             guard !averaged else { return }

@@ -186,7 +186,8 @@ public final class Trainer {
     public func takeMeasures() throws -> [Measure] {
         let last = (clock.step - 1) / clock.updatesPerPass % clock.networks
         let turn = clock.networks > 1 ? [Measure("network", Double(last + 1))] : []
-        return try turn + (networks[last].noise?.measures.map { Measure($0.name, $0.value) } ?? []) + hooks.flatMap { try $0.takeMeasures() }
+        return try turn + (networks[last].noise?.measures.map { Measure($0.name, $0.value) } ?? [])
+            + hooks.flatMap { try $0.takeMeasures() }
     }
 }
 
