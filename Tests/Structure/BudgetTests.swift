@@ -44,31 +44,6 @@ import Testing
         #expect(small.count <= 40, "\(small.count) files of 40 lines or less")
     }
 
-    /// Longer than a screen, each with its reason.
-    private let longFunctions: Set<String> = []
-
-    @Test func `a function fits a screen`() throws {
-        let head = try Regex(#"^ *(?:@\w+(?:\(.*?\))? )*(?:\w+(?:\(set\))? )*(?:func \S|init[?(<])"#)
-        var long: [String] = []
-        for file in try swiftFiles(in: "Sources") {
-            let text = try String(contentsOf: file, encoding: .utf8).split(
-                separator: "\n", omittingEmptySubsequences: false)
-            for (start, line) in text.enumerated() where line.firstMatch(of: head) != nil {
-                let indent = line.prefix { $0 == " " }
-                // The formatter closes a function at its own indentation, a requirement not at all.
-                guard line.hasSuffix("{") || line.hasSuffix("("),
-                    let end = text[start...].firstIndex(where: { $0 == indent + "}" })
-                else { continue }
-                if end - start + 1 > 40 {
-                    long.append("\(file.lastPathComponent):\(start + 1) has \(end - start + 1) lines")
-                }
-            }
-        }
-        let unknown = long.filter { entry in !longFunctions.contains { entry.hasPrefix($0) } }
-        #expect(unknown.isEmpty, "\(unknown)")
-        #expect(longFunctions.count <= 5)
-    }
-
     @Test func `no two modules have a type of one name that must be told apart`() throws {
         let modules = arrows.keys.sorted().joined(separator: "|")
         let twin = try Regex(#"\b(?:\#(modules))\.[A-Z]\w+"#)

@@ -61,7 +61,7 @@ public struct OperationShares {
 
 /// How many float32 operations a second this machine's matrix products reach: the measure for everything else.
 public struct GEMMThroughput: Sendable, Equatable {
-    /// Of the pool that was measured, all its threads together.
+    /// GEMM throughput of the measured pool, all its threads together.
     public let flopsPerSecond: Double
     public let threads: Int
 
