@@ -31,7 +31,7 @@ public struct NearestNeighbours {
     ) rethrows -> [Score] {
         let voters = rows ?? train.labelled
         let normaliser = Normaliser(norm, train, rows: voters, pool: pool)
-        let known = unitRows(train, voters, normaliser)
+        let known = normalizedRows(train, voters, normaliser)
         let labels = table(voters.map { train.labels[$0] })
         let asked = test.labelled
         var hits = [Hits](repeating: Hits(), count: counts.count)
@@ -39,7 +39,7 @@ public struct NearestNeighbours {
         let similarities = Floats(zeros: Self.testRows * Self.trainRows)
         for start in stride(from: 0, to: asked.count, by: Self.testRows) {
             let part = Array(asked[start..<min(start + Self.testRows, asked.count)])
-            let x = Matrix(unitRows(test, part, normaliser), rows: part.count, columns: test.width)
+            let x = Matrix(normalizedRows(test, part, normaliser), rows: part.count, columns: test.width)
             nearest.clear()
             for first in stride(from: 0, to: voters.count, by: Self.trainRows) {
                 let count = min(Self.trainRows, voters.count - first)
@@ -82,7 +82,7 @@ public struct NearestNeighbours {
     }
 
     /// The rows in a matrix of their own, normalised and of length 1.
-    private func unitRows(_ features: Features, _ rows: [Int], _ norm: Normaliser) -> Floats {
+    private func normalizedRows(_ features: Features, _ rows: [Int], _ norm: Normaliser) -> Floats {
         let width = features.width
         let x = Floats(zeros: rows.count * width)
         pool.gatherRows(features.values, table: table(rows), into: x, channels: width)
