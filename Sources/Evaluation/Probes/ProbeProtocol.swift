@@ -68,7 +68,7 @@ public enum ProbeProtocol: String, Sendable, CaseIterable {
     /// Name of the grid's numbers on a card.
     public var gridName: String {
         switch self {
-        case .mae, .dinov2: "base_rate"
+        case .mae, .dinov2: "base_lr"
         case .logistic: "penalty"
         }
     }
