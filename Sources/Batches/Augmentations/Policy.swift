@@ -12,7 +12,7 @@ public enum Policy: ImageAugmentation {
         RandAugment.self, TorchvisionRandAugment.self, TrivialAugment.self, AutoAugment.self, ThreeAugment.self,
     ]
 
-    /// What `recipe check` needs to know of each.
+    /// The settings of each, for `recipe check` and the schema.
     public static var kinds: [String: Catalogue.Kind] {
         Dictionary(uniqueKeysWithValues: policies.map { ($0.kind, $0.entry) })
     }

@@ -66,7 +66,7 @@ extension RandAugment {
         public private(set) var probability = 0.5
         /// The highest level.
         public private(set) var limit = 10.0
-        /// What is wrong with the text; nil for a policy.
+        /// The fault of the text; nil for a policy.
         public private(set) var problem: String?
 
         public init(_ text: String) {

@@ -13,11 +13,12 @@ public protocol DataSource: SampleSource {
     init(_ settings: Settings, _ context: SourceContext) throws(DataError)
 }
 
-/// The rest of the recipe that names a set.
+/// The surroundings in which a set is opened.
 public struct SourceContext: Sendable {
+    /// The whole recipe that names the set.
+    public let recipe: Recipe
     /// Bad files of a folder beyond which it is refused.
     public let tolerance: Tolerance
-    public let recipe: Recipe
 
     public init(_ recipe: Recipe, tolerance: Tolerance = Tolerance()) {
         (self.recipe, self.tolerance) = (recipe, tolerance)

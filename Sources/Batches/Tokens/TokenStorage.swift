@@ -1,4 +1,4 @@
-/// What the images of a set take as tokens, by arithmetic alone.
+/// Bytes that the images of a set take as tokens, by arithmetic alone.
 public struct TokenStorage: Sendable, Equatable {
     /// One way to store the ids of an image.
     public struct Form: Sendable, Equatable {
