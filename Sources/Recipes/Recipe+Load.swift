@@ -6,7 +6,7 @@ extension Recipe {
     public static let largestBytes = TextGuard.largestBytes
 
     /// Reads a recipe with its parents and `--set` overrides (`a.b=value`), and checks all of it.
-    /// - Parameter isSaved: the program wrote it into a run: keys of an older schema are taken for what they are called now.
+    /// - Parameter isSaved: the program wrote it into a run: keys of an older schema are known as well.
     public static func load(
         _ path: String, overrides: [String] = [], isSaved: Bool = false, catalogue: Catalogue, read: ReadFile
     ) throws(RecipeError) -> Recipe {
@@ -37,7 +37,9 @@ extension Recipe {
         var files = [path]
         if case .file(let file, _, _) = schema.place, file != path { files.append(file) }
         throw RecipeError([
-            Issue(schema.place, "schema", "schema 1 has other keys; run `lacuna recipe upgrade \(files.joined(separator: " "))`")
+            Issue(
+                schema.place, "schema",
+                "schema 1 has other keys; run `lacuna recipe upgrade \(files.joined(separator: " "))`")
         ])
     }
 
@@ -143,14 +145,6 @@ struct RecipeText {
 extension RecipeNode {
     /// A recipe that the program wrote, with the keys of today.
     package func upgradedIfSaved() throws(RecipeError) -> RecipeNode {
-        guard entry("schema")?.value.content == .scalar("1", isPlain: true) else { return self }
-        var node = try Upgrade(self).node
-        for (section, kinds, key, value) in Schema1.habits where node.value(at: section)?.entry(key) == nil {
-            guard case .scalar(let kind, _)? = node.value(at: section)?.entry("kind")?.value.content, kinds.contains(kind)
-            else { continue }
-            let habit = RecipeNode(content: .scalar(value, isPlain: true), place: .standard)
-            node.add(habit, at: [section[...], key[...]])
-        }
-        return node
+        entry("schema")?.value.content == .scalar("1", isPlain: true) ? try Upgrade(self, isSaved: true).node : self
     }
 }

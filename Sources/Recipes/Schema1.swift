@@ -1,5 +1,5 @@
-/// The key names of schema 1 and what became of them. One table serves `lacuna recipe upgrade`, the errors about old keys, and the
-/// reading of runs that were written under the old names.
+/// The key names of schema 1 and what became of them. One table serves `lacuna recipe upgrade`, the errors about old keys,
+/// and the reading of runs that were written under the old names.
 package enum Schema1 {
     /// What became of a key.
     package enum Change: Sendable {
@@ -31,9 +31,8 @@ package enum Schema1 {
         }
     }
 
-    /// What a run of schema 1 did where its recipe says nothing and today's default is another. A recipe that is upgraded
-    /// takes the default; a run that goes on keeps its habit.
-    static let habits = [(section: "schedule", kinds: ["multistep", "step"], key: "form", value: "simmim")]
+    /// These kinds of schedules stepped one update late; today only those with this form do.
+    static let late = (kinds: ["multistep", "step"], form: "simmim", objective: "simmim")
 
     private static let models = ["model", "guidance.guide_arch"]
     private static let layers = models.flatMap { ["\($0).stem[]", "\($0).stages[][]"] }

@@ -4,8 +4,15 @@ package struct Upgrade {
     struct Edit: Hashable {
         let line, column: Int
         let old, new: String
-        /// The value of the key goes as well.
-        var removesEntry = false
+        let kind: Kind
+
+        enum Kind {
+            case replace
+            /// The key goes with its value.
+            case remove
+            /// The new text is a key with its value, and stands behind the old one.
+            case insert
+        }
     }
 
     package private(set) var node: RecipeNode
@@ -15,10 +22,38 @@ package struct Upgrade {
     /// The recipe that this one extends, in schema 2.
     private let parent: RecipeNode?
 
-    /// - Parameter parent: gives the other number of a pair of which this recipe has one.
-    package init(_ node: RecipeNode, over parent: RecipeNode? = nil) throws(RecipeError) {
+    /// - Parameters:
+    ///   - parent: gives the other number of a pair of which this recipe has one.
+    ///   - isSaved: a run that goes on does what it did, whatever the method.
+    package init(_ node: RecipeNode, over parent: RecipeNode? = nil, isSaved: Bool = false) throws(RecipeError) {
         (self.node, self.parent) = (node, parent)
         self.node = try upgraded(node, at: "")
+        stepLate(always: isSaved)
+    }
+
+    /// Steps come with an epoch's first update now. SimMIM's come one update late, as in its reference.
+    private mutating func stepLate(always: Bool) {
+        func value(_ path: String) -> String? { (node.value(at: path) ?? parent?.value(at: path))?.scalarText }
+        guard !changes.isEmpty, value("schedule.form") == nil, let kind = node.value(at: "schedule")?.entry("kind"),
+            let name = kind.value.scalarText, Schema1.late.kinds.contains(name)
+        else { return }
+        let form = Schema1.late.form
+        guard always || value("objective.kind") == Schema1.late.objective else {
+            changes.append(
+                "\(kind.keyPlace): schedule: steps come with an epoch's first update now; "
+                    + "`form: \(form)` keeps them late")
+            return
+        }
+        let entry = RecipeNode.Entry(
+            key: "form", keyPlace: .standard,
+            value: RecipeNode(content: .scalar(form, isPlain: true), place: .standard))
+        for index in node.entries.indices where node.entries[index].key == "schedule" {
+            var entries = node.entries[index].value.entries
+            entries.insert(entry, at: (entries.firstIndex { $0.key == "kind" } ?? 0) + 1)
+            node.entries[index].value.entries = entries
+        }
+        edit(kind.keyPlace, kind.key, "form: \(form)", .insert)
+        changes.append("\(kind.keyPlace): schedule: form: \(form), as before")
     }
 
     private mutating func upgraded(_ node: RecipeNode, at path: String) throws(RecipeError) -> RecipeNode {
@@ -54,10 +89,9 @@ package struct Upgrade {
         let rule = rule(for: entry, of: section, at: path)
         if case .bound? = rule?.change { return false }
         let name = rule?.new ?? entry.key
-        let isReplaced = section.entries.contains {
-            $0.key != entry.key && !$0.value.isNull && (self.rule(for: $0, of: section, at: path)?.new ?? $0.key) == name
-        }
-        if isReplaced { edit(entry.keyPlace, entry.key, "", removesEntry: true) }
+        let same = section.entries.filter { (self.rule(for: $0, of: section, at: path)?.new ?? $0.key) == name }
+        let isReplaced = same.contains { !$0.value.isNull } || same.first?.key != entry.key
+        if isReplaced { edit(entry.keyPlace, entry.key, "", .remove) }
         return isReplaced
     }
 
@@ -70,28 +104,26 @@ package struct Upgrade {
             same.value = try upgraded(entry.value, at: path.appending(key: entry.key))
             return same
         }
+        if case .values(let values) = rule.change, rule.new == rule.old, values[entry.value.scalarText ?? ""] == nil {
+            return entry
+        }
+        note(entry, rule, path)
         var value = entry.value
         switch rule.change {
         case .name: value = try upgraded(value, at: path.appending(key: rule.new))
         case .values(let values):
-            guard case .scalar(let text, let isPlain) = value.content else { break }
-            if let new = values[text] {
-                value.content = .scalar(new, isPlain: isPlain)
-                edit(value.place, text, new)
-            } else if rule.new == rule.old {
-                return entry
-            }
+            guard case .scalar(let text, let isPlain) = value.content, let new = values[text] else { break }
+            value.content = .scalar(new, isPlain: isPlain)
+            edit(value.place, text, new)
         case .bound(_, let standards):
             guard let list = try pair(rule, standards, in: section, at: path) else {
-                edit(entry.keyPlace, entry.key, "", removesEntry: true)
-                note(entry, rule, path)
+                edit(entry.keyPlace, entry.key, "", .remove)
                 return nil
             }
             edit(value.place, value.scalarText ?? "", Recipe.inline(list))
             value = list
         }
         if rule.new != rule.old { edit(entry.keyPlace, entry.key, rule.new) }
-        note(entry, rule, path)
         return RecipeNode.Entry(key: rule.new, keyPlace: entry.keyPlace, value: value)
     }
 
@@ -114,23 +146,27 @@ package struct Upgrade {
             } else if let standard = standards[index] {
                 items.append(RecipeNode(content: .scalar(standard, isPlain: true), place: .standard))
             } else {
-                let problem = "'\(rule.new)' is a list of two numbers, and neither this recipe nor its parent has the other"
+                let problem =
+                    "'\(rule.new)' is a list of two numbers, and the other stands neither here nor in the parent"
                 throw RecipeError([Issue(first.0.keyPlace, path.appending(key: rule.old), problem)])
             }
         }
         return RecipeNode(content: .list(items), place: first.0.value.place)
     }
 
-    private mutating func edit(_ place: Place, _ old: String, _ new: String, removesEntry: Bool = false) {
+    private mutating func edit(_ place: Place, _ old: String, _ new: String, _ kind: Edit.Kind = .replace) {
         guard case .file(_, let line, let column) = place else { return }
-        let edit = Edit(line: line, column: column, old: old, new: new, removesEntry: removesEntry)
+        let edit = Edit(line: line, column: column, old: old, new: new, kind: kind)
         // What an alias repeats is written once.
         if !edits.contains(edit) { edits.append(edit) }
     }
 
     private mutating func note(_ entry: RecipeNode.Entry, _ rule: Schema1.Rule, _ path: String) {
-        let (old, new) = rule.new == rule.old ? (entry.value.scalarText ?? "", "another value") : (rule.old, rule.new)
-        let line = "\(entry.keyPlace): \(path.isEmpty ? "" : path + ": ")\(old) -> \(new)"
+        var change = "\(rule.old) -> \(rule.new)"
+        if rule.new == rule.old, case .values(let values) = rule.change, let text = entry.value.scalarText {
+            change = "\(rule.old): \(text) -> \(values[text] ?? text)"
+        }
+        let line = "\(entry.keyPlace): \(path.isEmpty ? "" : path + ": ")\(change)"
         if !changes.contains(line) { changes.append(line) }
     }
 }
@@ -143,27 +179,32 @@ extension Upgrade {
     /// The text with the new keys; comments, order and layout stay.
     /// - Parameter text: what the tree was read from.
     package func rewritten(_ text: String, file: String) throws(RecipeError) -> String {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { Array($0.unicodeScalars) }
+        var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { Array($0) }
         var emptied: Set<Int> = []
         // From the end, so that places before an edit hold.
         for edit in edits.sorted(by: { ($0.line, $0.column) > ($1.line, $1.column) }) {
-            let (row, column, old) = (edit.line - 1, edit.column - 1, Array(edit.old.unicodeScalars))
+            let (row, column) = (edit.line - 1, edit.column - 1)
+            let (old, new) = (Array(edit.old.unicodeScalars), Array(edit.new.unicodeScalars))
             guard lines.indices.contains(row), let start = Self.place(of: old, in: lines[row], from: column) else {
                 throw refusal(file, edit)
             }
-            if edit.removesEntry {
-                lines[row].removeSubrange(Self.entry(in: lines[row], from: start))
+            let value = Self.entry(in: lines[row], from: start)
+            switch edit.kind {
+            case .replace: lines[row].replaceSubrange(start..<start + old.count, with: new)
+            case .remove:
+                lines[row].removeSubrange(value.whole)
                 if lines[row].allSatisfy({ $0 == " " }) { emptied.insert(row) }
-            } else {
-                lines[row].replaceSubrange(start..<start + old.count, with: Array(edit.new.unicodeScalars))
+            case .insert where value.isAlone:
+                lines[row] += Array("\n\(String(repeating: " ", count: column))\(edit.new)".unicodeScalars)
+            case .insert: lines[row].insert(contentsOf: Array(", \(edit.new)".unicodeScalars), at: value.end)
             }
         }
         let kept = lines.indices.filter { !emptied.contains($0) }.map { row in
             lines[row].reduce(into: "") { $0.unicodeScalars.append($1) }
         }
         let result = kept.joined(separator: "\n")
-        let again = try YAMLReader.read(result) { .file(file, line: $0, column: $1) }
-        guard Recipe.inline(again) == Recipe.inline(node) else {
+        let again = try? YAMLReader.read(result) { .file(file, line: $0, column: $1) }
+        guard again.map(Recipe.inline) == Recipe.inline(node) else {
             throw RecipeError([Issue(.file(file, line: 0, column: 0), "", "cannot be rewritten line by line")])
         }
         return result
@@ -180,27 +221,30 @@ extension Upgrade {
         return starts.first { Array(line[$0..<$0 + text.count]) == text }
     }
 
-    /// A key with its value: up to a comment, or inside braces with the comma that parts it from its neighbour.
-    private static func entry(in line: [Unicode.Scalar], from start: Int) -> Range<Int> {
-        func skip(_ index: Int, while holds: (Unicode.Scalar) -> Bool) -> Int {
-            line[index...].firstIndex { !holds($0) } ?? line.count
+    /// A key with its plain value, which ends at `end`: alone in its line up to a comment, or between braces, where the
+    /// comma that parts it from its neighbour belongs to the whole.
+    private static func entry(in line: [Unicode.Scalar], from start: Int) -> (
+        whole: Range<Int>, end: Int, isAlone: Bool
+    ) {
+        let stop = line.indices.dropFirst(start).first {
+            line[$0] == "," || line[$0] == "}" || line[$0] == "#" && line[$0 - 1] == " "
         }
-        let isBlock = line[..<start].allSatisfy { $0 == " " }
-        if isBlock {
-            // A comment behind the value stays as a line of its own.
-            let comment = line.indices.dropFirst(start).first { line[$0] == "#" && line[$0 - 1] == " " }
-            return start..<(comment ?? line.count)
+        guard let end = stop, line[end] != "#" else {
+            return (start..<(stop ?? line.count), stop ?? line.count, true)
         }
-        let end = skip(start) { !",}".unicodeScalars.contains($0) }
-        if end < line.count, line[end] == "," { return start..<skip(end + 1) { $0 == " " } }
+        if line[end] == "," {
+            return (start..<(line[(end + 1)...].firstIndex { $0 != " " } ?? line.count), end, false)
+        }
         let before = line[..<start].lastIndex { $0 != " " && $0 != "," }.map { $0 + 1 } ?? start
-        return before..<end
+        return (before..<end, end, false)
     }
 }
 
 extension Recipe {
-    /// A file of schema 1 rewritten: its text with the new keys, and what was changed. Nothing changed: it was up to date.
-    public static func upgraded(_ path: String, read: ReadFile) throws(RecipeError) -> (text: String, changes: [String]) {
+    /// A file of schema 1 rewritten: its text with the new keys, and what was changed; nothing where it is up to date.
+    public static func upgraded(
+        _ path: String, read: ReadFile
+    ) throws(RecipeError) -> (text: String, changes: [String]) {
         let file = try RecipeText(path, read: read)
         var parent: RecipeNode?
         if let above = try file.parent() { parent = try tree(above, read: read, upgrading: true) }

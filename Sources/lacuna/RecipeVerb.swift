@@ -98,7 +98,7 @@ struct RecipeVerb: ParsableCommand {
 
 /// The arguments that name a recipe and change it.
 struct RecipeFile: ParsableArguments {
-    @Argument(help: "The recipe, a YAML file.")
+    @Argument(help: "The recipe, a YAML file, or the folder of a run that had it.")
     var recipe: String
 
     @Option(name: .customLong("set"), help: "Change a key: --set schedule.epochs=10. May be given several times.")
@@ -107,9 +107,17 @@ struct RecipeFile: ParsableArguments {
     /// - Parameter changes: made after those of the command line.
     func load(changes: [String] = []) throws -> Recipe { try Self.load(recipe, overrides: overrides + changes) }
 
+    /// What the program wrote into a run is read in every schema.
     static func load(_ path: String, overrides: [String]) throws -> Recipe {
-        try Recipe.load(path, overrides: overrides, catalogue: Catalog.kinds, read: read)
+        let path = isRun(path) ? path + "/resolved.yaml" : path
+        return try Recipe.load(
+            path, overrides: overrides, isSaved: path.hasSuffix("/resolved.yaml"), catalogue: Catalog.kinds, read: read)
     }
+
+    /// The folder of a run stands for the recipe that it was run by.
+    var isRun: Bool { Self.isRun(recipe) }
+
+    private static func isRun(_ path: String) -> Bool { FileStatus(path, followingLinks: true)?.isFolder == true }
 
     static func read(_ path: String, limit: Int) throws -> [UInt8] {
         do {

@@ -40,12 +40,12 @@ struct RunArguments: ParsableArguments {
         options.job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? ""
         options.library = Version.text
         options.program = try String(XXHash64.hash(MappedFile("/proc/self/exe").bytes), radix: 16)
-        options.recipeText = (try? InputFile.contents(file.recipe, limit: 1 << 20).array) ?? []
+        options.recipeText = file.isRun ? [] : (try? InputFile.contents(file.recipe, limit: 1 << 20).array) ?? []
         options.command = CommandLine.arguments
         return options
     }
 
-    func folder(of file: RecipeFile) -> String { folder ?? "runs/" + file.name }
+    func folder(of file: RecipeFile) -> String { folder ?? (file.isRun ? file.recipe : "runs/" + file.name) }
 
     /// Collective. What the verbs that train have in common: the ranks join, train, and are told how it ended.
     /// - Parameters:

@@ -60,6 +60,7 @@ import Recipes
         let text = try RecipeSchema.text(.all)
         #expect(text.contains("Micro-batches of an update. Default: 1."))
         #expect(text.contains("Default: true."))
+        #expect(text.contains("\"const\": 2"))
         let missing = try SectionShape.of(Recipe.self).unexplained(at: "")
         #expect(missing == [])
     }

@@ -141,7 +141,7 @@ struct ReportedRun: Sendable {
             let text = recipeText
             guard !text.isEmpty else { continue }
             recipe = attempt(name, else: nil) { path in
-                try YAMLReader.read(text) { .file(path, line: $0, column: $1) }
+                try YAMLReader.read(text) { .file(path, line: $0, column: $1) }.upgradedIfSaved()
             }
         }
     }

@@ -77,6 +77,7 @@ public enum RecipeSchema {
             guard case .object(var result) = try json(field.shape, at: path.appending(key: field.key)) else {
                 return .object([:])
             }
+            if path.isEmpty, field.key == "schema" { result["const"] = .integer(Recipe.currentSchema) }
             var meaning = field.meaning ?? ""
             if let standard = field.standard {
                 meaning += "\(meaning.isEmpty ? "" : " ")Default: \(standard)."
