@@ -15,7 +15,7 @@ public enum UnpackingError: Error, Equatable {
     /// In zlib's words.
     case damaged(String)
 
-    /// What is said of the stream.
+    /// The fault of the stream, in words.
     public var reason: String {
         switch self {
         case .endsEarly: "ends early"

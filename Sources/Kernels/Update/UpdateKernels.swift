@@ -140,7 +140,7 @@ extension UpdatePieces {
     }
 }
 
-/// What the threads share of one pass of a kernel.
+/// The inputs that threads share in one pass of a kernel.
 private struct UpdateJob: @unchecked Sendable {
     let kernel: UnsafePointer<ck_update_kernel>
     let values, gradients: Floats

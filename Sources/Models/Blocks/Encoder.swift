@@ -30,7 +30,7 @@ public protocol Encoder {
     /// Weights of such an encoder of another phase, resolution or window, turned into this one's: names inside the
     /// encoder as keys. What needs no change stays as it is; what has no place here may stay too.
     func converted(_ stored: [String: StoredWeights]) -> [String: StoredWeights]
-    /// What names of parameters begin with that a classifier has and no encoder hands on, beside its head's: a norm
+    /// First parts of the names of parameters that a classifier has and no encoder hands on, beside its head's: a norm
     /// after pooling.
     var freshNames: [String] { get }
     /// Tokens before those of the patches.
