@@ -13,7 +13,7 @@ import Testing
         --set schedule.epochs=null --set schedule.updates=\(updates) --set schedule.warmup_epochs=null \
         --set schedule.warmup_updates=2 --set log.every_updates=1 --set checkpoint.every_epochs=null \
         --set checkpoint.every_updates=4 --set evaluation.every_epochs=null --set evaluation.every_updates=3 \
-        --set average.decay=0.8 \(options)
+        --set ema.decay=0.8 \(options)
         """
     }
 

@@ -37,7 +37,7 @@ struct ScheduleTests {
 
     @Test(arguments: [1, 7, 21, 351])
     func `a step acts with the first update of its epoch, SimMIM's one update later`(perEpoch: Int) throws {
-        let step = "schedule={kind: step, step_epochs: 3, milestones_epochs: null, gamma: 0.5, form: null}"
+        let step = "schedule={kind: step, step_epochs: 3, milestones_epochs: null, gamma: 0.5}"
         let changed = try learningRates(Self.steps, [step], perEpoch: perEpoch)
         let late = try learningRates(Self.steps, [step, "schedule.form=simmim"], perEpoch: perEpoch)
         let base = changed.learningRate(at: 0)

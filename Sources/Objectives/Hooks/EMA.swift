@@ -35,23 +35,24 @@ public struct EMA: HookPart {
 
     private final class Blending: StepHook {
         let name = "EMA"
-        private let store: ParameterStore
+        private let values: Floats
+        private let statistics, counters: [Floats]
         private let blended: WeightEMA
         private let decay: Double
         private let pool: WorkerPool
 
         init(_ store: ParameterStore, decay: Double, pool: WorkerPool) {
-            (self.store, self.decay, self.pool) = (store, decay, pool)
-            blended = WeightEMA(
-                copying: store.values, statistics: store.statistics, counters: store.counters)
+            (values, statistics, counters) = (store.values, store.statistics, store.counters)
+            (self.decay, self.pool) = (decay, pool)
+            blended = WeightEMA(copying: values, statistics: statistics, counters: counters)
         }
 
         var average: WeightEMA? { blended }
 
         func finish(_ clock: TrainingClock, isSkipped: Bool) {
             guard !isSkipped else { return }
-            blended.blend(store.values, keep: decay, pool: pool)
-            blended.blend(statistics: store.statistics, counters: store.counters, keep: decay, pool: pool)
+            blended.blend(values, keep: decay, pool: pool)
+            blended.blend(statistics: statistics, counters: counters, keep: decay, pool: pool)
         }
     }
 }
