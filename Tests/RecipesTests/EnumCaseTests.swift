@@ -5,10 +5,12 @@ import Testing
 
 /// A key whose value is one of a few names, found in the schema.
 struct NamedChoice: Sendable, CustomTestStringConvertible {
-    /// Of the section around it.
+    /// The section around it.
     let path: String
-    /// Of that section where it has kinds.
+    /// The kind of that section, or of the one around it that has kinds.
     let kind: String?
+    /// The path of the section with the kind.
+    let open: String
     let key: String
     let names: [String]
 
@@ -21,25 +23,33 @@ struct NamedChoice: Sendable, CustomTestStringConvertible {
             let definitions = schema["definitions"] as? [String: Any],
             let complete = definitions["complete"] as? [String: Any]
         else { return [] }
-        return choices(in: complete, at: "")
+        return choices(in: complete, at: "", of: (nil, ""))
     }()
 
-    private static func choices(in section: [String: Any], at path: String) -> [NamedChoice] {
-        if let kinds = section["oneOf"] as? [[String: Any]] { return kinds.flatMap { choices(in: $0, at: path) } }
+    private static func choices(
+        in section: [String: Any], at path: String, of around: (kind: String?, open: String)
+    ) -> [NamedChoice] {
+        if let kinds = section["oneOf"] as? [[String: Any]] {
+            return kinds.flatMap { choices(in: $0, at: path, of: around) }
+        }
         guard let properties = section["properties"] as? [String: [String: Any]] else { return [] }
-        let kind = properties["kind"]?["const"] as? String
+        let own = properties["kind"]?["const"] as? String
+        let around = own.map { ($0, path) } ?? around
         return properties.sorted { $0.key < $1.key }.flatMap { key, value -> [NamedChoice] in
             if let names = value["enum"] as? [String] {
-                return [NamedChoice(path: path, kind: kind, key: key, names: names)]
+                return [NamedChoice(path: path, kind: around.kind, open: around.open, key: key, names: names)]
             }
-            return choices(in: value, at: path.isEmpty ? key : "\(path).\(key)")
+            return choices(in: value, at: path.isEmpty ? key : "\(path).\(key)", of: around)
         }
     }
 
     /// What is wrong with the value itself, whatever else its section lacks.
     func errors(_ value: String) -> [String] {
-        let set =
-            kind.map { "\(path)={kind: \($0), \(key): \(value)}" } ?? "\(path.isEmpty ? "" : path + ".")\(key)=\(value)"
+        // The section with the kind, and within it the one with the key.
+        let inner = path.dropFirst(open.count).split(separator: ".").reversed().reduce("\(key): \(value)") {
+            "\($1): {\($0)}"
+        }
+        let set = kind.map { "\(open)={kind: \($0), \(inner)}" } ?? "\(path.isEmpty ? "" : path + ".")\(key)=\(value)"
         let place = path.isEmpty ? key : "\(path).\(key)"
         return RecipesTests.errors(Recipe.starter, overrides: [set]).filter {
             $0.contains("\(place): one of") || $0.contains("unknown key '\(key)'")

@@ -11,7 +11,7 @@ import Recipes
         }
         #expect(origin("max_norm: 3") == "b.yaml:3")
         #expect(origin("seed: 9") == "--set seed")
-        #expect(origin("accumulation: 1") == "default")
+        #expect(origin("grad_accum_steps: 1") == "default")
         #expect(origin("mask_ratio: 0.6") == "a.yaml:30")
     }
 

@@ -21,11 +21,11 @@ import Recipes
         ("  preset: micro ", "  embed_dim: 64\n  depth: 2\n  num_heads: 3 ",
             "model.num_heads: 3 heads do not divide the embed_dim 64"),
         ("  preset: micro ", "  embed_dim: 64\n  depth: 2 ", "model: missing key 'num_heads', or a preset"),
-        ("scale: [0.67, 1]", "scale: [1.5, 1]", "images.random_resized_crop.scale: two numbers above 0, at most 1 expected"),
+        ("scale: [0.67, 1]", "scale: [1.5, 1]", "images.random_resized_crop.scale: two numbers above 0, at most 1"),
         ("ratio: [0.75, ", "ratio: [0.75, 1, ", "images.random_resized_crop.ratio: two numbers above 0 expected"),
         ("[0.9, 0.999]", "[0.9, 1]", "optimizer.betas: numbers from 0 to below 1 expected"),
         ("[0.25, 0.25, 0.25]", "[0.25, 0.25]", "images.normalize.std: 3 numbers expected, found 2"),
-        ("schema: 2", "schema: 3", "schema: this version reads schema 2, found 3"),
+        ("schema: 2", "schema: 3", "schema: schema 2 expected, found 3"),
         ("prefetch_batches: 3", "prefetch_batches: 1", "loader.prefetch_batches: at least 2 expected"),
     ])
     func `a contradiction is refused once at its line`(text: String, with change: String, message: String) throws {

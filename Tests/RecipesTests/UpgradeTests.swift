@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Foundation
 import Testing
 
 import Objectives
@@ -140,13 +140,22 @@ import Recipes
         let rule = Schema1.rules[index]
         guard rule.old != rule.new else { return }
         for section in rule.sections {
-            let path = section.replacing("[]", with: "")
-            let item = path == section ? "{KIND\(rule.old): 1}" : "[[{KIND\(rule.old): 1}], {KIND\(rule.old): 1}]"
             let kinds = Catalog.kinds.kinds.values.reduce(into: Set(Self.kinds)) { $0.formUnion($1.keys) }
+            let key = "\(rule.old): 1"
+            let layers = section.components(separatedBy: "[]").first { $0 != section }
             let texts =
-                ["\(path.isEmpty ? "" : path + ".")\(rule.old)=1"]
-                + ([""] + kinds.sorted()).map { kind in
-                    "\(path)=" + item.replacing("KIND", with: kind.isEmpty ? "" : "kind: \(kind), ")
+                if let layers, let dot = layers.lastIndex(of: ".") {
+                    // Items of lists of lists, in the one model that has them.
+                    Self.kinds.map { kind in
+                        let item = "{kind: \(kind), \(key)}"
+                        let list = section.hasSuffix("[][]") ? "[[\(item)]]" : "[\(item)]"
+                        return "\(layers[..<dot])={kind: convnet, \(layers[layers.index(after: dot)...]): \(list)}"
+                    }
+                } else {
+                    ["\(section.isEmpty ? "" : section + ".")\(rule.old)=1"]
+                        + ([""] + kinds.sorted()).map { kind in
+                            "\(section)={\(kind.isEmpty ? "" : "kind: \(kind), ")\(key)}"
+                        }
                 }
             guard !Self.oldSections.contains(section) else { continue }
             #expect(
@@ -157,7 +166,7 @@ import Recipes
 
     /// They are refused themselves.
     private static let oldSections = ["images.crop", "images.erase"]
-    private static let kinds = ["conv", "avg_pool"]
+    private static let kinds = ["conv", "avg_pool", "symmetric"]
 
     @Test func `a value of schema 1 is refused with its new name`() {
         let model = "model={kind: convnet, stem: [{kind: average_pool, kernel_size: 2}], stages: []}"
@@ -193,7 +202,7 @@ import Recipes
         #expect(try upgraded(["a.yaml": old]) == new)
     }
 
-    @Test(arguments: fixtures.filter { !$0.contains("asym") })
+    @Test(arguments: fixtures.filter { !$0.contains("asym") && !$0.contains("convnext_base") })
     func `a saved recipe of schema 1 is the same with the keys of today`(name: String) throws {
         let path = "\(Self.folder)/\(name)"
         let saved = try Recipe.load(path, isSaved: true, catalogue: .all, read: readFromDisk)
