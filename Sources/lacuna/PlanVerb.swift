@@ -168,7 +168,8 @@ private struct Cost {
         if let guidance = summary.hooks.guidance {
             table.add("  guide", "\(sizeText(guidance.bytes)), until its last update")
         }
-        table.add("  batches held ready", "\(sizeText(summary.loaderBytes)), \(summary.recipe.loader.prefetchBatches) slots")
+        table.add(
+            "  batches held ready", "\(sizeText(summary.loaderBytes)), \(summary.recipe.loader.prefetchBatches) slots")
     }
 
     private func addTime(to table: inout Table) {

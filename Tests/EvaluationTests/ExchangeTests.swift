@@ -178,7 +178,8 @@ import Testing
 
     @Test func `a Swin goes to timm and comes back, also with other windows`() throws {
         let swin = [
-            "model.kind=swin", "model.embed_dim=16", "model.depth=null", "model.depths=[2, 2]", "model.num_heads=[2, 4]",
+            "model.kind=swin", "model.embed_dim=16", "model.depth=null", "model.depths=[2, 2]",
+            "model.num_heads=[2, 4]",
             "model.init_values=null", "model.use_rel_pos_bias=null", "model.use_shared_rel_pos_bias=null",
         ]
         let folder = try Scratch()

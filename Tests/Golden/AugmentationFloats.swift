@@ -125,7 +125,8 @@ func `mixed images and targets equal the reference`(_ fixture: ImageFixture<MixF
         }
         if let after = sample.lam_after { #expect(abs(mixtures[0].kept - after) < 1e-12, "\(sample.key)") }
         let mode = Mixing.Mode(rawValue: sample.kind) ?? .batch
-        let recipe = try classifier(images: "mix: {mixup_alpha: 1, cutmix_alpha: 1, mode: \(mode.rawValue), partner: mirror}")
+        let recipe = try classifier(
+            images: "mix: {mixup_alpha: 1, cutmix_alpha: 1, mode: \(mode.rawValue), partner: mirror}")
         let mixing = try #require(recipe.trainingTransform.mixing)
         #expect(mixing.mode == mode)
         Mixing.mix(

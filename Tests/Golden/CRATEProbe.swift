@@ -58,7 +58,9 @@ import Training
                 expectWithin(CRATETolerance.gradient, ours, try golden.floats("grad/\(name)"), "gradient of \(name)")
             }
             for group in groups.groups {
-                rule.update(group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: step + 1, pool: pool)
+                rule.update(
+                    group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: step + 1, pool: pool
+                )
             }
         }
         for name in store.names {

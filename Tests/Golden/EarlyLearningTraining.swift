@@ -57,7 +57,9 @@ import Training
                 }
                 done += 1
                 for group in groups.groups {
-                    rule.update(group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: done, pool: pool)
+                    rule.update(
+                        group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: done, pool: pool
+                    )
                 }
             }
         }
@@ -144,7 +146,8 @@ import Training
                     pool.scale(side.store.gradients, by: 1 / Float(B))
                     for group in side.groups.groups {
                         rule.update(
-                            group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: step + 1, pool: pool)
+                            group.run, learningRate: settings.lr, weightDecay: settings.weight_decay, step: step + 1,
+                            pool: pool)
                     }
                     pool.blend(side.store.values, into: side.average.values, keep: decay.value(at: step + 1))
                 }

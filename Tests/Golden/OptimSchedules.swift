@@ -20,9 +20,13 @@ struct CurveSettings: Decodable, Sendable {
     func recipe(_ name: String, rows: Int) throws -> Recipe? {
         func made(_ keys: KeyValuePairs<String, Any?>) throws -> Recipe {
             let decay = wd.map {
-                "\n" + section(
-                    "optimizer", ["kind": "adam", "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": $0,
-                    "weight_decay_end": wd_end])
+                "\n"
+                    + section(
+                        "optimizer",
+                        [
+                            "kind": "adam", "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": $0,
+                            "weight_decay_end": wd_end,
+                        ])
             }
             let text = section("schedule", keys).replacing(
                 "{", with: "{base_lr: \(base), ", maxReplacements: 1)
@@ -210,7 +214,8 @@ struct OptimSchedules {
             for (base, reference) in zip(golden.group_base_lrs, rates) {
                 let scale = base / (golden.group_base_lrs.last ?? 0)
                 expectRelative(
-                    schedule.learningRate(at: update, scale: scale), reference, 1e-9, "\(golden.name), micro-batch \(row)")
+                    schedule.learningRate(at: update, scale: scale), reference, 1e-9,
+                    "\(golden.name), micro-batch \(row)")
             }
         }
     }

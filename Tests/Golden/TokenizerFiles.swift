@@ -73,7 +73,8 @@ struct TokenizerFile: Sendable, CustomTestStringConvertible {
         return try VQTokenizer(
             VQTokenizer.Settings(
                 form, codebookSize: try #require(config.codebook_size), codeDim: try #require(config.code_dim),
-                commitmentWeight: commitment, absoluteError: try #require(config.l1_weight), decay: config.decay ?? 0.99),
+                commitmentWeight: commitment, absoluteError: try #require(config.l1_weight), decay: config.decay ?? 0.99
+            ),
             TokenizerEncoder.Settings(sizes, patch: try #require(config.patch_size)), graph.scope,
             InputSpec(image: ImageSpec(side: try #require(config.image_size))))
     }

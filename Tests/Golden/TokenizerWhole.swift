@@ -100,7 +100,8 @@ import Training
             pool.scale(store.gradients, by: Float(1 / weight))
             for group in groups.groups {
                 let decay = group.decays ? try #require(config.weight_decay) : 0
-                rule.update(group.run, learningRate: try #require(config.lr), weightDecay: decay, step: step + 1, pool: pool)
+                rule.update(
+                    group.run, learningRate: try #require(config.lr), weightDecay: decay, step: step + 1, pool: pool)
             }
         }
         for name in golden.parts(after: "after/") {

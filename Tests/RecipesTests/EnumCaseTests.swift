@@ -61,7 +61,8 @@ struct NamedChoice: Sendable, CustomTestStringConvertible {
     @Test func `there are choices of every kind of part`() {
         let found = Set(NamedChoice.all.map(\.testDescription))
         for wanted in [
-            "images.random_resized_crop.interpolation", "images.policy.interpolation of rand_augment", "images.random_erasing.mode",
+            "images.random_resized_crop.interpolation", "images.policy.interpolation of rand_augment",
+            "images.random_erasing.mode",
             "images.mix.mode", "data.train.split of cifar10", "tokens.partner",
         ] { #expect(found.contains(wanted), "\(wanted)") }
     }

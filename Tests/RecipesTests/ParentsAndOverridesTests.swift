@@ -62,7 +62,8 @@ import Recipes
         ("shedule.epochs=5", "--set shedule.epochs: unknown key 'shedule'; did you mean 'schedule'?"),
         ("model.drop_path_rate=2", "--set model.drop_path_rate: 0 to below 1 expected"),
         ("seed.x=1", "--set seed.x: seed: a whole number, 0 or more expected, found a section"),
-        ("clip.max_norm=[1", "--set clip.max_norm: not YAML"), ("clip.max_norm=!!int 1", "--set clip.max_norm: the tag"),
+        ("clip.max_norm=[1", "--set clip.max_norm: not YAML"),
+        ("clip.max_norm=!!int 1", "--set clip.max_norm: the tag"),
         ("clip.max_norm", "--set clip.max_norm: key=value expected"), ("=5", "--set =5: key=value expected"),
         ("clip.max_norm=", "--set clip.max_norm: the text is empty"),
     ])

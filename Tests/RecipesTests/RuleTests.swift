@@ -5,12 +5,18 @@ import Recipes
 @Suite struct RuleTests {
     @Test(arguments: [
         ("mask_patch_size: 8 ", "mask_patch_size: 12 ", "objective.mask_patch_size: 12 does not divide images.size 32"),
-        ("mask_patch_size: 8 ", "mask_patch_size: 2 ", "objective.mask_patch_size: 2 is no multiple of model.patch_size 4"),
+        (
+            "mask_patch_size: 8 ", "mask_patch_size: 2 ",
+            "objective.mask_patch_size: 2 is no multiple of model.patch_size 4"
+        ),
         ("mask_ratio: 0.6 ", "mask_ratio: 0 ", "objective.mask_ratio: between 0 and 1 expected, found 0.0"),
         ("mask_ratio: 0.6 ", "mask_ratio: 1 ", "objective.mask_ratio: between 0 and 1 expected, found 1.0"),
         ("mask_ratio: 0.6 ", "mask_ratio: 0.99 ", "objective.mask_ratio: 0.99 hides all 16 cells of the image"),
         ("warmup_epochs: 1", "warmup_epochs: 9", "schedule.warmup_epochs: 9 is more than the run's 5 epochs"),
-        ("global: 256 ", "grad_accum_steps: 3\n  global: 256 ", "batch.grad_accum_steps: 256 samples do not divide into 3"),
+        (
+            "global: 256 ", "grad_accum_steps: 3\n  global: 256 ",
+            "batch.grad_accum_steps: 256 samples do not divide into 3"
+        ),
         ("epochs: 5\n", "epochs: 5\n  updates: 50\n", "schedule.updates: epochs is given too; keep one"),
         ("  epochs: 5\n", "", "schedule: missing key 'epochs' or 'updates'"),
         ("warmup_epochs: 1\n", "warmup_epochs: 1\n  warmup_updates: 7\n", "schedule.warmup_updates: warmup_epochs is"),
@@ -18,8 +24,10 @@ import Recipes
         ("  warmup_epochs: 1\n", "", "schedule.warmup_lr: missing key 'warmup_epochs'"),
         ("min_lr: 1e-5", "min_lr: 1", "schedule.min_lr: 1.0 is more than base_lr 0.001"),
         ("preset: micro ", "preset: micro\n  embed_dim: 64 ", "model.embed_dim: the preset 'micro' sets it; keep one"),
-        ("  preset: micro ", "  embed_dim: 64\n  depth: 2\n  num_heads: 3 ",
-            "model.num_heads: 3 heads do not divide the embed_dim 64"),
+        (
+            "  preset: micro ", "  embed_dim: 64\n  depth: 2\n  num_heads: 3 ",
+            "model.num_heads: 3 heads do not divide the embed_dim 64"
+        ),
         ("  preset: micro ", "  embed_dim: 64\n  depth: 2 ", "model: missing key 'num_heads', or a preset"),
         ("scale: [0.67, 1]", "scale: [1.5, 1]", "images.random_resized_crop.scale: two numbers above 0, at most 1"),
         ("ratio: [0.75, ", "ratio: [0.75, 1, ", "images.random_resized_crop.ratio: two numbers above 0 expected"),
@@ -58,7 +66,8 @@ import Recipes
     ])
     func `a tokenizer is refused levels that ids cannot number`(levels: String, message: String) throws {
         try expectOne(
-            message, "objective.quantizer=fsq;objective.codebook_size=null;objective.code_dim=null;objective.levels=\(levels)",
+            message,
+            "objective.quantizer=fsq;objective.codebook_size=null;objective.code_dim=null;objective.levels=\(levels)",
             of: "tokenizer-vq_vit_micro-digits")
     }
 
@@ -71,7 +80,8 @@ import Recipes
 
     @Test func `all contradictions are found in one run`() {
         let text = starter(
-            ("patch_size: 4 ", "patch_size: 5 "), ("mask_patch_size: 8 ", "mask_patch_size: 12 "), ("mask_ratio: 0.6", "mask_ratio: 1"),
+            ("patch_size: 4 ", "patch_size: 5 "), ("mask_patch_size: 8 ", "mask_patch_size: 12 "),
+            ("mask_ratio: 0.6", "mask_ratio: 1"),
             ("warmup_epochs: 1", "warmup_epochs: 9"), ("global: 256 ", "grad_accum_steps: 3\n  global: 256 "),
             ("epochs: 5\n", "epochs: 5\n  updates: 50\n"), ("max_norm: 5", "max_norm: five"), ("loader:", "lodaer:"),
             ("flip: 0.5", "flip: 1.5"), ("[0.9, 0.999]", "[0.9, no]"), ("min_lr: 1e-5", "min_lr: 1"))
@@ -80,7 +90,8 @@ import Recipes
             "model.patch_size: 5 does not divide", "objective.mask_patch_size: 12 does not divide",
             "objective.mask_patch_size: 12 is no multiple", "objective.mask_ratio: between",
             "schedule.warmup_epochs: 9 is more",
-            "batch.grad_accum_steps: 256", "schedule.updates: epochs", "clip.max_norm: a number", "unknown key 'lodaer'",
+            "batch.grad_accum_steps: 256", "schedule.updates: epochs", "clip.max_norm: a number",
+            "unknown key 'lodaer'",
             "images.hflip: a probability", "optimizer.betas[1]: a number", "schedule.min_lr: 1.0 is more",
         ] {
             #expect(found.contains { $0.contains(path) }, "\(path) is not among \(found)")
@@ -89,7 +100,8 @@ import Recipes
     }
 
     @Test func `errors come in the order of the lines`() {
-        let found = errors(starter(("max_norm: 5", "max_norm: five"), ("schema: 2", "schema: one"), ("seed: 0 ", "seed: -1 ")))
+        let found = errors(
+            starter(("max_norm: 5", "max_norm: five"), ("schema: 2", "schema: one"), ("seed: 0 ", "seed: -1 ")))
         let lines = found.compactMap { $0.split(separator: ":").dropFirst().first.flatMap { Int($0) } }
         #expect(lines.count == 3)
         #expect(lines == lines.sorted())
@@ -104,7 +116,8 @@ import Recipes
     }
 
     @Test func `an absurd size is refused without reckoning with it`() {
-        let found = errors(starter(("size: 32  #", "size: 4000000000000000000  #"), ("patch_size: 4 ", "patch_size: 0 ")))
+        let found = errors(
+            starter(("size: 32  #", "size: 4000000000000000000  #"), ("patch_size: 4 ", "patch_size: 0 ")))
         #expect(found.count == 2, "\(found)")
     }
 }

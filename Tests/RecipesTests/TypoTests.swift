@@ -83,7 +83,9 @@ import Recipes
 
     @Test func `a key that stands nowhere near is named as missing at its section`() {
         #expect(
-            errors(starter(("  max_norm: 5\n", "  strength: 5\n"))).contains { $0.contains("clip: missing key 'max_norm'") })
+            errors(starter(("  max_norm: 5\n", "  strength: 5\n"))).contains {
+                $0.contains("clip: missing key 'max_norm'")
+            })
     }
 
     @Test func `a misspelt kind is named and its keys are judged as meant`() {

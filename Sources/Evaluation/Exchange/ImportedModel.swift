@@ -70,7 +70,9 @@ public struct ImportedModel {
     public var suspects: String {
         let form = KeyReport.text(faults, atMost: .max)
         // A block more or less explains everything in it.
-        if form.contains(".norm1.weight") { return report.misshaped.isEmpty ? "model.depth or depths" : "model.embed_dim" }
+        if form.contains(".norm1.weight") {
+            return report.misshaped.isEmpty ? "model.depth or depths" : "model.embed_dim"
+        }
         if !report.misshaped.isEmpty && report.misshaped.allSatisfy({ $0.name.hasSuffix("bias_table") }) {
             return "model.num_heads and images.size"
         }

@@ -43,7 +43,8 @@ extension ScheduleKind {
 
 extension Recipe {
     /// The learning rate over the run of a checked recipe, by the one of a catalog's kinds that it names.
-    public func learningRates(_ clock: EpochClock, _ kinds: [any ScheduleKind.Type]) throws -> any LearningRateSchedule {
+    public func learningRates(_ clock: EpochClock, _ kinds: [any ScheduleKind.Type]) throws -> any LearningRateSchedule
+    {
         guard let kind = kinds.first(where: { $0.kind == schedule.kind }) else {
             preconditionFailure("a checked recipe names no schedule '\(schedule.kind)'")
         }

@@ -101,12 +101,15 @@ public enum MultiStep: ScheduleKind {
     public static func check(_ settings: Settings, _ recipe: Recipe, _ here: Here) {
         let (schedule, key) = (recipe.schedule.shared, "milestones_epochs")
         schedule.requireWarmupInside(here)
-        if let epochs = schedule.epochs, let outside = settings.milestonesEpochs.first(where: { $0 < 1 || $0 >= epochs }) {
+        if let epochs = schedule.epochs,
+            let outside = settings.milestonesEpochs.first(where: { $0 < 1 || $0 >= epochs })
+        {
             here.require(false, at: key, reading: ["epochs"], "\(outside) is outside the run's \(epochs) epochs")
         }
         if let warmup = schedule.warmupEpochs, let first = settings.milestonesEpochs.first {
             here.require(
-                warmup <= first, at: key, reading: ["warmup_epochs"], "\(first) lies in the warm-up of \(warmup) epochs")
+                warmup <= first, at: key, reading: ["warmup_epochs"], "\(first) lies in the warm-up of \(warmup) epochs"
+            )
         }
     }
 }

@@ -128,7 +128,8 @@ extension ValueReader {
     /// Decodes the parts that stand under the names of schema 1.
     func readParts(_ old: [String: Schema1.Rule], _ entries: [RecipeNode.Entry], at path: String) {
         for entry in entries {
-            guard let rule = old[entry.key], case .name = rule.change, let owner = catalogue.parts[path]?[rule.new] else {
+            guard let rule = old[entry.key], case .name = rule.change, let owner = catalogue.parts[path]?[rule.new]
+            else {
                 continue
             }
             let here = Here(report: report, root: root, path: path)

@@ -11,7 +11,8 @@ extension Recipe {
             "train": "The samples that are learned from.",
             "evaluation": "The samples that probes and checks use; absent: none.",
             "subset": "Learn from a part of train, drawn anew for each seed; absent: from all of it.",
-            "validation": "A part of train that is not learned from: learning rates and the best step are chosen on it, so that "
+            "validation":
+                "A part of train that is not learned from: learning rates and the best step are chosen on it, so that "
                 + "evaluation stays unseen. Drawn from what subset leaves; absent: none.",
             "label_noise":
                 "Wrong labels in train and validation; evaluation stays as it is. The clean labels are kept for "

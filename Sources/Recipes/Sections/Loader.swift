@@ -12,7 +12,8 @@ extension Recipe {
         public func check(_ here: Here) {
             here.requirePositive(["threads": threads])
             here.require(
-                prefetchBatches >= 2, at: "prefetch_batches", "at least 2 expected, one in use and one being filled, found \(prefetchBatches)")
+                prefetchBatches >= 2, at: "prefetch_batches",
+                "at least 2 expected, one in use and one being filled, found \(prefetchBatches)")
         }
     }
 }

@@ -76,7 +76,8 @@ public struct Recipe: RecipeSection {
 
     /// Rules over several sections, asked once the parts are known.
     func checkWhole(_ here: Here) {
-        here.require(schema == Self.currentSchema, at: "schema", "schema \(Self.currentSchema) expected, found \(schema)")
+        here.require(
+            schema == Self.currentSchema, at: "schema", "schema \(Self.currentSchema) expected, found \(schema)")
         here.requirePositive(["threads": threads])
         here.requireOne(of: ("tokens", tokens), or: ("images", imagesGiven))
         for (key, isGiven) in [
