@@ -52,9 +52,9 @@ struct Finetune: ParsableCommand {
     func run() throws {
         try arguments.train(file, .finetune, prepare: prepare) { ended in
             for result in ended.training.results {
-                let step = "step \(result.step)\(result.kind == .best && result.isAveraged ? ", averaged" : "")"
-                ended.session.console.say(
-                    "test of the \(result.kind.rawValue) weights (\(step)): \(result.scores.text)")
+                let step = "step \(result.step)\(result.kind == .best && result.isAveraged ? ", EMA" : "")"
+                let weights = result.kind == .ema ? "EMA" : result.kind.rawValue
+                ended.session.console.say("test of the \(weights) weights (\(step)): \(result.scores.text)")
             }
             try ended.communicator.onRankZero { try writeCard(ended.training, ended.recipe, run: ended.folder) }
         }

@@ -77,9 +77,9 @@ public struct ImportedModel {
             return "model.num_heads and images.size"
         }
         let keys = [
-            ("qkv.bias", "key_bias"), ("pos_embed", "absolute_positions"), ("gamma_", "init_values"),
-            ("rel_pos_bias.", "shared_relative_positions"), ("attn.relative_position", "relative_positions"),
-            ("norm.", "mean_pooling"),
+            ("qkv.bias", "key_bias"), ("pos_embed", "use_abs_pos_emb"), ("gamma_", "init_values"),
+            ("rel_pos_bias.", "use_shared_rel_pos_bias"), ("attn.relative_position", "use_rel_pos_bias"),
+            ("norm.", "global_pool"),
         ].filter { form.contains($0.0) }
         return keys.isEmpty ? "the model section" : keys.map { "model." + $0.1 }.joined(separator: ", ")
     }

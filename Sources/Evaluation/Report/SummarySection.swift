@@ -49,9 +49,11 @@ struct SummarySection: ReportSection {
 
     private func model(_ run: ReportedRun) -> HTML? {
         guard let kind = run.setting("model.kind") else { return nil }
-        let sizes = ["preset", "width", "depth", "depths", "heads", "patch", "window"].compactMap { key in
-            run.setting("model." + key).map { key == "preset" ? $0 : "\(key) \($0)" }
-        }
+        let words: KeyValuePairs = [
+            "preset": "", "embed_dim": "width ", "depth": "depth ", "depths": "depths ", "num_heads": "heads ",
+            "patch_size": "patch ", "window_size": "window ",
+        ]
+        let sizes = words.compactMap { key, word in run.setting("model." + key).map { word + $0 } }
         let count = run.savedSteps.last { $0.parameters != nil }?.parameters
         let parameters = count.map { ["\(countText($0)) parameters"] } ?? []
         let side = run.setting("images.size").map { ["\($0) px"] } ?? []
@@ -63,7 +65,7 @@ struct SummarySection: ReportSection {
             return nil
         }
         let rest = settings.filter { $0.key != "kind" }.map {
-            ["path", "part"].contains($0.key) ? $0.text : "\($0.key) \($0.text)"
+            ["path", "split"].contains($0.key) ? $0.text : "\($0.key) \($0.text)"
         }
         let samples = section == "data.train" ? run.newestState?.data.counts["samples"] : nil
         let count = samples.map { ["\(countText($0)) samples"] } ?? []

@@ -191,6 +191,13 @@ extension ResNet {
 
         public init(_ size: Size) { self = size.shape }
 
+        /// A preset is the same as its numbers.
+        public static func == (left: Settings, right: Settings) -> Bool {
+            left.block == right.block && left.layers == right.layers && left.channels == right.channels
+                && left.stem == right.stem && left.stemWidth == right.stemWidth
+                && left.dropPathRate == right.dropPathRate
+        }
+
         private enum CodingKeys: String, CodingKey {
             case preset
             case ownBlock = "block"

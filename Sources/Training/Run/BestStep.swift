@@ -50,11 +50,11 @@ struct BestStep {
         return metric == .loss ? value < other : value > other
     }
 
-    /// `best top-1 85.32 % at step 900, averaged`
+    /// `best top-1 85.32 % at step 900, EMA`
     var text: String {
         guard let best else { return "none is a number" }
         let value = metric == .top1 ? "top-1 \(fixed(best.value, digits: 2)) %" : "loss \(fixed(best.value, digits: 4))"
-        return "best \(value) at step \(best.step)\(best.isAveraged ? ", averaged" : "")"
+        return "best \(value) at step \(best.step)\(best.isAveraged ? ", EMA" : "")"
     }
 
     // MARK: State

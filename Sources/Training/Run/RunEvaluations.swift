@@ -87,7 +87,7 @@ final class RunEvaluations {
         guard try note(.last, Weights(step: last, isAveraged: false), { try scores(on: set) }) else { return nil }
         if trainer.average != nil {
             let weights = Weights(step: last, isAveraged: true)
-            guard try note(.averaged, weights, { try trainer.withAverage { try scores(on: set) } ?? nil }) else {
+            guard try note(.ema, weights, { try trainer.withAverage { try scores(on: set) } ?? nil }) else {
                 return nil
             }
         }

@@ -26,7 +26,7 @@ extension Scores {
 /// What a test set says of one set of weights.
 public struct TestResult: Sendable, Equatable {
     public enum Kind: String, Sendable {
-        case last, averaged, best
+        case last, ema, best
     }
 
     public let kind: Kind
