@@ -16,7 +16,10 @@ func recipe(with text: String) throws -> Recipe {
         }
     }
     let own = blocks(text)
-    let others = blocks(Recipe.starter).filter { block in !own.contains { $0.key == block.key } }
+    // A fixture without a clip has none, whatever the starter has.
+    let others = blocks(Recipe.starter).filter { block in
+        block.key != "clip" && !own.contains { $0.key == block.key }
+    }
     let whole = (others + own).flatMap(\.lines).joined(separator: "\n") + "\n"
     return try Recipe.load("snippet.yaml", catalogue: Catalog.kinds) { _, _ in Array(whole.utf8) }
 }
