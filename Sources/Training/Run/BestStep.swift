@@ -54,7 +54,8 @@ struct BestStep {
     var text: String {
         guard let best else { return "none is a number" }
         let value = metric == .top1 ? "top-1 \(fixed(best.value, digits: 2)) %" : "loss \(fixed(best.value, digits: 4))"
-        return "best \(value) at step \(best.step)\(best.isAveraged ? ", EMA" : "")"
+        let weights = best.isAveraged ? ", EMA" : ""
+        return "best \(value) at step \(best.step)\(weights)"
     }
 
     // MARK: State
