@@ -78,7 +78,7 @@ import Testing
         let alone = try #require(lines[1])
         let first = try #require(alone.first)
         // A distance is a sum of 1 - CKA, which cancels where a pair is alike: 1e-7 of 1 is 1e-5 of a distance of 0.01.
-        // The CKA of each pair is what the ranks must agree on.
+        // The CKA of each pair is what the ranks must agree on, ten times closer than on a loss.
         let keys = ["loss"] + first.keys.filter { $0.hasPrefix("cka/") }.sorted()
         #expect((first["guidance"] != nil) == (keys.count > 1))
         #expect(alone.count == 50 && first["loss"] ?? 0 > 0)
@@ -90,7 +90,7 @@ import Testing
                         abs((one[key] ?? .nan) - (other[key] ?? .nan)) / abs(one[key] ?? .nan)
                     }.max { $0 < $1 || $1.isNaN } ?? .infinity
                 print("\(ranks) ranks, \(method.recipe): \(key) differs by at most \(largest), relative")
-                #expect(largest <= 1e-5 && others.count == 50)
+                #expect(largest <= (key == "loss" ? 1e-5 : 1e-6) && others.count == 50)
             }
         }
     }
